@@ -1,0 +1,59 @@
+/* isa.h: the table of what each instruction set brings: a microkernel for matmul and the vector loops of sampling.
+ *
+ * One small file per instruction set (isa_generic.c, isa_avx2.c, isa_avx512.c) fills one table; cpu.c chooses among
+ * them at run time, so that one binary runs on every processor of its architecture. */
+#ifndef MINIDL_ISA_H
+#define MINIDL_ISA_H
+
+#include "philox.h"
+
+/* The tile of C, mr x nr, that a microkernel keeps in registers: C = (accumulate ? C : 0) + A_panel B_panel. */
+typedef struct {
+    size_t mr, nr;
+    void (*run)(size_t k, const float *a, const float *b, float *c, ptrdiff_t ldc, int accumulate);
+} microkernel_f32;
+
+typedef struct {
+    size_t mr, nr;
+    void (*run)(size_t k, const double *a, const double *b, double *c, ptrdiff_t ldc, int accumulate);
+} microkernel_f64;
+
+/* A part of a stream: n samples whose first begins at word `position`. */
+typedef struct {
+    philox_key key;
+    uint64_t position;
+    size_t n;
+} draw;
+
+/* A law and its numbers. Uniform: [low, high). Normal: mean + std * quantile(p), kept in [low, high], where p is uniform
+ * on [p_low, p_low + width] and q_high = 1 - (p_low + width); the whole normal has p_low = q_high = 0 and width = 1. */
+typedef struct {
+    double low, high, mean, std, p_low, q_high, width;
+} sample_law;
+
+/* Makes the samples of one part, in one thread. `out` holds floats or doubles, as the sampler's name says. */
+typedef void sampler(draw part, const sample_law *law, void *out);
+
+typedef struct {
+    const char *name;
+    microkernel_f32 f32;
+    microkernel_f64 f64;
+    sampler *uniform_f32, *uniform_f64, *normal_f32, *normal_f64;
+} isa_table;
+
+/* How an isa_*.c file fills in its microkernels. */
+#define TILE_f32 {TILE_ROWS_f32, TILE_COLUMNS_f32, run_f32}
+#define TILE_f64 {TILE_ROWS_f64, TILE_COLUMNS_f64, run_f64}
+
+extern const isa_table isa_generic, isa_avx2, isa_avx512;
+
+/* The table in use: the best that this processor runs, until isa_choose takes another one. */
+const isa_table *isa_current(void);
+
+/* Returns 0, or -1 and changes nothing where this processor or binary has no such instruction set. */
+int isa_choose(const char *name);
+
+/* The i-th instruction set that runs here, best first; NULL past the last. */
+const char *isa_available(int i);
+
+#endif

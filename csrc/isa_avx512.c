@@ -1,0 +1,49 @@
+/* isa_avx512.c: AVX-512, for x86-64 servers and some desktops since about 2017.
+ *
+ * Only the functions of this file are compiled for it (the pragma, not a compiler flag), and cpu.c calls them only where
+ * the processor has it. Of the 32 vector registers, 12 x 2 hold the tile of C, 2 a row of B, 1 an element of A. */
+#include "isa.h"
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,fma"))), apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512dq,fma,prefer-vector-width=512")
+#endif
+
+#define SUFFIX f32
+#define REAL float
+#define LANES 16
+#define MR 12
+#define NV 2
+#define VEC __m512
+#define LOAD(p) _mm512_loadu_ps(p)
+#define STORE(p, v) _mm512_storeu_ps(p, v)
+#define BROADCAST(x) _mm512_set1_ps(x)
+#define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#include "microkernel.h"
+
+#define SUFFIX f64
+#define REAL double
+#define LANES 8
+#define MR 12
+#define NV 2
+#define VEC __m512d
+#define LOAD(p) _mm512_loadu_pd(p)
+#define STORE(p, v) _mm512_storeu_pd(p, v)
+#define BROADCAST(x) _mm512_set1_pd(x)
+#define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
+#include "microkernel.h"
+
+#include "sampling_kernels.h"
+
+const isa_table isa_avx512 = {"avx512", TILE_f32, TILE_f64, uniform_f32, uniform_f64, normal_f32, normal_f64};
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
+#endif

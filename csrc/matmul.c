@@ -1,0 +1,27 @@
+/* matmul.c: matrix multiplication for both precisions; the five loops themselves are in matmul_loops.h, the block
+ * inside them in microkernel.h. The layers are those of Goto and van de Geijn, "Anatomy of high-performance matrix
+ * multiplication" (ACM TOMS 34, 2008), with the names of BLIS (Van Zee and van de Geijn, ACM TOMS 41, 2015). */
+#include "matmul.h"
+
+#include "isa.h"
+#include "threads.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Blocks, in elements: a KC-deep panel of B (NC wide) stays in the last caches, a block of A (MC x KC) in the second,
+ * a sliver of B (KC x nr) in the first. MC and NC are multiples of every microkernel's mr and nr. */
+enum { KC = 256, MC = 240, NC = 2048 };
+
+/* Below this many multiply-adds a second thread costs more than it brings. */
+enum { WORK_PER_THREAD = 1 << 20 };
+
+enum { LARGEST_TILE = 512 };
+
+#define SUFFIX f32
+#define REAL float
+#include "matmul_loops.h"
+
+#define SUFFIX f64
+#define REAL double
+#include "matmul_loops.h"

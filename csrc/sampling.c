@@ -1,0 +1,141 @@
+/* sampling.c: deals big draws out to threads, and makes integers and permutations. The uniform and normal laws
+ * themselves, one vector loop each, are in sampling_kernels.h; the words in philox.h. */
+#include "sampling.h"
+
+#include "threads.h"
+
+#include <string.h>
+
+/* Below this many samples a second thread costs more than it brings. */
+enum { SAMPLES_PER_THREAD = 1 << 15 };
+
+/* One draw, dealt out: what each thread needs to make its part. */
+typedef struct {
+    draw whole;
+    size_t parts, words_per_sample, sample_size;
+    sampler *make;
+    const sample_law *law;
+    char *out;
+} dealt_draw;
+
+static void make_part(void *job, size_t part)
+{
+    const dealt_draw *d = job;
+    size_t begin = threads_begin(d->whole.n, PHILOX_GROUP, d->parts, part);
+    size_t end = threads_begin(d->whole.n, PHILOX_GROUP, d->parts, part + 1);
+    draw mine = {d->whole.key, d->whole.position + begin * d->words_per_sample, end - begin};
+    d->make(mine, d->law, d->out + begin * d->sample_size);
+}
+
+static void deal(draw whole, size_t words_per_sample, size_t sample_size, sampler *make, const sample_law *law, void *out)
+{
+    size_t parts = 1 + whole.n / SAMPLES_PER_THREAD;
+    parts = parts < threads_get() ? parts : threads_get();
+    dealt_draw d = {whole, parts, words_per_sample, sample_size, make, law, out};
+    threads_run(parts, make_part, &d);
+}
+
+void sample_uniform_f32(draw part, sample_law law, float *out)
+{
+    deal(part, 1, sizeof *out, isa_current()->uniform_f32, &law, out);
+}
+
+void sample_uniform_f64(draw part, sample_law law, double *out)
+{
+    deal(part, 2, sizeof *out, isa_current()->uniform_f64, &law, out);
+}
+
+void sample_normal_f32(draw part, sample_law law, float *out)
+{
+    deal(part, 1, sizeof *out, isa_current()->normal_f32, &law, out);
+}
+
+void sample_normal_f64(draw part, sample_law law, double *out)
+{
+    deal(part, 2, sizeof *out, isa_current()->normal_f64, &law, out);
+}
+
+void sample_words(philox_key key, uint64_t low, uint64_t high, size_t n, uint32_t *out)
+{
+    uint32_t group[PHILOX_GROUP];
+    while (n) {
+        size_t take = n < PHILOX_GROUP ? n : PHILOX_GROUP;
+        philox_group(key, low, high, group);
+        memcpy(out, group, take * sizeof *out);
+        out += take;
+        n -= take;
+        high += low + PHILOX_LANES < low;
+        low += PHILOX_LANES;
+    }
+}
+
+/* The 64 bits of the sample at a position, in the attempt-th stream beside the main one (counter words 2 and 3). */
+static uint64_t retry(philox_key key, uint64_t position, uint64_t attempt)
+{
+    uint32_t words[PHILOX_GROUP];
+    philox_group(key, position / 4, attempt, words);
+    const uint32_t *word = words + position % 4;
+    return (uint64_t)word[0] << 32 | word[1];
+}
+
+static uint64_t multiply_high(uint64_t x, uint64_t y, uint64_t *low)
+{
+    uint64_t x0 = (uint32_t)x, x1 = x >> 32, y0 = (uint32_t)y, y1 = y >> 32;
+    uint64_t middle = x1 * y0 + (x0 * y0 >> 32), other = x0 * y1 + (uint32_t)middle;
+    *low = x * y;
+    return x1 * y1 + (middle >> 32) + (other >> 32);
+}
+
+/* A number below `range`, each exactly as likely as the others: Lemire's multiply and shift (ACM TOMACS 29, 2019).
+ * x * range / 2^64 is rejected where its low half falls below 2^64 mod range; the next attempt asks another stream for
+ * the same position, so that a rejection moves nobody else's words. range = 0 stands for 2^64. */
+static uint64_t below(philox_key key, uint64_t position, uint64_t x, uint64_t range)
+{
+    if (range == 0)
+        return x;
+    uint64_t low, high = multiply_high(x, range, &low);
+    if (low < range) {
+        uint64_t least = (0 - range) % range;
+        for (uint64_t attempt = 1; low < least; attempt++)
+            high = multiply_high(retry(key, position, attempt), range, &low);
+    }
+    return high;
+}
+
+/* The 64 bits of sample i and of those after it, as many as one group holds; returns how many. */
+enum { PAIRS = PHILOX_GROUP / 2 };
+
+static size_t word_pairs(draw part, size_t i, uint64_t pair[PAIRS])
+{
+    uint32_t words[PHILOX_GROUP + 4];
+    size_t n = part.n - i < PAIRS ? part.n - i : PAIRS;
+    sample_words(part.key, (part.position + 2 * i) / 4, 0, 2 * n + 3, words);
+    const uint32_t *word = words + part.position % 4;
+    for (size_t j = 0; j < n; j++)
+        pair[j] = (uint64_t)word[2 * j] << 32 | word[2 * j + 1];
+    return n;
+}
+
+void sample_integers(draw part, int64_t low, uint64_t range, int64_t *out)
+{
+    uint64_t pair[PAIRS];
+    for (size_t i = 0, n; i < part.n; i += n) {
+        n = word_pairs(part, i, pair);
+        for (size_t j = 0; j < n; j++)
+            out[i + j] = (int64_t)((uint64_t)low + below(part.key, part.position + 2 * (i + j), pair[j], range));
+    }
+}
+
+/* The shuffle of Fisher and Yates, inside out: the i-th number goes to a place at or before i. */
+void sample_permutation(draw part, int64_t *out)
+{
+    uint64_t pair[PAIRS];
+    for (size_t i = 0, n; i < part.n; i += n) {
+        n = word_pairs(part, i, pair);
+        for (size_t j = i; j < i + n; j++) {
+            uint64_t place = below(part.key, part.position + 2 * j, pair[j - i], j + 1);
+            out[j] = out[place];
+            out[place] = (int64_t)j;
+        }
+    }
+}

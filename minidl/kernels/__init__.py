@@ -1,0 +1,190 @@
+"""One switch: the compiled kernels or their NumPy twins; and the checks that both rely on.
+
+`MINIDL_KERNELS=compiled` or `reference` chooses; without it the compiled ones are taken where they were built.
+`MINIDL_ISA` forces an instruction set, `MINIDL_NUM_THREADS` sets the number of threads. What the functions compute is
+written down in `reference.py`.
+"""
+
+import os
+import warnings
+
+import numpy as np
+
+from . import reference
+
+NOT_BUILT = (
+    "minidl's compiled kernels are not built here, so its NumPy twins run instead: the same numbers, more slowly. "
+    "To build them, install a C compiler (gcc or clang) and run `pip install -e .` in minidl's folder again; "
+    "to use the twins without this warning, set MINIDL_KERNELS=reference."
+)
+
+
+def _load():
+    wanted = os.environ.get("MINIDL_KERNELS", "")
+    if wanted not in ("", "compiled", "reference"):
+        raise ImportError(f"MINIDL_KERNELS is {wanted!r}; set it to 'compiled' or 'reference', or unset it")
+    if wanted == "reference":
+        return reference
+    try:
+        from . import _compiled
+    except ImportError as error:
+        if wanted == "compiled":
+            raise ImportError(f"MINIDL_KERNELS=compiled, but {error}. {NOT_BUILT}") from error
+        warnings.warn(NOT_BUILT, RuntimeWarning, stacklevel=2)
+        return reference
+    return _compiled
+
+
+def _choose_instruction_set():
+    wanted = os.environ.get("MINIDL_ISA", "")
+    if wanted and not _backend.choose_instruction_set(wanted):
+        possible = ", ".join(_backend.instruction_sets())
+        raise ImportError(f"MINIDL_ISA is {wanted!r}; with the {backend} kernels this machine runs: {possible}")
+
+
+def _default_num_threads():
+    wanted = os.environ.get("MINIDL_NUM_THREADS", "")
+    if not wanted:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise ImportError(f"MINIDL_NUM_THREADS is {wanted!r}; set it to a whole number from 1, or unset it")
+    return int(wanted)
+
+
+def set_num_threads(n):
+    """Let matmul and big draws use up to n threads. The results do not depend on it, to the last bit.
+
+    Parameters
+    ----------
+    n : int
+        At least 1; more than 64 counts as 64.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise ValueError(f"set_num_threads takes a whole number from 1, got {n!r}")
+    _backend.set_num_threads(min(int(n), 64))
+
+
+def get_num_threads():
+    """How many threads matmul and big draws may use."""
+    return _backend.get_num_threads()
+
+
+_backend = _load()
+backend = "reference" if _backend is reference else "compiled"
+_choose_instruction_set()
+set_num_threads(_default_num_threads())
+
+
+def show_config():
+    """Print which kernels run, on which instruction set, with how many threads: for bug reports."""
+    from .. import __version__
+
+    print(f"minidl   {__version__}\nkernels  {backend}\nisa      {_backend.instruction_set()} "
+          f"(possible: {', '.join(_backend.instruction_sets())})\nthreads  {get_num_threads()}\nnumpy    {np.__version__}")
+
+
+def _operand(name, x):
+    if not isinstance(x, np.ndarray) or x.ndim != 2 or x.dtype not in (np.float32, np.float64):
+        came = f"a {x.ndim}-D array of {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        raise TypeError(f"matmul: {name} must be a 2-D NumPy array of float32 or float64, got {came}")
+    return x
+
+
+def _whole_steps(x):
+    """x, or a copy where its memory is unaligned or its strides are no whole number of elements."""
+    size = x.itemsize
+    return x if x.flags.aligned and x.strides[0] % size == 0 and x.strides[1] % size == 0 else x.copy()
+
+
+def matmul(a, b, out=None):
+    """The matrix product a @ b.
+
+    Parameters
+    ----------
+    a : ndarray, shape (m, k)
+    b : ndarray, shape (k, n)
+        Both float32 or both float64, with any strides: transposing costs no copy.
+    out : ndarray, shape (m, n), optional
+        Where to put the result; it may overlap a or b.
+
+    Returns
+    -------
+    ndarray, shape (m, n)
+
+    Raises
+    ------
+    TypeError
+        If an operand is not a 2-D array of float32 or float64, or the dtypes differ.
+    ValueError
+        If the shapes don't fit, or `out` is read-only or overlaps itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+    array([[11.]])
+    """
+    a, b = _operand("a", a), _operand("b", b)
+    if a.dtype != b.dtype:
+        raise TypeError(f"matmul: a is {a.dtype} and b is {b.dtype}; convert one with .astype()")
+    if a.shape[1] != b.shape[0]:
+        raise ValueError(f"matmul: a has shape {a.shape} and b {b.shape}; the columns of a must be as many as the rows of b")
+    shape = (a.shape[0], b.shape[1])
+    if out is None:
+        target = out = np.empty(shape, a.dtype)
+    else:
+        if _operand("out", out).shape != shape or out.dtype != a.dtype:
+            raise ValueError(f"matmul: out must be {a.dtype} of shape {shape}, got {out.dtype} of shape {out.shape}")
+        if not out.flags.writeable or (out.size and np.lib.array_utils.byte_bounds(out)[1] - np.lib.array_utils.byte_bounds(out)[0] < out.nbytes):
+            raise ValueError("matmul: out is read-only, or its elements overlap; pass an array of its own memory")
+        overlaps = np.may_share_memory(out, a) or np.may_share_memory(out, b)
+        target = np.empty(shape, a.dtype) if overlaps or _whole_steps(out) is not out else out
+    if 0 in shape or a.shape[1] == 0:
+        target[...] = 0
+    else:
+        _backend.matmul(_whole_steps(a), _whole_steps(b), target)
+    if target is not out:
+        out[...] = target
+    return out
+
+
+def _words(name, values, count):
+    values = [int(v) for v in values]
+    if len(values) != count or not all(0 <= v < 1 << 32 for v in values):
+        raise ValueError(f"philox: {name} must be {count} words, each from 0 to 2**32 - 1, got {values}")
+    return values
+
+
+def philox(key, counter, n):
+    """n words of Philox4x32-10, beginning with those of `counter`.
+
+    Parameters
+    ----------
+    key : two words, each below 2**32
+    counter : four words, the least significant first
+    n : int
+        How many words; every four use the next counter.
+
+    Returns
+    -------
+    ndarray of uint32, shape (n,)
+
+    Examples
+    --------
+    The known answer of Random123 for an all-zero key and counter:
+
+    >>> [f"{word:08x}" for word in philox((0, 0), (0, 0, 0, 0), 4)]
+    ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
+    """
+    key, counter = _words("key", key, 2), _words("counter", counter, 4)
+    if n < 0:
+        raise ValueError(f"philox: n must be at least 0, got {n}")
+    out = np.empty(n, np.uint32)
+    if n:
+        _backend.philox(key, counter, out)
+    return out
+
+
+# The four that minidl.random calls, having checked the law: out is contiguous and not empty, key two words.
+uniform, normal = _backend.uniform, _backend.normal
+integers, permutation = _backend.integers, _backend.permutation

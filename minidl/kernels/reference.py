@@ -1,0 +1,294 @@
+"""The kernels in NumPy: to read, to test the compiled ones against, and to run where there is no compiler.
+
+The same functions as in `_compiled.pyx`. The sampling functions agree with csrc/ bit for bit: every line is the same
+sequence of correctly rounded operations. Arguments have been checked by `minidl.kernels`.
+"""
+
+import numpy as np
+
+FLOAT32, FLOAT64 = np.float32, np.float64
+
+
+def instruction_sets():
+    return ["numpy"]
+
+
+def choose_instruction_set(name):
+    return name == "numpy"
+
+
+def instruction_set():
+    return "numpy"
+
+
+def set_num_threads(n):
+    """NumPy decides for itself how many threads its own matmul uses; the number is kept, and nothing follows from it."""
+    global _num_threads
+    _num_threads = n
+
+
+def get_num_threads():
+    return _num_threads
+
+
+_num_threads = 1
+
+
+def matmul(a, b, out):
+    """out = a @ b, for 2-D arrays of one dtype."""
+    np.matmul(a, b, out=out)
+
+
+# Random words
+
+
+def philox(key, counter, out):
+    """Philox4x32-10: four 32-bit words from each 128-bit counter.
+
+    Ten rounds on the counter (c0, c1, c2, c3) under the key (k0, k1); `high` and `low` are the halves of a 64-bit product:
+
+        c0, c1, c2, c3 = high(M1 c2) ^ c1 ^ k0, low(M1 c2), high(M0 c0) ^ c3 ^ k1, low(M0 c0)
+        k0, k1         = k0 + W0, k1 + W1
+
+    `counter` is the first counter, its least significant word first; each four words of `out` use the next one.
+
+    Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 4.3.
+    """
+    first = sum(int(word) << 32 * i for i, word in enumerate(counter))
+    steps = np.arange(-(-out.size // 4), dtype=np.uint64)
+    low = np.uint64(first & 0xFFFFFFFFFFFFFFFF) + steps
+    high = np.uint64(first >> 64) + (low < steps).astype(np.uint64)
+    mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+    c0, c1, c2, c3 = low & mask, low >> half, high & mask, high >> half
+    k0, k1 = (int(word) for word in key)
+    for _ in range(10):
+        p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2
+        c0, c1, c2, c3 = (p1 >> half) ^ c1 ^ np.uint64(k0), p1 & mask, (p0 >> half) ^ c3 ^ np.uint64(k1), p0 & mask
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    out[:] = np.stack([c0, c1, c2, c3], axis=1).ravel()[: out.size]
+
+
+def words(key, position, n, attempt=0):
+    """Words `position` ... `position + n - 1` of a stream. Each `attempt` is another stream, for numbers drawn again."""
+    skipped, block = position % 4, position // 4
+    out = np.empty(skipped + n, np.uint32)
+    philox(key, (block & 0xFFFFFFFF, block >> 32, attempt & 0xFFFFFFFF, attempt >> 32), out)
+    return out[skipped:]
+
+
+def bits53(word):
+    """53 random bits, as float64, from the two words of each sample."""
+    high, low = word[0::2] >> np.uint32(5), word[1::2] >> np.uint32(6)
+    return high.astype(FLOAT64) * FLOAT64(2.0**26) + low.astype(FLOAT64)
+
+
+# Uniform
+
+
+def uniform(out, key, position, low, high):
+    """low + (high - low) u, with u uniform on the multiples of 2^-24 (float32) or 2^-53 (float64) in [0, 1).
+
+    One word a sample in float32, two in float64. Where rounding reaches `high`, the largest number below it is taken.
+    """
+    real = out.dtype.type
+    if real is FLOAT32:
+        u = (words(key, position, out.size) >> np.uint32(8)).astype(FLOAT32) * FLOAT32(2.0**-24)
+    else:
+        u = bits53(words(key, position, 2 * out.size)) * FLOAT64(2.0**-53)
+    low, high = real(low), real(high)
+    x = low + (high - low) * u
+    out[:] = np.where(x < high, x, np.nextafter(high, low))
+
+
+# Normal
+
+
+def log(x):
+    """Natural logarithm of normal numbers x > 0, in their own precision, to about 1 unit in the last place.
+
+    x = 2^e m with m in [sqrt(1/2), sqrt 2), and log m = 2 atanh(s) = 2 (s + s^3/3 + s^5/5 + ...), s = (m - 1)/(m + 1).
+    """
+    real = x.dtype.type
+    if real is FLOAT32:
+        bits, root_half, mantissa, terms, ln2 = x.view(np.int32), 0x3F3504F3, 23, 5, FLOAT32(0.693147182464599609375)
+    else:
+        bits, root_half, mantissa, terms, ln2 = x.view(np.int64), 0x3FE6A09E667F3BCD, 52, 12, FLOAT64(np.log(2.0))
+    e = (bits - bits.dtype.type(root_half)) >> bits.dtype.type(mantissa)
+    m = (bits - (e << bits.dtype.type(mantissa))).view(real)
+    s = (m - real(1)) / (m + real(1))
+    t = s * s
+    series = np.full_like(t, real(2.0 / (2 * terms - 1)))
+    for i in range(terms - 2, 0, -1):
+        series = series * t + real(2.0 / (2 * i + 1))
+    return e.astype(real) * ln2 + (real(2) * s + s * t * series)
+
+
+def polynomial(coefficients, x):
+    """Horner's rule, the highest power first."""
+    y = np.full_like(x, coefficients[0])
+    for c in coefficients[1:]:
+        y = y * x + x.dtype.type(c)
+    return y
+
+
+# Wichura's tables, highest power first: numerator and denominator, in the middle and in the tails.
+PPND7 = (
+    ((59.109374720, 159.29113202, 50.434271938, 3.3871327179), (67.187563600, 78.757757664, 17.895169469, 1.0)),
+    ((0.17023821103, 1.3067284816, 2.7568153900, 1.4234372777), (0.12021132975, 0.73700164250, 1.0)),
+)
+PPND16 = (
+    (
+        (
+            2.5090809287301226727e3,
+            3.3430575583588128105e4,
+            6.7265770927008700853e4,
+            4.5921953931549871457e4,
+            1.3731693765509461125e4,
+            1.9715909503065514427e3,
+            1.3314166789178437745e2,
+            3.3871328727963666080e0,
+        ),
+        (
+            5.2264952788528545610e3,
+            2.8729085735721942674e4,
+            3.9307895800092710610e4,
+            2.1213794301586595867e4,
+            5.3941960214247511077e3,
+            6.8718700749205790830e2,
+            4.2313330701600911252e1,
+            1.0,
+        ),
+    ),
+    (
+        (
+            7.74545014278341407640e-4,
+            2.27238449892691845833e-2,
+            2.41780725177450611770e-1,
+            1.27045825245236838258e0,
+            3.64784832476320460504e0,
+            5.76949722146069140550e0,
+            4.63033784615654529590e0,
+            1.42343711074968357734e0,
+        ),
+        (
+            1.05075007164441684324e-9,
+            5.47593808499534494600e-4,
+            1.51986665636164571966e-2,
+            1.48103976427480074590e-1,
+            6.89767334985100004550e-1,
+            1.67638483018380384940e0,
+            2.05319162663775882187e0,
+            1.0,
+        ),
+    ),
+    (
+        (
+            2.01033439929228813265e-7,
+            2.71155556874348757815e-5,
+            1.24266094738807843860e-3,
+            2.65321895265761230930e-2,
+            2.96560571828504891230e-1,
+            1.78482653991729133580e0,
+            5.46378491116411436990e0,
+            6.65790464350110377720e0,
+        ),
+        (
+            2.04426310338993978564e-15,
+            1.42151175831644588870e-7,
+            1.84631831751005468180e-5,
+            7.86869131145613259100e-4,
+            1.48753612908506148525e-2,
+            1.36929880922735805310e-1,
+            5.99832206555887937690e-1,
+            1.0,
+        ),
+    ),
+)
+
+
+def quantile(p, q):
+    """The z with P(Z < z) = p for a standard normal Z; q is 1 - p, given apart so that both tails are exact.
+
+    With c = p - 1/2: in the middle, |c| <= 0.425, z = c A(r)/B(r), r = 0.425^2 - c^2; outside, with s = sqrt(-log min(p, q)),
+    z = sign(c) C(s - 1.6)/D(s - 1.6), and, for s > 5, z = sign(c) E(s - 5)/F(s - 5). PPND7 (float32) has a relative error
+    of about 1e-7 and needs no third part, since 32-bit words reach s < 5; PPND16 (float64) one of about 1e-16.
+
+    Source: Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37 (1988).
+    """
+    real = p.dtype.type
+    parts = PPND7 if real is FLOAT32 else PPND16
+    c = real(0.5) * (p - q)
+    r = real(0.180625) - c * c
+    root = np.sqrt(-log(np.where(p < q, p, q)))
+    above, below = (polynomial(table, root - real(1.6)) for table in parts[1])
+    if len(parts) == 3:
+        far_above, far_below = (polynomial(table, root - real(5)) for table in parts[2])
+        above, below = np.where(root <= 5, above, far_above), np.where(root <= 5, below, far_below)
+    inside = r >= 0
+    numerator = np.where(inside, c * polynomial(parts[0][0], r), np.where(c < 0, -above, above))
+    return numerator / np.where(inside, polynomial(parts[0][1], r), below)
+
+
+def normal(out, key, position, mean, std, p_low, q_high, width, low, high):
+    """mean + std quantile(p), kept in [low, high], with p uniform on [p_low, p_low + width] and q_high = 1 - p_low - width.
+
+    The whole normal law has p_low = q_high = 0 and width = 1. One word a sample in float32, two in float64; a word of b bits
+    k gives the fraction (k + 1/2)/2^b, so it reaches 2^-33 or 2^-54 from each end: 6.3 or 8.3 standard deviations.
+    """
+    real = out.dtype.type
+    if real is FLOAT32:
+        word = words(key, position, out.size)
+        p, q = ((k.astype(FLOAT32) + FLOAT32(0.5)) * FLOAT32(2.0**-32) for k in (word, ~word))
+    else:
+        word = words(key, position, 2 * out.size)
+        p, q = ((bits53(k) + 0.5) * FLOAT64(2.0**-53) for k in (word, ~word))
+    x = real(mean) + real(std) * quantile(real(p_low) + real(width) * p, real(q_high) + real(width) * q)
+    out[:] = np.minimum(np.maximum(x, real(low)), real(high))
+
+
+# Integers
+
+
+def multiply_high(x, y):
+    """The upper and the lower 64 bits of the 128-bit product of two uint64 arrays, from four products of 32-bit halves."""
+    mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+    x0, x1, y0, y1 = x & mask, x >> half, y & mask, y >> half
+    middle = x1 * y0 + (x0 * y0 >> half)
+    other = x0 * y1 + (middle & mask)
+    return x1 * y1 + (middle >> half) + (other >> half), x * y
+
+
+def below(key, position, n, ranges):
+    """n integers, the i-th uniform on 0 ... ranges[i] - 1 and exactly so (a range of 0 stands for 2^64).
+
+    With x of 64 random bits, the upper half of x * range is the number; it is drawn again where the lower half is less than
+    2^64 mod range, which leaves every number the same count of x. The next attempt takes its words from another stream, at
+    the same position: a number drawn again moves no other.
+
+    Source: Lemire, "Fast random integer generation in an interval", ACM TOMACS 29 (2019), algorithm 5.
+    """
+    word = words(key, position, 2 * n).astype(np.uint64)
+    x = word[0::2] << np.uint64(32) | word[1::2]
+    high, low = multiply_high(x, ranges)
+    least = (np.uint64(0) - ranges) % np.maximum(ranges, np.uint64(1))
+    for i in np.flatnonzero(low < least):
+        attempt = 1
+        while low[i] < least[i]:
+            again = words(key, position + 2 * int(i), 2, attempt).astype(np.uint64)
+            high[i : i + 1], low[i : i + 1] = multiply_high(again[:1] << np.uint64(32) | again[1:], ranges[i : i + 1])
+            attempt += 1
+    return np.where(ranges == 0, x, high)
+
+
+def integers(out, key, position, low, range):
+    """low + an integer uniform on 0 ... range - 1; two words a sample."""
+    ranges = np.full(out.size, range, np.uint64)
+    out[:] = (np.uint64(low & 0xFFFFFFFFFFFFFFFF) + below(key, position, out.size, ranges)).view(np.int64)
+
+
+def permutation(out, key, position):
+    """A random order of 0 ... n - 1: the shuffle of Fisher and Yates, inside out; two words an element."""
+    places = below(key, position, out.size, np.arange(1, out.size + 1, dtype=np.uint64))
+    for i, place in enumerate(places):
+        out[i] = out[place]
+        out[place] = i

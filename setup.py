@@ -1,0 +1,26 @@
+"""Builds the C kernels. Everything else about the package is in pyproject.toml.
+
+The extension is optional: where there is no C compiler the install goes on, and minidl runs on its NumPy twins.
+"""
+
+import sys
+from glob import glob
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+# Contraction would fuse a product and a sum where a processor can, and change the bits of a sample from machine to machine;
+# errno and traps are promises of C that nobody here uses, and that keep loops from being vectorized.
+GCC_FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-pthread"]
+
+kernels = Extension(
+    "minidl.kernels._compiled",
+    sources=["minidl/kernels/_compiled.pyx", *sorted(glob("csrc/*.c"))],
+    depends=sorted(glob("csrc/*.h")),
+    include_dirs=["csrc"],
+    extra_compile_args=[] if sys.platform == "win32" else GCC_FLAGS,
+    extra_link_args=[] if sys.platform == "win32" else ["-pthread"],
+    optional=True,
+)
+
+setup(ext_modules=cythonize([kernels], build_dir="build"))
