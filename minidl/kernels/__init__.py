@@ -26,7 +26,7 @@ def _load():
     if wanted == "reference":
         return reference
     try:
-        from . import _compiled
+        from . import _compiled  # type: ignore[attr-defined]
     except ImportError as error:
         if wanted == "compiled":
             raise ImportError(f"MINIDL_KERNELS=compiled, but {error}. {NOT_BUILT}") from error
@@ -79,8 +79,10 @@ def show_config():
     """Print which kernels run, on which instruction set, with how many threads: for bug reports."""
     from .. import __version__
 
-    print(f"minidl   {__version__}\nkernels  {backend}\nisa      {_backend.instruction_set()} "
-          f"(possible: {', '.join(_backend.instruction_sets())})\nthreads  {get_num_threads()}\nnumpy    {np.__version__}")
+    print(
+        f"minidl   {__version__}\nkernels  {backend}\nisa      {_backend.instruction_set()} "
+        f"(possible: {', '.join(_backend.instruction_sets())})\nthreads  {get_num_threads()}\nnumpy    {np.__version__}"
+    )
 
 
 def _operand(name, x):
@@ -135,7 +137,9 @@ def matmul(a, b, out=None):
     else:
         if _operand("out", out).shape != shape or out.dtype != a.dtype:
             raise ValueError(f"matmul: out must be {a.dtype} of shape {shape}, got {out.dtype} of shape {out.shape}")
-        if not out.flags.writeable or (out.size and np.lib.array_utils.byte_bounds(out)[1] - np.lib.array_utils.byte_bounds(out)[0] < out.nbytes):
+        if not out.flags.writeable or (
+            out.size and np.lib.array_utils.byte_bounds(out)[1] - np.lib.array_utils.byte_bounds(out)[0] < out.nbytes
+        ):
             raise ValueError("matmul: out is read-only, or its elements overlap; pass an array of its own memory")
         overlaps = np.may_share_memory(out, a) or np.may_share_memory(out, b)
         target = np.empty(shape, a.dtype) if overlaps or _whole_steps(out) is not out else out

@@ -110,9 +110,9 @@ def log(x):
     """
     real = x.dtype.type
     if real is FLOAT32:
-        bits, root_half, mantissa, terms, ln2 = x.view(np.int32), 0x3F3504F3, 23, 5, FLOAT32(0.693147182464599609375)
+        bits, root_half, mantissa, terms = x.view(np.int32), 0x3F3504F3, 23, 5
     else:
-        bits, root_half, mantissa, terms, ln2 = x.view(np.int64), 0x3FE6A09E667F3BCD, 52, 12, FLOAT64(np.log(2.0))
+        bits, root_half, mantissa, terms = x.view(np.int64), 0x3FE6A09E667F3BCD, 52, 12
     e = (bits - bits.dtype.type(root_half)) >> bits.dtype.type(mantissa)
     m = (bits - (e << bits.dtype.type(mantissa))).view(real)
     s = (m - real(1)) / (m + real(1))
@@ -120,7 +120,7 @@ def log(x):
     series = np.full_like(t, real(2.0 / (2 * terms - 1)))
     for i in range(terms - 2, 0, -1):
         series = series * t + real(2.0 / (2 * i + 1))
-    return e.astype(real) * ln2 + (real(2) * s + s * t * series)
+    return e.astype(real) * real(0.6931471805599453) + (real(2) * s + s * t * series)
 
 
 def polynomial(coefficients, x):

@@ -1,0 +1,822 @@
+"""Every operation: its forward directly above its backward.
+
+Each function computes its result, defines `backward` (from dy = dL/dy to dL/dx for each input) and hands both to `record`.
+The derivation is in the docstring, with dx for dL/dx. Layers, in `nn/`, are calls of these with parameters; the walk that
+calls the backwards is in `tensor.py`. Arguments may be tensors, arrays or numbers.
+"""
+
+import functools
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import kernels
+from .random import Generator, as_generator
+from .tensor import Tensor, as_tensor, record
+
+Array = Any  # what as_tensor takes: a Tensor, an array, nested lists or a number
+Dim = int | tuple[int, ...] | None
+
+
+def unbroadcast(dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """dy, summed over the axes along which an input of this shape was repeated.
+
+    An element that was used many times gets the sum of the gradients of its uses.
+    """
+    if dy.shape == shape:
+        return dy
+    dy = dy.sum(axis=tuple(range(dy.ndim - len(shape))))
+    return dy.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
+
+
+def _pair(x: Array, y: Array) -> tuple[Tensor, Tensor]:
+    """Both as tensors; a plain number takes the dtype of the other one."""
+    if not isinstance(x, Tensor):
+        y = as_tensor(y)
+        return as_tensor(x, like=y), y
+    return x, as_tensor(y, like=x)
+
+
+def _numpy_names(operation):
+    """Lets an operation take NumPy's `axis` and `keepdims` for PyTorch's `dim` and `keepdim`, as PyTorch itself does."""
+
+    @functools.wraps(operation)
+    def renamed(*args, **kwargs):
+        known = {ours: kwargs.pop(theirs) for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")) if theirs in kwargs}
+        return operation(*args, **kwargs, **known)
+
+    return renamed
+
+
+# Arithmetic
+
+
+def add(x: Array, y: Array) -> Tensor:
+    """z = x + y.  Backward: dx = dz, dy = dz."""
+    x, y = _pair(x, y)
+
+    def backward(dz):
+        return unbroadcast(dz, x.shape), unbroadcast(dz, y.shape)
+
+    return record(x.data + y.data, (x, y), backward)
+
+
+def sub(x: Array, y: Array) -> Tensor:
+    """z = x - y.  Backward: dx = dz, dy = -dz."""
+    x, y = _pair(x, y)
+
+    def backward(dz):
+        return unbroadcast(dz, x.shape), unbroadcast(-dz, y.shape)
+
+    return record(x.data - y.data, (x, y), backward)
+
+
+def mul(x: Array, y: Array) -> Tensor:
+    """z = x y, elementwise.  Backward: dx = dz y, dy = dz x."""
+    x, y = _pair(x, y)
+    a, b = x.data, y.data
+
+    def backward(dz):
+        return (
+            unbroadcast(dz * b, x.shape) if x.requires_grad else None,
+            unbroadcast(dz * a, y.shape) if y.requires_grad else None,
+        )
+
+    return record(a * b, (x, y), backward, saved=(x, y))
+
+
+def div(x: Array, y: Array) -> Tensor:
+    """z = x / y, elementwise.  Backward: dx = dz / y, dy = -dz x / y^2 = -dx z."""
+    x, y = _pair(x, y)
+    b = y.data
+    z = x.data / b
+
+    def backward(dz):
+        dx = dz / b
+        return unbroadcast(dx, x.shape), unbroadcast(-dx * z, y.shape) if y.requires_grad else None
+
+    return record(z, (x, y), backward, saved=(y,))
+
+
+def neg(x: Array) -> Tensor:
+    """y = -x.  Backward: dx = -dy."""
+    x = as_tensor(x)
+
+    def backward(dy):
+        return (-dy,)
+
+    return record(-x.data, (x,), backward)
+
+
+def pow(x: Array, y: Array) -> Tensor:
+    """z = x^y, elementwise.
+
+    Backward: dx = dz y x^(y-1) (0 where y = 0), dy = dz z log x (0 where x = 0 and y >= 0, as the limit is).
+    """
+    x, y = _pair(x, y)
+    a, b = x.data, y.data
+    z = a**b
+
+    def backward(dz):
+        dx = dy = None
+        if x.requires_grad:
+            dx = unbroadcast(dz * np.where(b == 0, 0, b * a ** np.where(b == 0, 1, b - 1)), x.shape)
+        if y.requires_grad:
+            flat = (a == 0) & (b >= 0)
+            dy = unbroadcast(dz * np.where(flat, 0, z * np.log(np.where(flat, 1, a))), y.shape)
+        return dx, dy
+
+    return record(z, (x, y), backward, saved=(x, y))
+
+
+def _matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The kernel for two matrices of one dtype; NumPy for stacks of matrices."""
+    if a.ndim == b.ndim == 2 and a.dtype == b.dtype:
+        return kernels.matmul(a, b)
+    return a @ b
+
+
+def matmul(x: Array, y: Array) -> Tensor:
+    """z = x y, the matrix product; more than two axes are stacks of matrices, one axis is a vector (as in NumPy).
+
+    z_ij = sum_k x_ik y_kj, so  dx_ik = sum_j dz_ij y_kj  and  dy_kj = sum_i x_ik dz_ij:
+
+    Backward: dx = dz y^T, dy = x^T dz.
+    """
+    x, y = _pair(x, y)
+    if not x.ndim or not y.ndim or x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
+        raise ValueError(
+            f"matmul: shapes {x.shape} and {y.shape} don't fit; the last axis of the first must be as long as the "
+            "last but one (of a vector: the only) axis of the second"
+        )
+    # A vector is a matrix of one row (on the left) or one column (on the right).
+    a = x.data if x.ndim > 1 else x.data[None, :]
+    b = y.data if y.ndim > 1 else y.data[:, None]
+    z = _matmul(a, b)
+    shape = z.shape
+    if x.ndim == 1:
+        z = z[..., 0, :]
+    if y.ndim == 1:
+        z = z[..., 0]
+
+    def backward(dz):
+        dz = dz.reshape(shape)
+        dx = unbroadcast(_matmul(dz, b.swapaxes(-1, -2)), a.shape).reshape(x.shape) if x.requires_grad else None
+        dy = unbroadcast(_matmul(a.swapaxes(-1, -2), dz), b.shape).reshape(y.shape) if y.requires_grad else None
+        return dx, dy
+
+    return record(z, (x, y), backward, saved=(x, y))
+
+
+# Comparison: no gradient, so the results are plain tensors of booleans
+
+
+def _comparison(compare):
+    def operation(x, y):
+        x, y = _pair(x, y)
+        return record(compare(x.data, y.data), (), None)
+
+    return operation
+
+
+# Shape
+
+
+def getitem(x: Array, index: Any) -> Tensor:
+    """y = x[index], with any index that NumPy takes.
+
+    Backward: dx is 0 but at the places that were taken, where dy goes; a place taken twice gets the sum.
+    """
+    x = as_tensor(x)
+    parts = [part.data if isinstance(part, Tensor) else part for part in (index if isinstance(index, tuple) else (index,))]
+    basic = all(part is None or part is Ellipsis or isinstance(part, (slice, int, np.integer)) for part in parts)
+    key = tuple(part if basic or not isinstance(part, (list, np.ndarray)) else np.array(part) for part in parts)
+
+    def backward(dy):
+        dx = np.zeros(x.shape, dy.dtype)
+        if basic:
+            dx[key] = dy
+        else:
+            np.add.at(dx, key, dy)
+        return (dx,)
+
+    return record(x.data[key], (x,), backward, view=basic)
+
+
+def reshape(x: Array, *shape: Any) -> Tensor:
+    """y has the elements of x, in order, in another shape; -1 stands for what is left.  Backward: dx = dy in x's shape."""
+    x = as_tensor(x)
+
+    def backward(dy):
+        return (dy.reshape(x.shape),)
+
+    return record(x.data.reshape(*shape), (x,), backward, view=True)
+
+
+def transpose(x: Array, *dims: Any) -> Tensor:
+    """y is x with axes exchanged: two axes (as in PyTorch), all of them in the order of a tuple, or, without any, reversed.
+
+    Backward: the inverse permutation of dy.
+
+    Examples
+    --------
+    >>> x = np.zeros((2, 3, 4))
+    >>> transpose(x, 0, 1).shape, transpose(x, (2, 0, 1)).shape, transpose(x).shape
+    ((3, 2, 4), (4, 2, 3), (4, 3, 2))
+    """
+    x = as_tensor(x)
+    if len(dims) == 2:
+        order = list(range(x.ndim))
+        first, second = (range(x.ndim)[dim] for dim in dims)
+        order[first], order[second] = second, first
+    elif dims and dims != (None,):
+        order = [range(x.ndim)[dim] for dim in (dims[0] if len(dims) == 1 else dims)]
+    else:
+        order = list(reversed(range(x.ndim)))
+
+    def backward(dy):
+        return (dy.transpose(np.argsort(order)),)
+
+    return record(x.data.transpose(order), (x,), backward, view=True)
+
+
+@_numpy_names
+def concatenate(tensors: Sequence[Array], dim: int = 0) -> Tensor:
+    """y is the tensors in a row along one axis.  Backward: each gets its part of dy."""
+    parents = tuple(as_tensor(t) for t in tensors)
+    y = np.concatenate([t.data for t in parents], axis=dim)
+    ends = np.cumsum([t.shape[dim] for t in parents])[:-1]
+
+    def backward(dy):
+        return np.split(dy, ends, axis=dim)
+
+    return record(y, parents, backward)
+
+
+@_numpy_names
+def stack(tensors: Sequence[Array], dim: int = 0) -> Tensor:
+    """y is the tensors, all of one shape, along a new axis.  Backward: each gets its part of dy."""
+    parents = tuple(as_tensor(t) for t in tensors)
+
+    def backward(dy):
+        return tuple(np.moveaxis(dy, dim, 0))
+
+    return record(np.stack([t.data for t in parents], axis=dim), parents, backward)
+
+
+# Reductions
+
+
+def _spread(dy: np.ndarray, shape: tuple[int, ...], dim: Dim, keepdim: bool) -> np.ndarray:
+    """dy with the reduced axes put back (of length 1), so that it broadcasts against the input."""
+    if keepdim:
+        return dy
+    if dim is None:
+        return dy.reshape((1,) * len(shape))
+    return np.expand_dims(dy, dim)
+
+
+def _count(shape: tuple[int, ...], dim: Dim) -> int:
+    """How many elements go into one result."""
+    dims = range(len(shape)) if dim is None else (dim,) if isinstance(dim, int) else dim
+    return math.prod(shape[d] for d in dims)
+
+
+@_numpy_names
+def sum(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """y = sum of x over the axes `dim` (all of them if None).  Backward: every term gets dy."""
+    x = as_tensor(x)
+
+    def backward(dy):
+        return (np.broadcast_to(_spread(dy, x.shape, dim, keepdim), x.shape),)
+
+    return record(x.data.sum(axis=dim, keepdims=keepdim), (x,), backward)
+
+
+@_numpy_names
+def mean(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """y = sum(x) / n, over the axes `dim`.  Backward: every term gets dy / n."""
+    x = as_tensor(x)
+
+    def backward(dy):
+        return (np.broadcast_to(_spread(dy, x.shape, dim, keepdim) / dy.dtype.type(_count(x.shape, dim)), x.shape),)
+
+    return record(x.data.mean(axis=dim, keepdims=keepdim), (x,), backward)
+
+
+@_numpy_names
+def var(x: Array, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
+    """y = sum (x - m)^2 / (n - correction), with m the mean, over the axes `dim`; correction 1 is the unbiased estimate.
+
+    Backward: dx = dy 2 (x - m) / (n - correction); m depends on x too, but sum (x - m) = 0, so that part vanishes.
+    """
+    x = as_tensor(x)
+    n = _count(x.shape, dim) - correction
+    if n <= 0:
+        raise ValueError(f"var over {n + correction} elements of shape {x.shape} with correction={correction}: too few")
+    centred = x.data - x.data.mean(axis=dim, keepdims=True)
+    y = (centred * centred).sum(axis=dim, keepdims=keepdim) / centred.dtype.type(n)
+
+    def backward(dy):
+        return (_spread(dy, x.shape, dim, keepdim) * centred * dy.dtype.type(2 / n),)
+
+    return record(y, (x,), backward)
+
+
+@_numpy_names
+def max(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """y = the largest element over the axes `dim`.
+
+    Backward: dy goes to the largest element; where several are equal they share it evenly (as torch.amax has it).
+    """
+    x = as_tensor(x)
+    largest = x.data.max(axis=dim, keepdims=True)
+    chosen = x.data == largest
+    y = largest if keepdim else x.data.max(axis=dim)
+
+    def backward(dy):
+        share = chosen / chosen.sum(axis=dim, keepdims=True, dtype=dy.dtype)
+        return (share * _spread(dy, x.shape, dim, keepdim),)
+
+    return record(y, (x,), backward)
+
+
+@_numpy_names
+def argmax(x: Array, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The index of the (first) largest element along an axis, as integers; no gradient."""
+    x = as_tensor(x)
+    return record(x.data.argmax(axis=dim, keepdims=keepdim), (), None)
+
+
+# Elementwise functions
+
+
+def exp(x: Array) -> Tensor:
+    """y = e^x.  Backward: dx = dy y."""
+    x = as_tensor(x)
+    y = np.exp(x.data)
+
+    def backward(dy):
+        return (dy * y,)
+
+    return record(y, (x,), backward)
+
+
+def log(x: Array) -> Tensor:
+    """y = ln x.  Backward: dx = dy / x."""
+    x = as_tensor(x)
+    a = x.data
+
+    def backward(dy):
+        return (dy / a,)
+
+    return record(np.log(a), (x,), backward, saved=(x,))
+
+
+def sqrt(x: Array) -> Tensor:
+    """y = sqrt x.  Backward: dx = dy / (2 y)."""
+    x = as_tensor(x)
+    y = np.sqrt(x.data)
+
+    def backward(dy):
+        return (dy / (2 * y),)
+
+    return record(y, (x,), backward)
+
+
+def abs(x: Array) -> Tensor:
+    """y = |x|.  Backward: dx = dy sign(x), with 0 at 0."""
+    x = as_tensor(x)
+    sign = np.sign(x.data)
+
+    def backward(dy):
+        return (dy * sign,)
+
+    return record(np.abs(x.data), (x,), backward)
+
+
+def clip(x: Array, min: float | None = None, max: float | None = None) -> Tensor:
+    """y = x, but not less than `min` nor more than `max`.  Backward: dx = dy where min <= x <= max, else 0."""
+    x = as_tensor(x)
+    y = np.clip(x.data, min, max)
+    kept = y == x.data
+
+    def backward(dy):
+        return (dy * kept,)
+
+    return record(y, (x,), backward)
+
+
+def tanh(x: Array) -> Tensor:
+    """y = tanh x.
+
+    Backward: dy/dx = 1 - tanh(x)^2, so  dx = dy (1 - y^2): the output is all that must be kept.
+    """
+    x = as_tensor(x)
+    y = np.tanh(x.data)
+
+    def backward(dy):
+        return (dy * (1 - y * y),)
+
+    return record(y, (x,), backward)
+
+
+def _sigmoid(a: np.ndarray) -> np.ndarray:
+    """1 / (1 + e^-a), from e^-|a|, which cannot overflow."""
+    small = np.exp(-np.abs(a))
+    return np.where(a >= 0, 1, small) / (1 + small)
+
+
+def sigmoid(x: Array) -> Tensor:
+    """y = 1 / (1 + e^-x).  Backward: dx = dy y (1 - y)."""
+    x = as_tensor(x)
+    y = _sigmoid(x.data)
+
+    def backward(dy):
+        return (dy * y * (1 - y),)
+
+    return record(y, (x,), backward)
+
+
+def relu(x: Array) -> Tensor:
+    """y = max(x, 0).  Backward: dx = dy where x > 0, else 0."""
+    x = as_tensor(x)
+    y = np.maximum(x.data, 0)
+
+    def backward(dy):
+        return (dy * (y > 0),)
+
+    return record(y, (x,), backward)
+
+
+def leaky_relu(x: Array, negative_slope: float = 0.01) -> Tensor:
+    """y = x where x > 0, else negative_slope x.  Backward: dx = dy, or negative_slope dy."""
+    x = as_tensor(x)
+    slope = np.where(x.data > 0, 1, x.dtype.type(negative_slope))
+
+    def backward(dy):
+        return (dy * slope,)
+
+    return record(x.data * slope, (x,), backward)
+
+
+def elu(x: Array, alpha: float = 1.0, scale: float = 1.0) -> Tensor:
+    """y = scale x where x > 0, else scale alpha (e^x - 1).
+
+    Backward: dx = dy scale, or dy scale alpha e^x = dy (y + scale alpha).
+
+    Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear units",
+    ICLR 2016, equation 15.
+    """
+    x = as_tensor(x)
+    positive = x.data > 0
+    bottom = x.dtype.type(scale * alpha)
+    y = np.where(positive, x.dtype.type(scale) * x.data, bottom * np.expm1(np.minimum(x.data, 0)))
+
+    def backward(dy):
+        return (dy * np.where(positive, dy.dtype.type(scale), y + bottom),)
+
+    return record(y, (x,), backward)
+
+
+def selu(x: Array) -> Tensor:
+    """y = elu(x) with the alpha and the scale that keep mean 0 and variance 1 from layer to layer.  Backward: as elu's.
+
+    Source: Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks", NIPS 2017, equations 2 and 14.
+    """
+    return elu(x, alpha=1.6732632423543772, scale=1.0507009873554805)
+
+
+_erf = np.frompyfunc(math.erf, 1, 1)  # NumPy has no error function; Python's is exact, if slow
+
+
+def gelu(x: Array) -> Tensor:
+    """y = x P(x), with P(x) = (1 + erf(x / sqrt 2)) / 2, the normal distribution function.
+
+    Backward: dx = dy (P(x) + x p(x)), with p(x) = e^(-x^2/2) / sqrt(2 pi), its derivative.
+
+    Source: Hendrycks and Gimpel, "Gaussian error linear units", 2016 (arXiv 1606.08415), section 2.
+    """
+    x = as_tensor(x)
+    a = x.data
+    share = (0.5 + 0.5 * _erf(a / math.sqrt(2)).astype(np.float64)).astype(a.dtype)
+
+    def backward(dy):
+        return (dy * (share + a * np.exp(-0.5 * a * a) * a.dtype.type(1 / math.sqrt(2 * math.pi))),)
+
+    return record(a * share, (x,), backward, saved=(x,))
+
+
+def silu(x: Array) -> Tensor:
+    """y = x s, with s = sigmoid(x); also called swish.  Backward: dx = dy (s + x s (1 - s)) = dy (s + y (1 - s))."""
+    x = as_tensor(x)
+    s = _sigmoid(x.data)
+    y = x.data * s
+
+    def backward(dy):
+        return (dy * (s + y * (1 - s)),)
+
+    return record(y, (x,), backward)
+
+
+def softplus(x: Array) -> Tensor:
+    """y = ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|), which cannot overflow.  Backward: dx = dy sigmoid(x)."""
+    x = as_tensor(x)
+    a = x.data
+
+    def backward(dy):
+        return (dy * _sigmoid(a),)
+
+    return record(np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a))), (x,), backward, saved=(x,))
+
+
+def _log_softmax(a: np.ndarray, dim: int) -> np.ndarray:
+    """a - ln sum e^a, with the largest element taken off first, so that nothing overflows."""
+    a = a - a.max(axis=dim, keepdims=True)
+    return a - np.log(np.exp(a).sum(axis=dim, keepdims=True))
+
+
+@_numpy_names
+def softmax(x: Array, dim: int = -1) -> Tensor:
+    """y_i = e^x_i / sum_j e^x_j, along one axis.
+
+    dy_i/dx_j = y_i (1[i=j] - y_j), so  dx_j = y_j (dy_j - sum_i dy_i y_i).
+
+    Backward: dx = y (dy - sum(dy y)).
+    """
+    x = as_tensor(x)
+    y = np.exp(_log_softmax(x.data, dim))
+
+    def backward(dy):
+        return (y * (dy - (dy * y).sum(axis=dim, keepdims=True)),)
+
+    return record(y, (x,), backward)
+
+
+@_numpy_names
+def log_softmax(x: Array, dim: int = -1) -> Tensor:
+    """y = ln softmax(x), along one axis.  Backward: dx = dy - softmax(x) sum(dy)."""
+    x = as_tensor(x)
+    y = _log_softmax(x.data, dim)
+
+    def backward(dy):
+        return (dy - np.exp(y) * dy.sum(axis=dim, keepdims=True),)
+
+    return record(y, (x,), backward)
+
+
+# Layers
+
+
+def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
+    """y = x W^T + b, for x of shape (batch, in), W of shape (out, in) and b of shape (out,).
+
+    y_no = sum_i x_ni W_oi + b_o, so  dx_ni = sum_o dy_no W_oi,  dW_oi = sum_n dy_no x_ni,  db_o = sum_n dy_no:
+
+    Backward: dx = dy W, dW = dy^T x, db = the column sums of dy. Where W = 0, dx is 0: nothing before this layer learns.
+    """
+    weight = as_tensor(weight)
+    x = as_tensor(x, like=weight)
+    if not x.ndim or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
+        raise ValueError(f"linear: x of shape {x.shape} and weight of shape {weight.shape}: expected (..., in) and (out, in)")
+    w = weight.data
+    rows = x.data.reshape(-1, w.shape[1])  # every axis before the last is batch
+    y = _matmul(rows, w.T)
+    parents: tuple[Tensor, ...] = (x, weight)
+    if bias is not None:
+        bias = as_tensor(bias)
+        if bias.shape != (w.shape[0],):
+            raise ValueError(f"linear: bias of shape {bias.shape} with a weight of shape {w.shape}: expected ({w.shape[0]},)")
+        y = y + bias.data
+        parents = (x, weight, bias)
+
+    def backward(dy):
+        dy = dy.reshape(-1, w.shape[0])
+        dx = _matmul(dy, w).reshape(x.shape) if x.requires_grad else None
+        dw = _matmul(dy.T, rows) if weight.requires_grad else None
+        return (dx, dw) if bias is None else (dx, dw, dy.sum(axis=0))
+
+    return record(y.reshape(*x.shape[:-1], w.shape[0]), parents, backward, saved=(x, weight))
+
+
+def batch_norm(
+    x: Array,
+    running_mean: np.ndarray | None,
+    running_var: np.ndarray | None,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """y = weight h + bias with h = (x - m) / sqrt(v + eps), each channel (axis 1) by itself.
+
+    In training m and v are the mean and the biased variance (divided by n) of the batch; otherwise the running values. In
+    training the running values are moved, in place, by `momentum` of the way to m and to the *unbiased* variance
+    v n / (n - 1): PyTorch's convention.
+
+    Backward, with s = 1 / sqrt(v + eps): dbias = sum dy, dweight = sum dy h, and dh = dy weight. In training h has mean 0
+    and variance 1 whatever x is, so the parts of dh along 1 and along h change nothing and are taken out:
+
+        dx = s (dh - mean(dh) - h mean(dh h))           (training)
+        dx = s dh                                       (otherwise)
+
+    Source: Ioffe and Szegedy, "Batch normalization", ICML 2015, algorithm 1 and section 3.
+    """
+    x = as_tensor(x)
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm expects input of shape (batch, channels, ...), got {x.shape}")
+    channel = (1, x.shape[1]) + (1,) * (x.ndim - 2)
+    others = tuple(i for i in range(x.ndim) if i != 1)
+    real = x.dtype.type
+    if training:
+        n = x.size // x.shape[1] if x.shape[1] else 0
+        if n < 2:
+            raise ValueError(
+                f"batch_norm in training needs more than one value per channel, got input of shape {x.shape}; "
+                "use a larger batch, or call model.eval() first"
+            )
+        m = x.data.mean(axis=others, keepdims=True)
+        centred = x.data - m
+        v = (centred * centred).mean(axis=others, keepdims=True)
+        for running, batch in ((running_mean, m), (running_var, v * real(n / (n - 1)))):
+            if running is not None:
+                running += running.dtype.type(momentum) * (batch.reshape(-1) - running)
+    elif running_mean is None or running_var is None:
+        raise ValueError("batch_norm outside training needs running_mean and running_var; pass training=True without them")
+    else:
+        centred = x.data - running_mean.reshape(channel).astype(x.dtype, copy=False)
+        v = running_var.reshape(channel).astype(x.dtype, copy=False)
+    s = 1 / np.sqrt(v + real(eps))
+    h = centred * s
+    y = h
+    parents: list[Tensor] = [x]
+    if weight is not None:
+        weight = as_tensor(weight)
+        w = weight.data.reshape(channel)
+        y = y * w
+        parents.append(weight)
+    if bias is not None:
+        bias = as_tensor(bias)
+        y = y + bias.data.reshape(channel)
+        parents.append(bias)
+
+    def backward(dy):
+        dh = dy if weight is None else dy * w
+        if training:
+            dx = s * (dh - dh.mean(axis=others, keepdims=True) - h * (dh * h).mean(axis=others, keepdims=True))
+        else:
+            dx = s * dh
+        gradients = [dx]
+        if weight is not None:
+            gradients.append((dy * h).sum(axis=others))
+        if bias is not None:
+            gradients.append(dy.sum(axis=others))
+        return gradients
+
+    return record(y, tuple(parents), backward, saved=() if weight is None else (weight,))
+
+
+def dropout(x: Array, p: float = 0.5, training: bool = True, rng: Generator | int | None = None) -> Tensor:
+    """y = x m / (1 - p), where each m is 0 with probability p and 1 otherwise; y = x outside training.
+
+    Backward: dx = dy m / (1 - p).
+
+    Source: Srivastava et al., "Dropout", JMLR 15 (2014), section 10 (there the weights are scaled afterwards instead).
+    """
+    x = as_tensor(x)
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout needs a probability p from 0 to 1, got {p}")
+    if not training or p == 0:
+        return x
+    kept = as_generator(rng).bernoulli(x.shape, 1 - p)
+    mask = kept * x.dtype.type(0 if p == 1 else 1 / (1 - p))
+
+    def backward(dy):
+        return (dy * mask,)
+
+    return record(x.data * mask, (x,), backward)
+
+
+# Losses
+
+
+def _reduced(losses: np.ndarray, reduction: str) -> tuple[Any, float]:
+    """The losses reduced as asked, and the factor that each loss has in the result."""
+    if reduction == "none":
+        return losses, 1.0
+    if reduction == "sum":
+        return losses.sum(), 1.0
+    if reduction != "mean":
+        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+    if losses.size == 0:
+        raise ValueError("the mean loss of an empty batch is not defined; leave such batches out")
+    return losses.mean(), 1 / losses.size
+
+
+def cross_entropy(input: Array, target: Any, reduction: str = "mean") -> Tensor:
+    """L = the mean (or sum, or none) over n of -ln p_n,t with p = softmax(x), t = target_n the right class of sample n.
+
+    -ln p_t = ln sum_j e^x_j - x_t, so its derivative by x_j is p_j - 1[j = t].
+
+    Backward: dx = dL (p - one_hot(target)) / N.
+
+    Parameters
+    ----------
+    input : shape (batch, classes)
+        Scores before the softmax ("logits").
+    target : integers, shape (batch,)
+        Each from 0 to classes - 1.
+
+    Examples
+    --------
+    >>> cross_entropy([[0.0, 0.0]], [1]).item()  # ln 2
+    0.6931471824645996
+    """
+    x = as_tensor(input)
+    labels = np.array(target.data if isinstance(target, Tensor) else target)
+    if x.ndim != 2 or labels.shape != x.shape[:1]:
+        raise ValueError(
+            f"cross_entropy expects input of shape (batch, classes) and target of shape (batch,), got {x.shape} and "
+            f"{labels.shape}"
+        )
+    if labels.size and labels.dtype.kind not in "iu":
+        raise TypeError(f"cross_entropy expects class numbers as target, got dtype {labels.dtype}; use .astype(int)")
+    labels = labels.astype(np.intp)
+    wrong = np.flatnonzero((labels < 0) | (labels >= x.shape[1]))
+    if wrong.size:
+        raise ValueError(
+            f"cross_entropy expects labels from 0 to {x.shape[1] - 1} for input of shape {x.shape}, got "
+            f"{labels[wrong[0]]} at index {wrong[0]}"
+        )
+    rows = np.arange(len(labels))
+    log_p = _log_softmax(x.data, 1)
+    loss, factor = _reduced(-log_p[rows, labels], reduction)
+
+    def backward(dy):
+        dx = np.exp(log_p)
+        dx[rows, labels] -= 1
+        return (dx * (dy * dy.dtype.type(factor)).reshape(-1, 1),)
+
+    return record(loss, (x,), backward)
+
+
+def _same_shape(name: str, input: Array, target: Array) -> tuple[Tensor, Tensor]:
+    x, t = _pair(input, target)
+    if x.shape != t.shape:
+        raise ValueError(
+            f"{name} expects input and target of one shape, got {x.shape} and {t.shape}; reshape one of them "
+            "(broadcasting here is nearly always a mistake)"
+        )
+    return x, t
+
+
+def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Tensor:
+    """L = the mean (or sum, or none) of (x - t)^2.  Backward: dx = dL 2 (x - t) / N, dt = -dx."""
+    x, t = _same_shape("mse_loss", input, target)
+    difference = x.data - t.data
+    loss, factor = _reduced(difference * difference, reduction)
+
+    def backward(dy):
+        dx = dy * difference * difference.dtype.type(2 * factor)
+        return dx, -dx
+
+    return record(loss, (x, t), backward)
+
+
+def binary_cross_entropy_with_logits(input: Array, target: Array, reduction: str = "mean") -> Tensor:
+    """L = the mean (or sum, or none) of -t ln s - (1 - t) ln(1 - s) with s = sigmoid(x), 0 <= t <= 1.
+
+    As ln s = x - softplus(x) and ln(1 - s) = -softplus(x), it is softplus(x) - t x, which cannot overflow.
+
+    Backward: dx = dL (s - t) / N, dt = -dL x / N.
+    """
+    x, t = _same_shape("binary_cross_entropy_with_logits", input, target)
+    a, b = x.data, t.data
+    if b.size and not (b.min() >= 0 and b.max() <= 1):
+        raise ValueError(
+            f"binary_cross_entropy_with_logits expects targets from 0 to 1, got values from {b.min()} to {b.max()}"
+        )
+    loss, factor = _reduced(np.maximum(a, 0) - a * b + np.log1p(np.exp(-np.abs(a))), reduction)
+
+    def backward(dy):
+        scaled = dy * a.dtype.type(factor)
+        return scaled * (_sigmoid(a) - b), -scaled * a
+
+    return record(loss, (x, t), backward, saved=(x, t))
+
+
+# What Tensor gets from here: operators (those with a number on the left too) and methods
+
+for _name, _binary in {"add": add, "sub": sub, "mul": mul, "truediv": div, "pow": pow, "matmul": matmul}.items():
+    setattr(Tensor, f"__{_name}__", _binary)
+    setattr(Tensor, f"__r{_name}__", lambda x, y, _binary=_binary: _binary(y, x))
+for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
+    setattr(Tensor, f"__{_name}__", _comparison(getattr(operator, _name)))
+for _name, _method in {"neg": neg, "abs": abs, "getitem": getitem}.items():
+    setattr(Tensor, f"__{_name}__", _method)
+for _method in (abs, argmax, clip, exp, log, max, mean, relu, reshape, sigmoid, sqrt, sum, tanh, transpose, var):
+    setattr(Tensor, _method.__name__, _method)

@@ -1,0 +1,564 @@
+"""Initializers: the laws that weights start from.
+
+A law is an object that a layer takes (`Linear(64, 10, weight_init=HeNormal())`). Called with a shape it returns an array; it
+holds no random state, so one object given to two layers makes two different matrices. The fans come from the layer. At the
+end stand torch.nn.init's in-place functions for the same laws. The sampling itself is in `random.py`.
+"""
+
+import difflib
+import functools
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .random import Generator, as_generator
+from .tensor import Tensor
+
+Shape = tuple[int, ...]
+Fans = tuple[int, int] | None
+
+
+class Initializer:
+    """A law. Subclasses say in `sample` how an array of it is made.
+
+    Examples
+    --------
+    >>> XavierUniform()((2, 3), rng=0)
+    array([[-0.22117823,  0.8336779 ,  0.51642084],
+           [ 0.23109901,  1.0346286 , -0.30214334]], dtype=float32)
+    """
+
+    def __call__(
+        self,
+        shape: Shape,
+        rng: Generator | int | None = None,
+        *,
+        fan_in: int | None = None,
+        fan_out: int | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> np.ndarray:
+        """An array of this shape, drawn by this law.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        rng : Generator, int or None
+            See `minidl.random.as_generator`.
+        fan_in, fan_out : int, optional
+            How many inputs a unit sums up, and how many units an input feeds. Where the caller does not say, they are
+            read off the shape, as `fans` does.
+        dtype : float32 or float64
+        """
+        known = (fan_in, fan_out) if fan_in is not None and fan_out is not None else fans(shape)
+        return self.sample(shape, known, as_generator(rng), np.dtype(dtype))
+
+    def sample(self, shape: Shape, fans: Fans, rng: Generator, dtype: np.dtype) -> np.ndarray:
+        raise NotImplementedError
+
+
+def fans(shape: Shape) -> Fans:
+    """(fan_in, fan_out) of a weight of shape (out, in, ...), PyTorch's reading; None for fewer than two axes.
+
+    Further axes are those of a convolution's kernel: each of its places multiplies both fans.
+
+    Examples
+    --------
+    >>> fans((400, 500)), fans((8, 3, 5, 5)), fans((7,))
+    ((500, 400), (75, 200), None)
+    """
+    if len(shape) < 2:
+        return None
+    receptive_field = math.prod(shape[2:])
+    return shape[1] * receptive_field, shape[0] * receptive_field
+
+
+@dataclass(frozen=True)
+class Constant(Initializer):
+    """Every element is `value`. All units of a layer start alike, and stay alike: see examples/zero_vs_xavier.py."""
+
+    value: float
+
+    def __post_init__(self):
+        _finite(self)
+
+    def sample(self, shape, fans, rng, dtype):
+        return np.full(shape, self.value, dtype)
+
+
+@dataclass(frozen=True)
+class Zeros(Initializer):
+    """Every element is 0: the usual start of a bias. As weights they let no gradient through, so nothing before learns."""
+
+    def sample(self, shape, fans, rng, dtype):
+        return np.zeros(shape, dtype)
+
+
+@dataclass(frozen=True)
+class Ones(Initializer):
+    """Every element is 1: the usual start of the scale in batch norm."""
+
+    def sample(self, shape, fans, rng, dtype):
+        return np.ones(shape, dtype)
+
+
+@dataclass(frozen=True)
+class Uniform(Initializer):
+    """Uniform on [low, high): variance (high - low)^2 / 12, whatever the width of the layer."""
+
+    low: float = 0.0
+    high: float = 1.0
+
+    def __post_init__(self):
+        _finite(self)
+        if self.low > self.high:
+            raise ValueError(f"{self} has low > high")
+
+    def sample(self, shape, fans, rng, dtype):
+        return rng.uniform(shape, self.low, self.high, dtype)
+
+
+@dataclass(frozen=True)
+class Normal(Initializer):
+    """Normal with this mean and standard deviation, whatever the width of the layer."""
+
+    mean: float = 0.0
+    std: float = 1.0
+
+    def __post_init__(self):
+        _finite(self)
+        _not_negative(self, "std")
+
+    def sample(self, shape, fans, rng, dtype):
+        return rng.normal(shape, self.mean, self.std, dtype)
+
+
+@dataclass(frozen=True)
+class TruncatedNormal(Initializer):
+    """Normal, given that it lies in [low, high]: values, not numbers of standard deviations (as in trunc_normal_).
+
+    The standard deviation after the cut is smaller than `std`: by 0.8796 for a cut at mean -+ 2 std.
+    """
+
+    mean: float = 0.0
+    std: float = 1.0
+    low: float = -2.0
+    high: float = 2.0
+
+    def __post_init__(self):
+        _finite(self)
+        _not_negative(self, "std")
+        if self.low > self.high:
+            raise ValueError(f"{self} has low > high")
+
+    def sample(self, shape, fans, rng, dtype):
+        return rng.truncated_normal(shape, self.mean, self.std, self.low, self.high, dtype)
+
+
+# The standard deviation of a standard normal cut at -+2: sqrt(1 - 4 p(2) / (P(2) - P(-2))), p the density, P its integral.
+CUT_STD = 0.8796256610342398
+
+
+@dataclass(frozen=True)
+class VarianceScaling(Initializer):
+    """Mean 0 and variance scale / n, where n is a fan: the family behind Xavier, He and LeCun.
+
+    A unit y = sum of w_i x_i over fan_in inputs has variance fan_in var(w) E[x^2]. So var(w) = scale / fan_in multiplies
+    the signal by `scale` from layer to layer, and, backwards, var(w) = scale / fan_out multiplies the gradient.
+
+    Parameters
+    ----------
+    scale : float
+    mode : "fan_in", "fan_out" or "fan_avg"
+        n; "fan_avg" is (fan_in + fan_out) / 2.
+    distribution : "normal", "truncated_normal" or "uniform"
+        Uniform on -+sqrt(3 scale / n). The truncated normal is cut at two standard deviations and widened by 1 / 0.8796, so
+        that its variance is scale / n too.
+
+    Examples
+    --------
+    >>> VarianceScaling(2.0, "fan_in").std(fan_in=500, fan_out=400)  # sqrt(2 / 500)
+    0.06324555320336758
+    """
+
+    scale: float = 1.0
+    mode: Literal["fan_in", "fan_out", "fan_avg"] = "fan_in"
+    distribution: Literal["normal", "truncated_normal", "uniform"] = "normal"
+
+    def __post_init__(self):
+        _finite(self)
+        _not_negative(self, "scale")
+        _choice("mode", self.mode, ("fan_in", "fan_out", "fan_avg"))
+        _choice("distribution", self.distribution, ("normal", "truncated_normal", "uniform"))
+
+    def std(self, fan_in: int, fan_out: int) -> float:
+        """The standard deviation of the weights of a layer with these fans."""
+        n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        return math.sqrt(self.scale / n) if n else 0.0
+
+    def sample(self, shape, fans, rng, dtype):
+        if fans is None:
+            raise ValueError(f"{self} needs fan_in and fan_out, and shape {shape} has none: it takes at least two axes")
+        std = self.std(*fans)
+        if self.distribution == "normal":
+            return rng.normal(shape, 0.0, std, dtype)
+        if self.distribution == "uniform":
+            bound = math.sqrt(3) * std
+            return rng.uniform(shape, -bound, bound, dtype)
+        std /= CUT_STD
+        return rng.truncated_normal(shape, 0.0, std, -2 * std, 2 * std, dtype)
+
+
+class _Scaled(Initializer):
+    """A named member of the family: `scaling` says which."""
+
+    @property
+    def scaling(self) -> VarianceScaling:
+        raise NotImplementedError
+
+    def __post_init__(self):
+        _finite(self)
+        self.scaling  # noqa: B018 - a wrong argument is found here, not at the first draw
+
+    def sample(self, shape, fans, rng, dtype):
+        return self.scaling.sample(shape, fans, rng, dtype)
+
+
+@dataclass(frozen=True)
+class XavierUniform(_Scaled):
+    """Uniform on -+gain sqrt(6 / (fan_in + fan_out)): variance gain^2 2 / (fan_in + fan_out). Also called Glorot.
+
+    A compromise between keeping the variance of the signal (1 / fan_in) and of the gradient (1 / fan_out), for activations
+    that are the identity near 0, such as tanh.
+
+    Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010,
+    equation 16.
+    """
+
+    gain: float = 1.0
+
+    @property
+    def scaling(self):
+        return VarianceScaling(self.gain**2, "fan_avg", "uniform")
+
+
+@dataclass(frozen=True)
+class XavierNormal(_Scaled):
+    """Normal with variance gain^2 2 / (fan_in + fan_out): XavierUniform's variance (Glorot and Bengio 2010, equation 12)."""
+
+    gain: float = 1.0
+
+    @property
+    def scaling(self):
+        return VarianceScaling(self.gain**2, "fan_avg", "normal")
+
+
+@dataclass(frozen=True)
+class HeUniform(_Scaled):
+    """Uniform on -+sqrt(6 / ((1 + a^2) n)): HeNormal's variance. Also called Kaiming."""
+
+    a: float = 0.0
+    mode: Literal["fan_in", "fan_out"] = "fan_in"
+
+    @property
+    def scaling(self):
+        return VarianceScaling(2 / (1 + self.a**2), self.mode, "uniform")
+
+
+@dataclass(frozen=True)
+class HeNormal(_Scaled):
+    """Normal with variance 2 / ((1 + a^2) n), n = fan_in (or fan_out). Also called Kaiming.
+
+    For ReLU (a = 0) and leaky ReLU with slope a: they halve E[x^2] (or leave (1 + a^2) / 2 of it), and the 2 makes up for it.
+
+    Source: He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015, equations 10, 14 and 15.
+    """
+
+    a: float = 0.0
+    mode: Literal["fan_in", "fan_out"] = "fan_in"
+
+    @property
+    def scaling(self):
+        return VarianceScaling(2 / (1 + self.a**2), self.mode, "normal")
+
+
+@dataclass(frozen=True)
+class LecunUniform(_Scaled):
+    """Uniform on -+sqrt(3 / fan_in): variance 1 / fan_in."""
+
+    @property
+    def scaling(self):
+        return VarianceScaling(1.0, "fan_in", "uniform")
+
+
+@dataclass(frozen=True)
+class LecunNormal(_Scaled):
+    """Normal with variance 1 / fan_in: keeps the variance of the signal through a linear layer.
+
+    Source: LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998, equation 16.
+    """
+
+    @property
+    def scaling(self):
+        return VarianceScaling(1.0, "fan_in", "normal")
+
+
+# What else a layer takes, as laws
+
+
+@dataclass(frozen=True)
+class Given(Initializer):
+    """Values that were not drawn here: an array, or a loaded state_dict. `source` says which."""
+
+    source: str
+    values: np.ndarray
+
+    def __repr__(self):
+        return f"Given({self.source!r})"
+
+    def sample(self, shape, fans, rng, dtype):
+        return self.values
+
+
+@dataclass(frozen=True)
+class Custom(Initializer):
+    """A function (shape, rng) -> array."""
+
+    function: Callable[[Shape, Generator], np.ndarray]
+
+    def __repr__(self):
+        return f"Custom({getattr(self.function, '__qualname__', repr(self.function))})"
+
+    def sample(self, shape, fans, rng, dtype):
+        return self.function(shape, rng)
+
+
+BY_NAME: dict[str, Callable[[], Initializer]] = {
+    "zeros": Zeros,
+    "ones": Ones,
+    "uniform": Uniform,
+    "normal": Normal,
+    "truncated_normal": TruncatedNormal,
+    "xavier_uniform": XavierUniform,
+    "xavier_normal": XavierNormal,
+    "glorot_uniform": XavierUniform,
+    "glorot_normal": XavierNormal,
+    "he_uniform": HeUniform,
+    "he_normal": HeNormal,
+    "kaiming_uniform": HeUniform,
+    "kaiming_normal": HeNormal,
+    "lecun_uniform": LecunUniform,
+    "lecun_normal": LecunNormal,
+}
+
+
+def law(spec: Any) -> Initializer:
+    """The law that an argument like `weight_init=` means: an initializer, a name, a number, an array or a function.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> law("he_normal"), law(0.1)
+    (HeNormal(a=0.0, mode='fan_in'), Constant(value=0.1))
+    """
+    if isinstance(spec, Initializer):
+        return spec
+    if isinstance(spec, str):
+        if spec not in BY_NAME:
+            near = difflib.get_close_matches(spec, BY_NAME, n=1, cutoff=0.0)[0]
+            raise ValueError(f"no initializer is called {spec!r}; did you mean {near!r}? Known: {', '.join(BY_NAME)}")
+        return BY_NAME[spec]()
+    if isinstance(spec, (int, float, np.number)) and not isinstance(spec, bool):
+        return Constant(float(spec))
+    if isinstance(spec, (np.ndarray, list, tuple, Tensor)):
+        return Given("array", np.array(spec.data if isinstance(spec, Tensor) else spec))
+    if isinstance(spec, type) and issubclass(spec, Initializer):
+        raise TypeError(f"an initializer is an object: write {spec.__name__}(...), not {spec.__name__}")
+    if callable(spec):
+        return Custom(spec)
+    raise TypeError(
+        "an initializer is an object like XavierUniform(), a name like 'xavier_uniform', a number, an array, or a function "
+        f"(shape, rng) -> array; got {type(spec).__name__}"
+    )
+
+
+def draw(
+    argument: str, law: Initializer, shape: Shape, fan_in: int, fan_out: int, rng: Generator, dtype: DTypeLike
+) -> np.ndarray:
+    """An array by this law for a layer with these fans; whatever the law returns, it is a finite array of this shape and dtype.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the law returns something else. The message begins with `argument`, which says whose law it is.
+    """
+    try:
+        values = np.asarray(law(shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=dtype))
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{argument}: {error}") from error
+    if values.shape != tuple(shape):
+        raise ValueError(f"{argument}: {law} gave an array of shape {values.shape}, expected {tuple(shape)}")
+    if values.dtype.kind != "f" and not (isinstance(law, Given) and values.dtype.kind in "iu"):
+        raise TypeError(f"{argument}: {law} gave an array of {values.dtype}, expected float32 or float64; use .astype()")
+    values = values.astype(dtype)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{argument}: {law} gave NaN or infinity in {np.dtype(dtype)}; a network cannot start from these")
+    return values
+
+
+def _finite(law: Any) -> None:
+    for name, value in vars(law).items():
+        if isinstance(value, str):
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
+            raise ValueError(f"{type(law).__name__}: {name} must be a finite number, got {value!r}")
+
+
+def _not_negative(law: Any, name: str) -> None:
+    if getattr(law, name) < 0:
+        raise ValueError(f"{type(law).__name__}: {name} must be at least 0, got {getattr(law, name)}")
+
+
+def _choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
+
+
+# torch.nn.init's functions for the same laws: they overwrite a Tensor, a Parameter or an array, and return it
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """The factor that torch.nn.init recommends for the standard deviation before an activation.
+
+    Parameters
+    ----------
+    nonlinearity : str
+        "linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu" or a convolution ("conv1d", ...).
+    param : float, optional
+        The negative slope of "leaky_relu", 0.01 if None.
+
+    Examples
+    --------
+    >>> calculate_gain("tanh"), calculate_gain("leaky_relu", 0.2)
+    (1.6666666666666667, 1.3867504905630728)
+    """
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else param
+        if isinstance(slope, bool) or not isinstance(slope, (int, float)):
+            raise ValueError(f"calculate_gain: negative_slope {slope!r} is not a number")
+        return math.sqrt(2 / (1 + slope**2))
+    linear = ("linear", *(f"conv{'_transpose' * t}{d}d" for t in (False, True) for d in (1, 2, 3)))
+    gains = {**dict.fromkeys((*linear, "sigmoid"), 1.0), "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+    _choice("nonlinearity", nonlinearity, (*gains, "leaky_relu"))
+    return gains[nonlinearity]
+
+
+def _in_place(law_of):
+    """Makes, of a function that names a law, one that overwrites its first argument by that law."""
+    signature = inspect.signature(law_of)
+
+    @functools.wraps(law_of)
+    def fill(*args, **kwargs):
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            hint = ""
+            if {"mean", "std"} & set(kwargs):
+                hint = "; its mean is 0 and its std follows from the shape: for a mean and a std of your own take normal_"
+            raise TypeError(f"{error}: the call is {law_of.__name__}{signature}{hint}") from None
+        tensor = bound.args[0]
+        array = tensor.data if isinstance(tensor, Tensor) else tensor
+        if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
+            came = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(tensor).__name__
+            raise TypeError(
+                f"{law_of.__name__} overwrites a Tensor, a Parameter or a float32 or float64 array, got {came}; of a layer, "
+                "pass layer.weight or layer.bias"
+            )
+        if not array.flags.writeable:
+            raise ValueError(f"{law_of.__name__}: the array is read-only; pass a copy")
+        law = law_of(*bound.args, **bound.kwargs)
+        array[...] = law(array.shape, bound.arguments.get("generator"), dtype=array.dtype)
+        if isinstance(tensor, Tensor):
+            tensor.changed()
+            if hasattr(tensor, "law"):  # a Parameter
+                tensor.law = law
+        return tensor
+
+    return fill
+
+
+@_in_place
+def uniform_(tensor, a=0.0, b=1.0, generator=None):
+    """Overwrite with `Uniform(a, b)`."""
+    return Uniform(a, b)
+
+
+@_in_place
+def normal_(tensor, mean=0.0, std=1.0, generator=None):
+    """Overwrite with `Normal(mean, std)`."""
+    return Normal(mean, std)
+
+
+@_in_place
+def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
+    """Overwrite with `TruncatedNormal(mean, std, a, b)`."""
+    return TruncatedNormal(mean, std, a, b)
+
+
+@_in_place
+def constant_(tensor, val):
+    """Overwrite with `Constant(val)`."""
+    return Constant(val)
+
+
+@_in_place
+def ones_(tensor):
+    """Overwrite with `Ones()`."""
+    return Ones()
+
+
+@_in_place
+def zeros_(tensor):
+    """Overwrite with `Zeros()`."""
+    return Zeros()
+
+
+@_in_place
+def xavier_uniform_(tensor, gain=1.0, generator=None):
+    """Overwrite with `XavierUniform(gain)`."""
+    return XavierUniform(gain)
+
+
+@_in_place
+def xavier_normal_(tensor, gain=1.0, generator=None):
+    """Overwrite with `XavierNormal(gain)`."""
+    return XavierNormal(gain)
+
+
+@_in_place
+def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+    """Overwrite with a uniform law of variance calculate_gain(nonlinearity, a)^2 / fan."""
+    return VarianceScaling(calculate_gain(nonlinearity, a) ** 2, mode, "uniform")
+
+
+@_in_place
+def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+    """Overwrite with a normal law of variance calculate_gain(nonlinearity, a)^2 / fan."""
+    return VarianceScaling(calculate_gain(nonlinearity, a) ** 2, mode, "normal")
+
+
+def __getattr__(name: str) -> Any:
+    functions = [known for known in globals() if known.endswith("_") and not known.startswith("_")]
+    near = [known for known in functions if known.startswith(name)] or difflib.get_close_matches(name, [*functions, *BY_NAME])
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise AttributeError(f"module 'minidl.init' has no attribute {name!r}{hint}")

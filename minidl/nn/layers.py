@@ -1,0 +1,245 @@
+"""Layers: the linear one, whose arguments say how it is initialized; activations; dropout; flatten.
+
+A layer checks its input, holds the parameters and calls one function of `functional.py`, where forward and backward are.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .. import functional as F
+from .. import init
+from ..random import Generator, as_generator
+from ..tensor import Tensor, as_tensor
+from .module import Module, Parameter
+
+
+class Linear(Module):
+    """y = x W^T + b.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        x has shape (batch, in_features), y has (batch, out_features).
+    bias : bool
+        Whether there is a b.
+    weight_init, bias_init : initializer, name, number, array or function (shape, rng) -> array
+        What W and b start from; see `minidl.init`. fan_in is in_features, fan_out is out_features.
+    rng : Generator, int or None
+        Where random numbers come from: a generator (W takes the first ones, b the next), the seed of a new one, or None
+        for the global one. The same seed given to two layers of one shape makes them equal.
+    dtype : float32 or float64
+
+    Attributes
+    ----------
+    weight : Parameter, shape (out_features, in_features)
+    bias : Parameter, shape (out_features,), or None
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a size is not a whole number from 1, or an initializer is none or gives no finite array of the right shape; in a
+        call, if the input has another number of features or another dtype.
+
+    Examples
+    --------
+    >>> layer = Linear(3, 2, weight_init=init.Ones(), bias_init=0.5)
+    >>> layer([[1.0, 2.0, 3.0]]).data
+    array([[6.5, 6.5]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        weight_init: Any = init.XavierUniform(),  # noqa: B008 - immutable, and readable in the signature
+        bias_init: Any = init.Zeros(),  # noqa: B008
+        rng: Generator | int | None = None,
+        dtype: DTypeLike = np.float32,
+    ):
+        super().__init__()
+        for name, size in (("in_features", in_features), ("out_features", out_features)):
+            check_size("Linear", name, size)
+        self.in_features, self.out_features = int(in_features), int(out_features)
+        rng = as_generator(rng)
+        fans = (self.in_features, self.out_features)
+        self.weight = make_parameter("Linear weight_init", weight_init, (fans[1], fans[0]), fans, rng, dtype)
+        self.bias = make_parameter("Linear bias_init", bias_init, (fans[1],), fans, rng, dtype) if bias else None
+
+    def forward(self, x):
+        x = check_input(self, x, self.weight.dtype)
+        if not x.ndim or x.shape[-1] != self.in_features:
+            raise ValueError(
+                f"{self.label} expects input of shape (batch, {self.in_features}), got {x.shape}; reshape the input, or make "
+                f"the layer with in_features={x.shape[-1] if x.ndim else 1}"
+            )
+        return F.linear(x, self.weight, self.bias)
+
+    def extra_repr(self):
+        size = f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        laws = f", weight_init={self.weight.law}"
+        return size + laws + (f", bias_init={self.bias.law}" if self.bias is not None else "")
+
+
+def check_size(layer: str, name: str, size: Any) -> None:
+    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+        raise ValueError(f"{layer}: {name} must be a whole number from 1, got {size!r}")
+
+
+def make_parameter(
+    argument: str, spec: Any, shape: tuple[int, ...], fans: tuple[int, int], rng: Generator, dtype: DTypeLike
+) -> Parameter:
+    """The Parameter that an argument like weight_init= describes."""
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise TypeError(f"{argument}: dtype must be float32 or float64, got {np.dtype(dtype)}")
+    try:
+        law = init.law(spec)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{argument}: {error}") from error
+    return Parameter(init.draw(argument, law, shape, *fans, rng, dtype), law=law)
+
+
+def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:
+    """x as a tensor of the layer's dtype. Lists and integers are converted; another float dtype is an error."""
+    if not isinstance(x, (Tensor, np.ndarray)) or x.dtype.kind in "iub":
+        return Tensor(np.asarray(x.data if isinstance(x, Tensor) else x, dtype))
+    x = as_tensor(x)
+    if x.dtype != dtype:
+        raise TypeError(
+            f"{layer.label} has {dtype} parameters, got {x.dtype} input; convert it with .astype(np.{dtype}), or make the "
+            f"layer with dtype=np.{x.dtype}"
+        )
+    return x
+
+
+class Flatten(Module):
+    """All axes but the first become one: (batch, ...) to (batch, features)."""
+
+    def forward(self, x):
+        x = as_tensor(x)
+        return F.reshape(x, (len(x), -1) if x.size else (len(x), int(np.prod(x.shape[1:]))))
+
+
+class Dropout(Module):
+    """In training, zeroes each element with probability p and divides the others by 1 - p; otherwise does nothing.
+
+    Parameters
+    ----------
+    p : float
+    rng : Generator, int or None
+        Where the choice comes from; None for the global generator.
+    """
+
+    def __init__(self, p: float = 0.5, *, rng: Generator | int | None = None):
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"Dropout: p must be a probability from 0 to 1, got {p}")
+        self.p, self.rng = p, as_generator(rng)
+
+    def forward(self, x):
+        return F.dropout(x, self.p, self.training, self.rng)
+
+    def extra_repr(self):
+        return f"p={self.p}"
+
+
+class Tanh(Module):
+    """`functional.tanh`"""
+
+    def forward(self, x):
+        return F.tanh(x)
+
+
+class Sigmoid(Module):
+    """`functional.sigmoid`"""
+
+    def forward(self, x):
+        return F.sigmoid(x)
+
+
+class ReLU(Module):
+    """`functional.relu`"""
+
+    def forward(self, x):
+        return F.relu(x)
+
+
+class LeakyReLU(Module):
+    """`functional.leaky_relu`"""
+
+    def __init__(self, negative_slope: float = 0.01):
+        super().__init__()
+        self.negative_slope = negative_slope
+
+    def forward(self, x):
+        return F.leaky_relu(x, self.negative_slope)
+
+    def extra_repr(self):
+        return f"negative_slope={self.negative_slope}"
+
+
+class ELU(Module):
+    """`functional.elu`"""
+
+    def __init__(self, alpha: float = 1.0):
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, x):
+        return F.elu(x, self.alpha)
+
+    def extra_repr(self):
+        return f"alpha={self.alpha}"
+
+
+class SELU(Module):
+    """`functional.selu`"""
+
+    def forward(self, x):
+        return F.selu(x)
+
+
+class GELU(Module):
+    """`functional.gelu`"""
+
+    def forward(self, x):
+        return F.gelu(x)
+
+
+class SiLU(Module):
+    """`functional.silu`"""
+
+    def forward(self, x):
+        return F.silu(x)
+
+
+class Softplus(Module):
+    """`functional.softplus`"""
+
+    def forward(self, x):
+        return F.softplus(x)
+
+
+class Softmax(Module):
+    """`functional.softmax`"""
+
+    def __init__(self, dim: int = -1):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x):
+        return F.softmax(x, self.dim)
+
+
+class LogSoftmax(Module):
+    """`functional.log_softmax`"""
+
+    def __init__(self, dim: int = -1):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x):
+        return F.log_softmax(x, self.dim)

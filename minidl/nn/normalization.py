@@ -1,0 +1,106 @@
+"""Batch normalization as a layer: the parameters, and the running values that evaluation uses.
+
+The computation, forward and backward, is `functional.batch_norm`.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .. import functional as F
+from .. import init
+from ..random import Generator, as_generator
+from .layers import check_input, check_size, make_parameter
+from .module import Module
+
+
+class BatchNorm1d(Module):
+    """y = weight (x - m) / sqrt(v + eps) + bias, for each of num_features channels by itself.
+
+    In training, m and v are the mean and the *biased* variance (divided by n) of the batch, and the running values move
+    towards the batch's: running = (1 - momentum) running + momentum batch, with the *unbiased* variance (divided by n - 1).
+    In evaluation, m and v are the running values. So it is in PyTorch.
+
+    Parameters
+    ----------
+    num_features : int
+        x has shape (batch, num_features) or (batch, num_features, length).
+    eps : float
+        Keeps the division from 0.
+    momentum : float or None
+        The share of the new value (not of the old one, as elsewhere); None for the plain average over all batches.
+    affine : bool
+        Whether there are a weight and a bias.
+    track_running_stats : bool
+        Whether there are running values; without them evaluation uses the batch, too.
+    weight_init, bias_init, rng, dtype
+        As in `Linear`; both fans are num_features.
+
+    Examples
+    --------
+    >>> BatchNorm1d(1)([[1.0], [3.0]]).data.round(3)
+    array([[-1.],
+           [ 1.]], dtype=float32)
+    """
+
+    running_mean: np.ndarray | None
+    running_var: np.ndarray | None
+    num_batches_tracked: np.ndarray
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        weight_init: Any = init.Ones(),  # noqa: B008 - immutable, and readable in the signature
+        bias_init: Any = init.Zeros(),  # noqa: B008
+        rng: Generator | int | None = None,
+        dtype: DTypeLike = np.float32,
+    ):
+        super().__init__()
+        check_size("BatchNorm1d", "num_features", num_features)
+        if not (eps >= 0 and np.isfinite(eps)):
+            raise ValueError(f"BatchNorm1d: eps must be a finite number of at least 0, got {eps}")
+        if momentum is not None and not 0 <= momentum <= 1:
+            raise ValueError(f"BatchNorm1d: momentum must be None or from 0 to 1, got {momentum}")
+        self.num_features, self.eps, self.momentum = int(num_features), eps, momentum
+        self.dtype = np.dtype(dtype)
+        shape, fans, rng = (self.num_features,), (self.num_features,) * 2, as_generator(rng)
+        self.weight = make_parameter("BatchNorm1d weight_init", weight_init, shape, fans, rng, dtype) if affine else None
+        self.bias = make_parameter("BatchNorm1d bias_init", bias_init, shape, fans, rng, dtype) if affine else None
+        self.running_mean = self.running_var = None
+        if track_running_stats:
+            self.register_buffer("running_mean", np.zeros(shape, dtype))
+            self.register_buffer("running_var", np.ones(shape, dtype))
+            self.register_buffer("num_batches_tracked", np.array(0))
+
+    def forward(self, x):
+        x = check_input(self, x, self.dtype)
+        if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
+            raise ValueError(
+                f"{self.label} expects input of shape (batch, {self.num_features}) or (batch, {self.num_features}, length), "
+                f"got {x.shape}"
+            )
+        tracked = self.running_mean is not None
+        momentum = self.momentum
+        if momentum is None:
+            momentum = 1 / (int(self.num_batches_tracked) + 1) if tracked else 0.0
+        try:
+            y = F.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, self.training or not tracked, momentum, self.eps
+            )
+        except ValueError as error:
+            raise ValueError(f"{self.label}: {error}") from error
+        if self.training and tracked:
+            self.num_batches_tracked += 1
+        return y
+
+    def extra_repr(self):
+        size = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+        if self.weight is None or self.bias is None:
+            return f"{size}, affine=False"
+        return f"{size}, weight_init={self.weight.law}, bias_init={self.bias.law}"

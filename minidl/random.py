@@ -1,0 +1,284 @@
+"""Random numbers: one seed, named streams, the same numbers everywhere.
+
+A Generator is a key and a position in the key's endless stream of Philox words; a draw takes the next words and moves the
+position. That is all its state: the numbers depend neither on threads nor on the processor, nor on how a draw is cut into
+calls. The laws are checked here and made in `kernels`.
+"""
+
+import hashlib
+import math
+import secrets
+from collections.abc import Sequence
+from typing import Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from . import kernels
+
+Size = SupportsIndex | Sequence[SupportsIndex]
+
+
+class Generator:
+    """A stream of random numbers.
+
+    Parameters
+    ----------
+    seed : int, optional
+        From 0 to 2**64 - 1; the same seed gives the same numbers on every machine. None takes one from the
+        operating system.
+
+    Attributes
+    ----------
+    seed : int
+        The Philox key.
+    position : int
+        How many 32-bit words have been used; assign to it to jump.
+
+    Examples
+    --------
+    >>> rng = Generator(0)
+    >>> rng.uniform(3)
+    array([0.39904642, 0.88052016, 0.73571277], dtype=float32)
+    >>> rng.position = 0
+    >>> rng.uniform(3)
+    array([0.39904642, 0.88052016, 0.73571277], dtype=float32)
+    """
+
+    def __init__(self, seed: int | None = None):
+        self.manual_seed(secrets.randbits(64) if seed is None else seed)
+
+    def __repr__(self):
+        return f"Generator(seed={self.seed}), position {self.position}"
+
+    def manual_seed(self, seed: int) -> "Generator":
+        """Start again, from another seed. Returns the generator itself."""
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
+            raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
+        self.seed = int(seed)
+        self.position = 0
+        return self
+
+    def stream(self, name: str) -> "Generator":
+        """The generator of this name. It depends on the seed and the name only, not on what was drawn before.
+
+        The seed of the stream is the 64-bit BLAKE2b hash (RFC 7693) of the name, keyed with this seed.
+
+        Examples
+        --------
+        >>> Generator(0).stream("0.weight").uniform(2)
+        array([0.69792885, 0.7076254 ], dtype=float32)
+        """
+        digest = hashlib.blake2b(name.encode(), digest_size=8, key=self.seed.to_bytes(8, "little")).digest()
+        return Generator(int.from_bytes(digest, "little"))
+
+    def _draw(self, kernel, size: Size, dtype: DTypeLike, words: int, *law) -> np.ndarray:
+        """An array of samples; `words` says how many words each of them takes."""
+        try:
+            out = np.empty(size, dtype)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"size must be a whole number or a tuple of them, none negative, got {size!r}") from error
+        if out.size:
+            kernel(out.reshape(-1), (self.seed & 0xFFFFFFFF, self.seed >> 32), self.position, *law)
+            self.position += words * out.size
+        return out
+
+    def uniform(self, size: Size, low: float = 0.0, high: float = 1.0, dtype: DTypeLike = np.float32) -> np.ndarray:
+        """Uniform on [low, high).
+
+        Parameters
+        ----------
+        size : int or tuple of int
+        low, high : float
+        dtype : float32 or float64
+            float32 samples lie on a grid of 2**-24 of the interval, float64 ones on one of 2**-53; so 1.0 is never drawn
+            from [0, 1).
+
+        Raises
+        ------
+        ValueError
+            If low > high, or one of them or their difference is not finite.
+
+        Examples
+        --------
+        >>> Generator(0).uniform((2, 2), -1, 1)
+        array([[-0.20190716,  0.76104033],
+               [ 0.47142553,  0.2109636 ]], dtype=float32)
+        """
+        real = _real(dtype)
+        low, high = float(low), float(high)
+        with np.errstate(over="ignore", invalid="ignore"):
+            width = real(high) - real(low)
+        if not (np.isfinite(width) and low <= high):
+            raise ValueError(f"uniform needs finite low <= high in {real.__name__}, got low={low}, high={high}")
+        return self._draw(kernels.uniform, size, real, real().itemsize // 4, low, high)
+
+    def normal(self, size: Size, mean: float = 0.0, std: float = 1.0, dtype: DTypeLike = np.float32) -> np.ndarray:
+        """Normal (Gaussian), by inversion of the distribution function (Wichura's AS 241).
+
+        A float32 sample is made from 32 bits and reaches 6.3 standard deviations, a float64 one from 53 bits and 8.3: beyond
+        lie a share of 2**-32 and 2**-53 of the law, which no sample of that many bits can tell from its last value.
+
+        Raises
+        ------
+        ValueError
+            If std is negative, or one of mean and std is not finite.
+
+        Examples
+        --------
+        >>> Generator(0).normal(3)
+        array([-0.25581592,  1.1775912 ,  0.63018364], dtype=float32)
+        """
+        real, mean, std = _real(dtype), *_mean_std("normal", mean, std)
+        return self._draw(kernels.normal, size, real, real().itemsize // 4, mean, std, 0.0, 0.0, 1.0, -math.inf, math.inf)
+
+    def truncated_normal(
+        self,
+        size: Size,
+        mean: float = 0.0,
+        std: float = 1.0,
+        low: float = -2.0,
+        high: float = 2.0,
+        dtype: DTypeLike = np.float32,
+    ) -> np.ndarray:
+        """Normal, given that it lies in [low, high].
+
+        Parameters
+        ----------
+        size : int or tuple of int
+        mean, std : float
+            Of the normal law before it is cut. Afterwards the standard deviation is smaller: 0.8796 std for a cut at
+            mean -+ 2 std.
+        low, high : float
+            Bounds of the samples themselves, not counted in standard deviations (as in torch.nn.init.trunc_normal_).
+        dtype : float32 or float64
+
+        Raises
+        ------
+        ValueError
+            If std is negative, low > high, or next to nothing of the law lies between them.
+
+        Examples
+        --------
+        >>> Generator(0).truncated_normal(3, low=0.0, high=1.0)
+        array([0.34835285, 0.84362656, 0.6780553 ], dtype=float32)
+        """
+        real, mean, std = _real(dtype), *_mean_std("truncated_normal", mean, std)
+        low, high = float(low), float(high)
+        if not low <= high:
+            raise ValueError(f"truncated_normal needs low <= high, got low={low}, high={high}")
+        if std == 0 or low == high:
+            p_low, q_high, width = 0.0, 0.0, float(low <= mean <= high or low == high)
+        else:
+            p_low, q_high, width = _interval((low - mean) / std, (high - mean) / std)
+        if not width > 0:
+            raise ValueError(
+                f"truncated_normal: a normal law with mean {mean} and std {std} has no mass that float64 can tell from zero "
+                f"between low={low} and high={high}; bounds are values, not numbers of standard deviations"
+            )
+        # A float32 probability has no room for an interval far out in one tail.
+        made = np.float64 if max(p_low, q_high) > 0.95 else real
+        out = self._draw(kernels.normal, size, made, np.dtype(made).itemsize // 4, mean, std, p_low, q_high, width, low, high)
+        return out.astype(real, copy=False)
+
+    def integers(self, low: int, high: int | None = None, size: Size = ()) -> np.ndarray:
+        """Integers uniform on low ... high - 1 (on 0 ... low - 1 where high is None), int64; each exactly as likely.
+
+        Raises
+        ------
+        ValueError
+            If there is no integer in that range, or it leaves int64.
+
+        Examples
+        --------
+        >>> Generator(0).integers(1, 7, size=5)
+        array([3, 5, 6, 5, 1])
+        """
+        low, high = (0, int(low)) if high is None else (int(low), int(high))
+        if not -(1 << 63) <= low < high <= 1 << 63:
+            raise ValueError(f"integers needs low < high, both within int64, got low={low}, high={high}")
+        return self._draw(kernels.integers, size, np.int64, 2, low, (high - low) % (1 << 64))
+
+    def permutation(self, n: int) -> np.ndarray:
+        """The numbers 0 ... n - 1 in random order, int64; every order is as likely as the others.
+
+        Examples
+        --------
+        >>> Generator(0).permutation(5)
+        array([4, 1, 3, 2, 0])
+        """
+        return self._draw(kernels.permutation, (n,), np.int64, 2)
+
+    def bernoulli(self, size: Size, p: float = 0.5) -> np.ndarray:
+        """True with probability p (to 2**-53), bool.
+
+        Raises
+        ------
+        ValueError
+            If p is not in [0, 1].
+
+        Examples
+        --------
+        >>> Generator(0).bernoulli(4, 0.75)
+        array([ True,  True, False,  True])
+        """
+        if not 0 <= p <= 1:
+            raise ValueError(f"bernoulli needs a probability from 0 to 1, got p={p}")
+        return self.uniform(size, dtype=np.float64) < p
+
+
+def _real(dtype: DTypeLike) -> Any:
+    real = np.dtype(dtype).type
+    if real not in (np.float32, np.float64):
+        raise TypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
+    return real
+
+
+def _mean_std(name: str, mean: float, std: float) -> tuple[float, float]:
+    mean, std = float(mean), float(std)
+    if not (math.isfinite(mean) and math.isfinite(std) and std >= 0):
+        raise ValueError(f"{name} needs a finite mean and a finite std of at least 0, got mean={mean}, std={std}")
+    return mean, std
+
+
+def _below(z: float) -> float:
+    """P(Z < z) for a standard normal Z, to 40 bits: two mathematical libraries that differ in the 53rd give one result."""
+    fraction, exponent = math.frexp(0.5 * math.erfc(-z / math.sqrt(2)))
+    return math.ldexp(round(math.ldexp(fraction, 40)), exponent - 40)
+
+
+def _interval(a: float, b: float) -> tuple[float, float, float]:
+    """P(Z < a), P(Z > b) and P(a < Z < b), the last from the tail in which it loses no digits."""
+    p_low, q_high = _below(a), _below(-b)
+    if a > 0:
+        return p_low, q_high, _below(-a) - q_high
+    if b < 0:
+        return p_low, q_high, _below(b) - p_low
+    return p_low, q_high, 1 - p_low - q_high
+
+
+_default = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the global generator, which is used wherever `rng` is None. Returns it.
+
+    Until then it has a seed from the operating system: call this first in whatever should be repeatable.
+
+    Examples
+    --------
+    >>> manual_seed(0).uniform(2)
+    array([0.39904642, 0.88052016], dtype=float32)
+    """
+    return _default.manual_seed(seed)
+
+
+def as_generator(rng: "Generator | int | None") -> Generator:
+    """The generator that an `rng` argument means (SPEC 7): itself, a new one for a seed, the global one for None."""
+    if rng is None:
+        return _default
+    if isinstance(rng, Generator):
+        return rng
+    if isinstance(rng, (int, np.integer)):
+        return Generator(rng)
+    raise TypeError(f"rng must be a minidl.random.Generator, a whole number (a seed) or None, got {type(rng).__name__}")

@@ -1,0 +1,391 @@
+"""A value, its gradient, and how it was made; `backward()` walks back along that.
+
+A Tensor is a NumPy array that remembers: each operation in `functional.py` calls `record` with its result, its inputs and
+a function for its gradient. Here is only the remembering and the walk; what is computed is all in `functional.py`, which
+also gives Tensor its operators.
+"""
+
+import functools
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+_numbers = itertools.count()
+
+
+class _Mode(threading.local):
+    recording = True
+
+
+_mode = _Mode()
+
+
+class no_grad:
+    """Do not record what is computed inside: a context manager, also a decorator.
+
+    Examples
+    --------
+    >>> w = Tensor([1.0], requires_grad=True)
+    >>> with no_grad():
+    ...     print((2 * w).requires_grad)
+    False
+    """
+
+    def __enter__(self):
+        self._before = _mode.recording
+        _mode.recording = False
+
+    def __exit__(self, *exception):
+        _mode.recording = self._before
+
+    def __call__(self, function):
+        @functools.wraps(function)
+        def without_grad(*args, **kwargs):
+            with no_grad():
+                return function(*args, **kwargs)
+
+        return without_grad
+
+
+class Tensor:
+    """An array that can be differentiated.
+
+    Parameters
+    ----------
+    data : array_like
+        A float32 or float64 array is shared, not copied; everything else (lists, integers) becomes float32.
+    requires_grad : bool
+        Whether `backward()` should leave a gradient in `.grad`.
+
+    Attributes
+    ----------
+    data : ndarray
+        The value.
+    grad : ndarray or None
+        The gradient: the sum over all `backward()` calls since it was last set to None.
+    requires_grad : bool
+
+    Examples
+    --------
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> y = (x * x).sum()
+    >>> y.backward()
+    >>> x.grad
+    array([2., 4.], dtype=float32)
+    """
+
+    __slots__ = ("__weakref__", "_backward", "_data", "_number", "_parents", "_saved", "_version", "grad", "requires_grad")
+    __array_ufunc__ = None  # so that `array + tensor` asks the tensor, and np.exp(tensor) is an error, not a lost gradient
+
+    # Operators and methods; functional.py puts them in their places.
+    __add__: Callable[..., "Tensor"]
+    __radd__: Callable[..., "Tensor"]
+    __sub__: Callable[..., "Tensor"]
+    __rsub__: Callable[..., "Tensor"]
+    __mul__: Callable[..., "Tensor"]
+    __rmul__: Callable[..., "Tensor"]
+    __truediv__: Callable[..., "Tensor"]
+    __rtruediv__: Callable[..., "Tensor"]
+    __pow__: Callable[..., "Tensor"]
+    __rpow__: Callable[..., "Tensor"]
+    __matmul__: Callable[..., "Tensor"]
+    __rmatmul__: Callable[..., "Tensor"]
+    __neg__: Callable[[], "Tensor"]
+    __abs__: Callable[[], "Tensor"]
+    __getitem__: Callable[..., "Tensor"]
+    __lt__: Callable[..., "Tensor"]
+    __le__: Callable[..., "Tensor"]
+    __gt__: Callable[..., "Tensor"]
+    __ge__: Callable[..., "Tensor"]
+    abs: Callable[..., "Tensor"]
+    argmax: Callable[..., "Tensor"]
+    clip: Callable[..., "Tensor"]
+    exp: Callable[..., "Tensor"]
+    log: Callable[..., "Tensor"]
+    max: Callable[..., "Tensor"]
+    mean: Callable[..., "Tensor"]
+    relu: Callable[..., "Tensor"]
+    reshape: Callable[..., "Tensor"]
+    sigmoid: Callable[..., "Tensor"]
+    sqrt: Callable[..., "Tensor"]
+    sum: Callable[..., "Tensor"]
+    tanh: Callable[..., "Tensor"]
+    transpose: Callable[..., "Tensor"]
+    var: Callable[..., "Tensor"]
+
+    def __init__(self, data: Any, requires_grad: bool = False):
+        self._data = _as_array(data)
+        self.grad: np.ndarray | None = None
+        self.requires_grad = requires_grad
+        self._backward: Callable | None = None  # None: a leaf
+        self._parents: Sequence[Tensor] = ()
+        self._saved: Sequence[tuple[list[int], int]] = ()
+        self._number = -1  # of the tensors that operations made, which came when
+        self._version = [0]  # how often the memory was changed in place; shared by all tensors that share the memory
+
+    @property
+    def data(self) -> np.ndarray:
+        return self._data
+
+    @data.setter
+    def data(self, value):
+        if value is self._data:  # `t.data -= step` ends here, with the same array
+            self.changed()
+        else:
+            self._data = _as_array(value)
+            self._version = [0]
+
+    def changed(self) -> None:
+        """Note that the memory has been changed in place: a `backward()` that needs the old value will be an error."""
+        self._version[0] += 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self._data.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        return self._data.size
+
+    @property
+    def T(self) -> "Tensor":
+        """The tensor with its axes in reverse order."""
+        return self.transpose()
+
+    def __len__(self):
+        return len(self._data)
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self):
+        return bool(self._data)
+
+    def __float__(self):
+        return float(self.item())
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    __hash__ = object.__hash__
+
+    def __repr__(self):
+        values = np.array2string(self._data, separator=", ", prefix="Tensor(")
+        dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
+        grad = f", made by {self.operation}" if self._backward else ", requires_grad=True" if self.requires_grad else ""
+        return f"Tensor({values}{dtype}{grad})"
+
+    def __setitem__(self, index, value):
+        if self.requires_grad and (_mode.recording or self._backward):
+            raise RuntimeError(
+                "a tensor that gradients flow through cannot be changed in place: make a new one, or, for a parameter, "
+                "assign inside `with minidl.no_grad():`"
+            )
+        self._data[_unwrap(index)] = _unwrap(value)
+        self.changed()
+
+    def __reduce__(self):
+        if self._backward:
+            raise RuntimeError("only tensors that no operation made can be copied or pickled; call .detach() first")
+        return _rebuild, (type(self), self._data, self.requires_grad, self.grad)
+
+    @property
+    def operation(self) -> str:
+        """The name of the operation that made this tensor; empty for a leaf."""
+        return self._backward.__qualname__.partition(".")[0] if self._backward else ""
+
+    def item(self) -> float:
+        """The value of a tensor of one element, as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"item() needs a tensor of one element, got shape {self.shape}; use .numpy() for an array")
+        return self._data.item()
+
+    def numpy(self) -> np.ndarray:
+        """The value, as the array it is (not a copy)."""
+        return self._data
+
+    def detach(self) -> "Tensor":
+        """The same memory, cut off from how it was made."""
+        result = Tensor(self._data)
+        result._version = self._version
+        return result
+
+    def backward(self, gradient=None, retain_graph: bool = False) -> None:
+        """Add d(self)/d(leaf) to the `.grad` of every leaf that this tensor was made from and that requires it.
+
+        Tensors are numbered as they are made, so parents are always older than their children: walking from the youngest to
+        the oldest meets each tensor after everything that was made from it, when its own gradient dy is complete. Its
+        operation then says what dy means for its inputs (the chain rule), and what reaches one tensor on several ways adds up.
+
+        Parameters
+        ----------
+        gradient : array_like, optional
+            dL/d(self) for the L that is differentiated; may be left out where self has one element (it is L, then: 1).
+        retain_graph : bool
+            Keep what was recorded, for another `backward()`. Otherwise it is freed.
+
+        Raises
+        ------
+        RuntimeError
+            If nothing here requires a gradient, the tensor has more than one element and no gradient is given, what was
+            recorded has been freed, or a value that is needed has been changed in place. No `.grad` is touched then.
+        """
+        if not self.requires_grad:
+            raise RuntimeError(
+                "backward() on a tensor that depends on nothing with requires_grad=True; was it made under no_grad(), or "
+                "after detach()?"
+            )
+        if gradient is None:
+            if self.size != 1:
+                raise RuntimeError(
+                    f"backward() on a tensor of shape {self.shape}: only one number has a gradient of its own; reduce it "
+                    "with .sum() or .mean(), or pass gradient= with the same shape"
+                )
+            gradient = np.ones_like(self._data)
+        else:
+            gradient = np.array(_unwrap(gradient), self.dtype)
+            if gradient.shape != self.shape:
+                raise RuntimeError(f"backward() on a tensor of shape {self.shape} got a gradient of shape {gradient.shape}")
+
+        leaves, made = self._ancestors()
+        gradients = {id(self): gradient}
+        for node in made:
+            dy = gradients.pop(id(node), None)
+            if dy is None:
+                continue  # none of its children passed anything on
+            for parent, dx in zip(node._parents, node._backward(dy), strict=True):
+                if dx is not None and parent.requires_grad:
+                    if dx.dtype != parent._data.dtype:
+                        dx = dx.astype(parent._data.dtype)
+                    known = gradients.get(id(parent))
+                    gradients[id(parent)] = dx if known is None else known + dx
+        for leaf in leaves:
+            dy = gradients.get(id(leaf))
+            if dy is not None:  # always an array of its own: several tensors may have been sent the same one
+                leaf.grad = np.array(dy) if leaf.grad is None else leaf.grad + dy
+        if not retain_graph:
+            for node in made:
+                node._backward, node._parents, node._saved = _freed, (), ()
+
+    def _ancestors(self) -> tuple[list["Tensor"], list[Any]]:
+        """All tensors that gradients flow to from here: the leaves, and those made by operations, youngest first."""
+        seen, stack, leaves, made = {id(self)}, [self], [], []
+        while stack:
+            node = stack.pop()
+            if node._backward is None:
+                leaves.append(node)
+                continue
+            if node._backward is _freed:
+                raise RuntimeError(
+                    "backward() a second time through the same operations: what they had saved is freed after the first; "
+                    "pass retain_graph=True to the first backward(), or compute the forward pass again"
+                )
+            for version, then in node._saved:
+                if version[0] != then:
+                    raise RuntimeError(
+                        f"backward() through {node.operation}, which made a tensor of shape {node.shape}: a value that it "
+                        "needs has been changed in place since; change it after backward(), or compute the forward pass again"
+                    )
+            made.append(node)
+            for parent in node._parents:
+                if parent.requires_grad and id(parent) not in seen:
+                    seen.add(id(parent))
+                    stack.append(parent)
+        made.sort(key=lambda node: node._number, reverse=True)
+        return leaves, made
+
+
+def record(
+    data: Any,
+    parents: Sequence[Tensor],
+    backward: Callable[[np.ndarray], Sequence[np.ndarray | None]] | None,
+    saved: Sequence[Tensor] = (),
+    view: bool = False,
+) -> Tensor:
+    """The tensor that an operation made.
+
+    Parameters
+    ----------
+    data : ndarray
+        The result.
+    parents : sequence of Tensor
+        The inputs.
+    backward : function, or None without parents
+        From dL/d(result) to dL/d(input), one for each parent; None where a parent gets nothing. It must not change the array
+        that it is given, and may return it.
+    saved : sequence of Tensor
+        The inputs whose values `backward` reads. (The result itself is always watched.)
+    view : bool
+        Whether the result shares the memory of its only parent.
+    """
+    result = Tensor.__new__(Tensor)
+    result._data = data if type(data) is np.ndarray else np.asarray(data)
+    result.grad = None
+    result._version = parents[0]._version if view else [0]
+    result.requires_grad = False
+    if _mode.recording:
+        for parent in parents:
+            if parent.requires_grad:
+                result.requires_grad = True
+                break
+    if result.requires_grad:
+        result._number = next(_numbers)
+        result._backward = backward
+        result._parents = parents
+        result._saved = [(t._version, t._version[0]) for t in (*saved, result)]
+    else:
+        result._backward, result._parents, result._saved = None, (), ()
+    return result
+
+
+def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
+    """x itself, or a Tensor of it; a plain number takes the dtype of `like`."""
+    if isinstance(x, Tensor):
+        return x
+    if like is not None and isinstance(x, (int, float)) and not isinstance(x, np.generic):
+        return Tensor(np.asarray(x, like.dtype))
+    return Tensor(x)
+
+
+def _freed(dy):
+    raise AssertionError("never called: backward() looks for it first")
+
+
+def _unwrap(x: Any) -> Any:
+    """x, with arrays in place of tensors: what NumPy can index with or assign."""
+    if isinstance(x, Tensor):
+        return x._data
+    return tuple(_unwrap(part) for part in x) if isinstance(x, tuple) else x
+
+
+def _as_array(data: Any) -> np.ndarray:
+    if isinstance(data, Tensor):
+        data = data._data
+    array = np.asarray(data) if not isinstance(data, (list, tuple)) else np.array(_lists(data))
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"a Tensor holds real numbers, got {type(data).__name__} of dtype {array.dtype}")
+    if isinstance(data, (np.ndarray, np.generic)) and array.dtype in (np.float32, np.float64) and array.dtype.isnative:
+        return array
+    return array.astype(np.float32)
+
+
+def _lists(data: Any) -> Any:
+    """Nested lists, with arrays in place of the tensors in them."""
+    return [_lists(part) for part in data] if isinstance(data, (list, tuple)) else _unwrap(data)
+
+
+def _rebuild(cls, data, requires_grad, grad):
+    tensor = cls(data, requires_grad)
+    tensor.grad = grad
+    return tensor
