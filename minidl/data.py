@@ -3,8 +3,8 @@
 Everything is NumPy arrays; nothing is downloaded. The digits come with the package, see datasets/digits.md.
 """
 
+import os
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +52,7 @@ def digits(seed: int = 0, test_size: float = 0.2) -> Split:
     >>> x_train.shape, x_test.shape
     ((1438, 64), (359, 64))
     """
-    with (files(__package__) / "datasets" / "digits.npz").open("rb") as file, np.load(file) as archive:
+    with np.load(os.path.join(os.path.dirname(__file__), "datasets", "digits.npz")) as archive:
         images, labels = archive["images"], archive["labels"]
     tests = round(len(images) * test_size) if 0 < test_size < 1 else 0
     if not 0 < tests < len(images):

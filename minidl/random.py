@@ -5,9 +5,8 @@ position. That is all its state: the numbers depend neither on threads nor on th
 calls. The laws are checked here and made in `kernels`.
 """
 
-import hashlib
 import math
-import secrets
+import os
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
@@ -46,7 +45,7 @@ class Generator:
     """
 
     def __init__(self, seed: int | None = None):
-        self.manual_seed(secrets.randbits(64) if seed is None else seed)
+        self.manual_seed(int.from_bytes(os.urandom(8), "little") if seed is None else seed)
 
     def __repr__(self):
         return f"Generator(seed={self.seed}), position {self.position}"
@@ -69,6 +68,8 @@ class Generator:
         >>> Generator(0).stream("0.weight").uniform(2)
         array([0.69792885, 0.7076254 ], dtype=float32)
         """
+        import hashlib  # here, for it is slow to import
+
         digest = hashlib.blake2b(name.encode(), digest_size=8, key=self.seed.to_bytes(8, "little")).digest()
         return Generator(int.from_bytes(digest, "little"))
 

@@ -1,0 +1,235 @@
+"""Why not start all weights at zero? One network, trained on real digits from two starts.
+
+Every unit of a layer that starts at zero computes the same, and zero weights send no gradient back: nothing but the bias
+of the output can ever change. Random weights make the units different; Xavier's law also keeps the gradient at one size
+from layer to layer. This page trains both and shows it, layer by layer and unit by unit.
+
+    python examples/zero_vs_xavier.py
+    python examples/zero_vs_xavier.py --init 0.1 he_normal --activation relu --depth 6
+"""
+
+import argparse
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from minidl import data, init, nn, no_grad, optim
+from minidl.random import Generator
+
+try:
+    from tqdm import tqdm
+except ImportError:  # the progress bar is a comfort
+
+    def tqdm(steps, **options):
+        return steps
+
+
+ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}
+
+
+def build(law, activation, depth, width, rng):
+    """`depth` linear layers, the last with ten outputs, with an activation between each two."""
+    sizes = [64] + [width] * (depth - 1) + [10]
+    layers = []
+    for n_in, n_out in pairwise(sizes):
+        layers += [nn.Linear(n_in, n_out, weight_init=law, rng=rng), ACTIVATIONS[activation]()]
+    return nn.Sequential(*layers[:-1])
+
+
+def linear_layers(model):
+    return [module for module in model.modules() if isinstance(module, nn.Linear)]
+
+
+def distinct_units(layer):
+    """How many units of a layer differ from all others in some weight or in the bias."""
+    return len(np.unique(np.column_stack([layer.weight.data, layer.bias.data]), axis=0))
+
+
+@dataclass
+class Run:
+    """What one training run showed. The lists are one number a layer, but for losses: one an epoch, the start first."""
+
+    name: str
+    model: nn.Module
+    losses: list
+    weight_gradients: list  # norms at the first step
+    bias_gradients: list
+    units_before: list
+    units_after: list
+    accuracy: float = 0.0  # on the test set
+
+
+def train(name, law, digits, args):
+    rng = Generator(args.seed)
+    model = build(law, args.activation, args.depth, args.width, rng)
+    criterion = nn.CrossEntropyLoss()
+    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    loader = data.DataLoader((digits.x_train, digits.y_train), batch_size=64, shuffle=True, rng=rng)
+    layers = linear_layers(model)
+
+    def training_loss():
+        with no_grad():
+            return criterion(model(digits.x_train), digits.y_train).item()
+
+    run = Run(name, model, [training_loss()], [], [], [distinct_units(layer) for layer in layers], [])
+    for _ in tqdm(range(args.epochs), desc=name, unit="epoch"):
+        for x, y in loader:
+            optimizer.zero_grad()
+            criterion(model(x), y).backward()
+            if not run.weight_gradients:
+                run.weight_gradients = [float(np.linalg.norm(layer.weight.grad)) for layer in layers]
+                run.bias_gradients = [float(np.linalg.norm(layer.bias.grad)) for layer in layers]
+            optimizer.step()
+        run.losses.append(training_loss())
+    run.units_after = [distinct_units(layer) for layer in layers]
+    with no_grad():
+        run.accuracy = float(np.mean(model(digits.x_test).data.argmax(axis=1) == digits.y_test))
+    return run
+
+
+def print_table(run):
+    print(f"\n{run.name}: loss {run.losses[0]:.3f} -> {run.losses[-1]:.3f}, test accuracy {run.accuracy:.1%}")
+    print("  layer              gradient norm at step 1      distinct units")
+    print("                       weights        bias       before    after")
+    for i, layer in enumerate(linear_layers(run.model)):
+        shape = f"{layer.in_features} -> {layer.out_features}"
+        gradients = f"{run.weight_gradients[i]:12.3g}{run.bias_gradients[i]:12.3g}"
+        print(f"  {i + 1:<3} {shape:<12} {gradients}{run.units_before[i]:13}{run.units_after[i]:9}")
+
+
+def verdict(run):
+    """One sentence, from the numbers."""
+    result = (
+        f"the loss goes from {run.losses[0]:.3f} to {run.losses[-1]:.3f}, and {run.accuracy:.1%} of the test digits are right"
+    )
+    hidden = linear_layers(run.model)[:-1]
+    several = bool(hidden) and hidden[0].out_features > 1
+    if not math.isfinite(run.losses[-1]):
+        return f"{run.name}: training diverged; the weights are too large for this learning rate."
+    if several and not any(run.weight_gradients):
+        return (
+            f"{run.name}: not one weight gets any gradient, so every unit stays a copy of its neighbours and only the output's "
+            f"bias can move; {result} (guessing: ln 10 = {math.log(10):.3f}, 10 %)."
+        )
+    if several and max(run.units_after[:-1]) == 1:
+        return (
+            f"{run.name}: whatever gradient a unit gets, its neighbours get the same, so each layer remains one unit, "
+            f"many times over; {result}."
+        )
+    if several and min(run.units_before[:-1]) == hidden[0].out_features:
+        return f"{run.name}: the units differ from the start, and each gets a gradient of its own; {result}."
+    return f"{run.name}: {result}."
+
+
+def draw(runs, args):
+    """Loss curves, gradient norms per layer, and the first layer's units as 8x8 images."""
+    try:
+        import matplotlib
+    except ImportError:
+        print('\nNo picture: it needs matplotlib. pip install matplotlib, or pip install -e ".[examples]".')
+        return
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]  # Okabe and Ito: safe for colour-blind eyes
+    rows = math.ceil(len(runs) / 2)  # of the lower part: two runs side by side
+    figure = plt.figure(figsize=(10, 4 + 2.2 * rows), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[4, 2.2 * rows]).flat
+    curves, gradients = top.subplots(1, 2)
+
+    norms = [g for run in runs for g in run.weight_gradients if 0 < g < math.inf]
+    linear_below = 10.0 ** math.floor(math.log10(min(norms, default=1.0)))  # a logarithmic axis that has room for an exact 0
+    depths = range(1, args.depth + 1)
+    for i, run in enumerate(runs):
+        style = {"color": colours[i % len(colours)], "marker": "os^Dv"[i % 5], "markersize": 4, "label": run.name}
+        curves.plot(range(args.epochs + 1), run.losses, **style)
+        gradients.plot(depths, run.weight_gradients, **style)
+        if not any(run.weight_gradients):
+            gradients.annotate("exactly 0", (1, 0), xytext=(0, 6), textcoords="offset points", color=style["color"])
+    curves.axhline(math.log(10), color="grey", linestyle=":", label="guessing: ln 10")
+    curves.set(title="Loss on the training set", xlabel="epoch", ylabel="cross-entropy", ylim=(0, None))
+    gradients.set(title="Gradient of the weights at the first step", xlabel="layer (1 = first)", ylabel="norm")
+    gradients.set_yscale("symlog", linthresh=linear_below)
+    gradients.set_ylim(-0.1 * linear_below, 10 * max(norms, default=1.0))
+    gradients.set_xticks(list(depths))
+    curves.legend()
+    gradients.legend()
+
+    for panel, run in zip(bottom.subfigures(rows, min(len(runs), 2), squeeze=False).flat, runs, strict=False):
+        units = linear_layers(run.model)[0].weight.data[:32]
+        n = len(np.unique(units, axis=0))
+        alike = "all alike" if n == 1 and len(units) > 1 else "all different" if n == len(units) else f"{n} distinct"
+        panel.suptitle(f"{run.name}: weights of {len(units)} units of layer 1, after training: {alike}", fontsize=9)
+        largest = float(np.abs(units).max()) or 1.0
+        for axes, unit in zip(np.ravel(panel.subplots(4, 8)), units, strict=False):
+            axes.imshow(unit.reshape(8, 8), cmap="PuOr", vmin=-largest, vmax=largest)
+        for axes in panel.axes:
+            axes.set(xticks=[], yticks=[])
+    partial = args.out.with_stem(args.out.stem + ".part")
+    figure.savefig(partial, dpi=110)
+    partial.replace(args.out)
+    print(f"\nPicture: {args.out}")
+
+
+def whole_number(text, least=1):
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number from {least}, got {text!r}")
+    return int(text)
+
+
+def seed(text):
+    return whole_number(text, least=0)
+
+
+def law(text):
+    """The value of --init: a number, or the name of a law."""
+    try:
+        return text, init.law(float(text))
+    except ValueError:
+        pass
+    try:
+        return text, init.law(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def picture(text):
+    path = Path(text)
+    if path.suffix not in (".png", ".pdf", ".svg") or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a .png, .pdf or .svg file in a folder that exists, got {text!r}")
+    return path
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--init",
+        nargs="+",
+        type=law,
+        metavar="LAW",
+        default=[law("zeros"), law("xavier_uniform")],
+        help=f"numbers, or names: {', '.join(init.BY_NAME)} (default: zeros xavier_uniform)",
+    )
+    parser.add_argument("--activation", choices=ACTIVATIONS, default="tanh", help="default: tanh")
+    parser.add_argument("--depth", type=whole_number, default=4, help="linear layers, default: 4")
+    parser.add_argument("--width", type=whole_number, default=64, help="units in a hidden layer, default: 64")
+    parser.add_argument("--epochs", type=whole_number, default=15, help="default: 15")
+    parser.add_argument("--seed", type=seed, default=0, help="default: 0")
+    parser.add_argument("--out", type=picture, default=Path("zero_vs_xavier.png"), help="default: zero_vs_xavier.png")
+    args = parser.parse_args()
+
+    digits = data.digits()
+    runs = [train(name, start, digits, args) for name, start in args.init]
+    for run in runs:
+        print_table(run)
+    print()
+    for run in runs:
+        print(verdict(run))
+    draw(runs, args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""What all tests share; and a guard: they never test an uncompiled copy of minidl by accident."""
+
+import os
+
+import pytest
+
+from minidl import kernels
+
+
+def pytest_configure():
+    if kernels.backend != "compiled" and os.environ.get("MINIDL_KERNELS") != "reference":
+        pytest.exit(
+            f"this minidl, in {os.path.dirname(kernels.__file__)}, has no compiled kernels: run `pip install -e .` in its "
+            "folder with a C compiler at hand, or set MINIDL_KERNELS=reference to test the NumPy twins on purpose",
+            returncode=4,
+        )

@@ -1,0 +1,39 @@
+"""The documentation's examples, run: the tours as doctests, the README's model as a program."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("name", ["docs/tour.md", "docs/tour.zh-CN.md"])
+def test_the_numbers_of_the_tour(name):
+    failed, tried = doctest.testfile(str(ROOT / name), module_relative=False)
+    assert (failed, tried >= 30) == (0, True)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_model_of_the_readme_learns(name, capsys):
+    (model,) = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
+    exec(model, {})
+    accuracy = float(capsys.readouterr().out.split()[-1])
+    assert accuracy > 0.9
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md", "docs/tour.md", "docs/tour.zh-CN.md", "CONTRIBUTING.md"])
+def test_links_lead_to_files(name):
+    page = ROOT / name
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_both_languages_run_the_same_examples():
+    def examples(name):
+        found = doctest.DocTestParser().get_examples((ROOT / name).read_text(encoding="utf-8"))
+        return [(example.source, example.want) for example in found]
+
+    assert examples("docs/tour.md") == examples("docs/tour.zh-CN.md")
