@@ -6,6 +6,8 @@ import pytest
 
 from minidl import kernels
 
+collect_ignore_glob = ["tests/recorded/*"]  # scripts, which need PyTorch
+
 
 def pytest_configure():
     if kernels.backend != "compiled" and os.environ.get("MINIDL_KERNELS") != "reference":

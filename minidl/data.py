@@ -5,7 +5,7 @@ Everything is NumPy arrays; nothing is downloaded. The digits come with the pack
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -54,6 +54,8 @@ def digits(seed: int = 0, test_size: float = 0.2) -> Split:
     """
     with np.load(os.path.join(os.path.dirname(__file__), "datasets", "digits.npz")) as archive:
         images, labels = archive["images"], archive["labels"]
+    if not isinstance(test_size, (int, float, np.number)):
+        raise TypeError(f"digits: test_size must be a number, got {test_size!r}")
     tests = round(len(images) * test_size) if 0 < test_size < 1 else 0
     if not 0 < tests < len(images):
         raise ValueError(f"digits: test_size must be a share of the {len(images)} samples between 0 and 1, got {test_size}")
@@ -67,8 +69,8 @@ def spirals(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points on intertwined spiral arms, one arm a class: no straight line separates them.
 
-    Arm c winds once around the origin while its radius goes from 0 to 1, at the angle 2 pi c / classes + 4 radius, to which
-    normal noise is added.
+    Arm c goes out from the origin to radius 1 and turns by 4 radians meanwhile, two thirds of a circle: its angle is
+    2 pi c / classes + 4 radius, to which normal noise is added.
 
     Returns
     -------
@@ -81,14 +83,19 @@ def spirals(
     >>> x.shape, y.min(), y.max()
     ((100, 2), np.int64(0), np.int64(1))
     """
-    if n_per_class < 1 or classes < 1 or not noise >= 0:
+    if not (_is_count(n_per_class) and _is_count(classes) and 0 <= noise < np.inf):
         raise ValueError(
-            f"spirals needs n_per_class >= 1, classes >= 1 and noise >= 0, got {n_per_class}, {classes} and {noise}"
+            "spirals needs n_per_class and classes that are whole numbers from 1, and finite noise of at least 0, got "
+            f"{n_per_class}, {classes} and {noise}"
         )
     y = np.repeat(np.arange(classes), n_per_class)
     radius = np.tile(np.linspace(0, 1, n_per_class), classes)
     angle = 2 * np.pi * y / classes + 4 * radius + as_generator(rng).normal(y.shape, 0.0, noise, dtype=np.float64)
     return (radius * np.array([np.cos(angle), np.sin(angle)])).T.astype(np.float32), y
+
+
+def _is_count(n: Any) -> bool:
+    return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and int(n) >= 1
 
 
 def xor() -> tuple[np.ndarray, np.ndarray]:
@@ -135,14 +142,18 @@ class DataLoader:
         drop_last: bool = False,
         rng: Generator | int | None = None,
     ):
+        if not isinstance(dataset, (tuple, list)):
+            raise TypeError(
+                f"DataLoader takes equally long arrays like (x, y), got {type(dataset).__name__}; for one write (x,)"
+            )
         self.dataset = tuple(np.asarray(array) for array in dataset)
-        lengths = [len(array) for array in self.dataset]
-        if not lengths or len(set(lengths)) != 1:
+        lengths = [len(array) if array.ndim else None for array in self.dataset]  # None: a number
+        if len(set(lengths)) != 1 or None in lengths:
             raise ValueError(f"DataLoader takes equally long arrays like (x, y), got lengths {lengths}")
-        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        if not _is_count(batch_size):
             raise ValueError(f"DataLoader: batch_size must be a whole number from 1, got {batch_size!r}")
         self.batch_size, self.shuffle, self.drop_last = int(batch_size), shuffle, drop_last
-        self.rng = as_generator(rng)
+        self.rng = None if rng is None else as_generator(rng)
 
     def __len__(self) -> int:
         """The number of batches."""
@@ -151,7 +162,7 @@ class DataLoader:
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         n = len(self.dataset[0])
-        order = self.rng.permutation(n) if self.shuffle else np.arange(n)
+        order = as_generator(self.rng).permutation(n) if self.shuffle else np.arange(n)
         for i in range(len(self)):
             batch = order[i * self.batch_size : (i + 1) * self.batch_size]
             yield tuple(array[batch] for array in self.dataset)

@@ -5,6 +5,7 @@ holds no random state, so one object given to two layers makes two different mat
 end stand torch.nn.init's in-place functions for the same laws. The sampling itself is in `random.py`.
 """
 
+import contextlib
 import difflib
 import functools
 import inspect
@@ -201,8 +202,7 @@ class VarianceScaling(Initializer):
         return math.sqrt(self.scale / n) if n else 0.0
 
     def sample(self, shape, fans, rng, dtype):
-        if fans is None:
-            raise ValueError(f"{self} needs fan_in and fan_out, and shape {shape} has none: it takes at least two axes")
+        _need_fans(self, shape, fans)
         std = self.std(*fans)
         if self.distribution == "normal":
             return rng.normal(shape, 0.0, std, dtype)
@@ -222,9 +222,13 @@ class _Scaled(Initializer):
 
     def __post_init__(self):
         _finite(self)
-        self.scaling  # noqa: B018 - a wrong argument is found here, not at the first draw
+        if hasattr(self, "gain"):
+            _not_negative(self, "gain")
+        if hasattr(self, "mode"):
+            _choice("mode", self.mode, ("fan_in", "fan_out"))
 
     def sample(self, shape, fans, rng, dtype):
+        _need_fans(self, shape, fans)
         return self.scaling.sample(shape, fans, rng, dtype)
 
 
@@ -310,12 +314,12 @@ class LecunNormal(_Scaled):
 # What else a layer takes, as laws
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Given(Initializer):
-    """Values that were not drawn here: an array, or a loaded state_dict. `source` says which."""
+    """Values that were not drawn here. `source` says where they are from: an array, or a loaded state_dict."""
 
     source: str
-    values: np.ndarray
+    values: np.ndarray | None = None
 
     def __repr__(self):
         return f"Given({self.source!r})"
@@ -335,6 +339,9 @@ class Custom(Initializer):
 
     def sample(self, shape, fans, rng, dtype):
         return self.function(shape, rng)
+
+    def __reduce__(self):  # a lambda cannot be pickled, its name can
+        return Given, (repr(self),)
 
 
 BY_NAME: dict[str, Callable[[], Initializer]] = {
@@ -402,23 +409,37 @@ def draw(
     ValueError, TypeError
         If the law returns something else. The message begins with `argument`, which says whose law it is.
     """
-    try:
+    with named(argument), np.errstate(over="ignore"):
         values = np.asarray(law(shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=dtype))
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"{argument}: {error}") from error
     if values.shape != tuple(shape):
         raise ValueError(f"{argument}: {law} gave an array of shape {values.shape}, expected {tuple(shape)}")
     if values.dtype.kind != "f" and not (isinstance(law, Given) and values.dtype.kind in "iu"):
         raise TypeError(f"{argument}: {law} gave an array of {values.dtype}, expected float32 or float64; use .astype()")
-    values = values.astype(dtype)
+    with np.errstate(over="ignore"):
+        values = values.astype(dtype)
     if not np.isfinite(values).all():
         raise ValueError(f"{argument}: {law} gave NaN or infinity in {np.dtype(dtype)}; a network cannot start from these")
     return values
 
 
+@contextlib.contextmanager
+def named(argument: str):
+    """Errors raised inside begin with the name of the argument that they are about."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{argument}: {error}") from error
+
+
+def _need_fans(law: Initializer, shape: Shape, fans: Fans) -> None:
+    if fans is None:
+        raise ValueError(f"{law} needs fan_in and fan_out, and shape {shape} has none: it takes at least two axes")
+
+
 def _finite(law: Any) -> None:
     for name, value in vars(law).items():
-        if isinstance(value, str):
+        if name in ("mode", "distribution"):
             continue
         if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
             raise ValueError(f"{type(law).__name__}: {name} must be a finite number, got {value!r}")
@@ -475,7 +496,7 @@ def _in_place(law_of):
             hint = ""
             if {"mean", "std"} & set(kwargs):
                 hint = "; its mean is 0 and its std follows from the shape: for a mean and a std of your own take normal_"
-            raise TypeError(f"{error}: the call is {law_of.__name__}{signature}{hint}") from None
+            raise TypeError(f"{law_of.__name__}(): {error}; the call is {law_of.__name__}{signature}{hint}") from None
         tensor = bound.args[0]
         array = tensor.data if isinstance(tensor, Tensor) else tensor
         if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
@@ -548,12 +569,14 @@ def xavier_normal_(tensor, gain=1.0, generator=None):
 @_in_place
 def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
     """Overwrite with a uniform law of variance calculate_gain(nonlinearity, a)^2 / fan."""
+    _choice("mode", mode, ("fan_in", "fan_out"))
     return VarianceScaling(calculate_gain(nonlinearity, a) ** 2, mode, "uniform")
 
 
 @_in_place
 def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
     """Overwrite with a normal law of variance calculate_gain(nonlinearity, a)^2 / fan."""
+    _choice("mode", mode, ("fan_in", "fan_out"))
     return VarianceScaling(calculate_gain(nonlinearity, a) ** 2, mode, "normal")
 
 

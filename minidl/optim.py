@@ -55,16 +55,25 @@ class SGD:
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ):
-        self.params = [params] if isinstance(params, Tensor) else list(params)
+        if isinstance(params, Tensor) or not isinstance(params, Iterable):
+            raise TypeError(f"SGD takes several tensors, got {type(params).__name__}; pass model.parameters()")
+        self.params = list(params)
         if not self.params:
             raise ValueError("SGD got no parameters; an iterator like model.parameters() can be used up only once")
         for i, p in enumerate(self.params):
             if not isinstance(p, Tensor):
                 raise TypeError(f"SGD takes tensors, got {type(p).__name__} at place {i}; pass model.parameters()")
+            if p.operation:
+                raise ValueError(f"SGD: the tensor at place {i} was made by {p.operation}; only leaves can be trained")
+        if len({id(p) for p in self.params}) < len(self.params):
+            raise ValueError("SGD got a parameter twice: it would be moved twice in one step")
         numbers = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
         for name, value in numbers.items():
-            if not (math.isfinite(value) and (value >= 0 or name == "dampening")):
-                raise ValueError(f"SGD: {name} must be a finite number of at least 0, got {value}")
+            least = -math.inf if name == "dampening" else 0
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+                raise TypeError(f"SGD: {name} must be a finite number, got {value!r}")
+            if not (math.isfinite(value) and value >= least):
+                raise ValueError(f"SGD: {name} must be a finite number{' of at least 0' * (least == 0)}, got {value}")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("SGD: nesterov needs momentum > 0 and dampening = 0")
         self.lr, self.momentum, self.dampening = float(lr), float(momentum), float(dampening)

@@ -1,5 +1,7 @@
 """Layers, activations, losses: what models are put together from, under PyTorch's names."""
 
+import sys
+
 from .. import functional, init
 from .layers import (
     ELU,
@@ -20,6 +22,10 @@ from .layers import (
 from .losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
 from .module import Module, Parameter, Sequential
 from .normalization import BatchNorm1d
+
+# `import minidl.nn.init as init`, as with torch.nn.init: the same modules under a second name
+sys.modules[f"{__name__}.init"] = init
+sys.modules[f"{__name__}.functional"] = functional
 
 __all__ = [
     "ELU",

@@ -12,7 +12,7 @@ from .. import functional as F
 from .. import init
 from ..random import Generator, as_generator
 from ..tensor import Tensor, as_tensor
-from .module import Module, Parameter
+from .module import InputError, Module, Parameter
 
 
 class Linear(Module):
@@ -60,9 +60,9 @@ class Linear(Module):
         rng: Generator | int | None = None,
         dtype: DTypeLike = np.float32,
     ):
-        super().__init__()
-        for name, size in (("in_features", in_features), ("out_features", out_features)):
-            check_size("Linear", name, size)
+        check_size("Linear", "in_features", in_features)
+        check_size("Linear", "out_features", out_features)
+        check_dtype("Linear", dtype)
         self.in_features, self.out_features = int(in_features), int(out_features)
         rng = as_generator(rng)
         fans = (self.in_features, self.out_features)
@@ -72,9 +72,9 @@ class Linear(Module):
     def forward(self, x):
         x = check_input(self, x, self.weight.dtype)
         if not x.ndim or x.shape[-1] != self.in_features:
-            raise ValueError(
-                f"{self.label} expects input of shape (batch, {self.in_features}), got {x.shape}; reshape the input, or make "
-                f"the layer with in_features={x.shape[-1] if x.ndim else 1}"
+            other = f", or make the layer with in_features={x.shape[-1]}" if x.ndim and x.shape[-1] else ""
+            raise InputError(
+                self, f"expects input of shape (batch, {self.in_features}), got {x.shape}; reshape the input{other}"
             )
         return F.linear(x, self.weight, self.bias)
 
@@ -89,16 +89,17 @@ def check_size(layer: str, name: str, size: Any) -> None:
         raise ValueError(f"{layer}: {name} must be a whole number from 1, got {size!r}")
 
 
+def check_dtype(layer: str, dtype: DTypeLike) -> None:
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise TypeError(f"{layer}: dtype must be float32 or float64, got {np.dtype(dtype)}")
+
+
 def make_parameter(
     argument: str, spec: Any, shape: tuple[int, ...], fans: tuple[int, int], rng: Generator, dtype: DTypeLike
 ) -> Parameter:
     """The Parameter that an argument like weight_init= describes."""
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise TypeError(f"{argument}: dtype must be float32 or float64, got {np.dtype(dtype)}")
-    try:
+    with init.named(argument):
         law = init.law(spec)
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"{argument}: {error}") from error
     return Parameter(init.draw(argument, law, shape, *fans, rng, dtype), law=law)
 
 
@@ -106,13 +107,12 @@ def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:
     """x as a tensor of the layer's dtype. Lists and integers are converted; another float dtype is an error."""
     if not isinstance(x, (Tensor, np.ndarray)) or x.dtype.kind in "iub":
         return Tensor(np.asarray(x.data if isinstance(x, Tensor) else x, dtype))
-    x = as_tensor(x)
     if x.dtype != dtype:
-        raise TypeError(
-            f"{layer.label} has {dtype} parameters, got {x.dtype} input; convert it with .astype(np.{dtype}), or make the "
-            f"layer with dtype=np.{x.dtype}"
+        raise InputError(
+            layer,
+            f"has {dtype} parameters, got {x.dtype} input; give it {dtype} data, or make the layer with dtype=np.{x.dtype}",
         )
-    return x
+    return as_tensor(x)
 
 
 class Flatten(Module):
@@ -134,10 +134,9 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, rng: Generator | int | None = None):
-        super().__init__()
         if not 0 <= p <= 1:
             raise ValueError(f"Dropout: p must be a probability from 0 to 1, got {p}")
-        self.p, self.rng = p, as_generator(rng)
+        self.p, self.rng = p, None if rng is None else as_generator(rng)
 
     def forward(self, x):
         return F.dropout(x, self.p, self.training, self.rng)
@@ -171,7 +170,6 @@ class LeakyReLU(Module):
     """`functional.leaky_relu`"""
 
     def __init__(self, negative_slope: float = 0.01):
-        super().__init__()
         self.negative_slope = negative_slope
 
     def forward(self, x):
@@ -185,7 +183,6 @@ class ELU(Module):
     """`functional.elu`"""
 
     def __init__(self, alpha: float = 1.0):
-        super().__init__()
         self.alpha = alpha
 
     def forward(self, x):
@@ -227,7 +224,6 @@ class Softmax(Module):
     """`functional.softmax`"""
 
     def __init__(self, dim: int = -1):
-        super().__init__()
         self.dim = dim
 
     def forward(self, x):
@@ -238,7 +234,6 @@ class LogSoftmax(Module):
     """`functional.log_softmax`"""
 
     def __init__(self, dim: int = -1):
-        super().__init__()
         self.dim = dim
 
     def forward(self, x):

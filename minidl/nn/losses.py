@@ -6,7 +6,6 @@ from .module import Module
 
 class _Loss(Module):
     def __init__(self, reduction: str = "mean"):
-        super().__init__()
         if reduction not in ("mean", "sum", "none"):
             raise ValueError(f"{type(self).__name__}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
         self.reduction = reduction

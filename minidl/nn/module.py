@@ -4,7 +4,7 @@ A Module finds what it is made of among its own attributes: Parameters, Modules,
 registered as buffers. The names are PyTorch's ("0.weight", "encoder.fc1.bias"), so a state_dict fits both.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,20 @@ class Parameter(Tensor):
         super().__init__(data, requires_grad)
         self.law = law
 
+    def __reduce__(self):
+        return type(self), (self.data, self.requires_grad, self.law), (None, {"grad": self.grad})
+
+
+class InputError(ValueError, TypeError):
+    """A layer was called with something that it does not take. The message begins with its class and its name in the model."""
+
+    def __init__(self, layer: "Module", message: str):
+        super().__init__(layer, message)
+
+    def __str__(self):
+        layer, message = self.args
+        return f"{type(layer).__name__} '{layer._name}' {message}" if layer._name else f"{type(layer).__name__} {message}"
+
 
 class Module:
     """The base of all layers and models. Subclasses define `forward`; calling the module calls it.
@@ -36,7 +50,6 @@ class Module:
     --------
     >>> class Scale(Module):
     ...     def __init__(self):
-    ...         super().__init__()
     ...         self.factor = Parameter(2.0)
     ...
     ...     def forward(self, x):
@@ -46,28 +59,34 @@ class Module:
     """
 
     training: bool
+    _name: str
     forward: Callable[..., Any]
+    _buffers: list[str]
 
-    def __init__(self):
+    def __new__(cls, *args, **kwargs):  # here, so that a forgotten super().__init__() does no harm
+        self = super().__new__(cls)
         self.training = True
         self._name = ""
-        self._buffers: list[str] = []
+        self._buffers = []
+        return self
 
     def __call__(self, *args, **kwargs):
-        return self.forward(*args, **kwargs)
+        try:
+            return self.forward(*args, **kwargs)
+        except InputError:
+            self._name_below()  # again: a list may have grown since it was assigned
+            raise
 
     def __setattr__(self, name, value):
-        if isinstance(value, (Module, Parameter)) and "_buffers" not in self.__dict__:
-            raise AttributeError(f"call super().__init__() in {type(self).__name__}.__init__ before assigning {name!r}")
         super().__setattr__(name, value)
         for path, child in _modules_in(name, value):
-            for below, module in child.named_modules(path):
-                module._name = below
+            child._name = f"{self._name}.{path}" if self._name else path
+            child._name_below()
 
-    @property
-    def label(self) -> str:
-        """What error messages call this module: its class, and its name in the model that it was put into."""
-        return f"{type(self).__name__} '{self._name}'" if self._name else type(self).__name__
+    def _name_below(self) -> None:
+        """Tell every module below what it is called in this one, for error messages."""
+        for path, module in self.named_modules(self._name):
+            module._name = path
 
     def register_buffer(self, name: str, array: np.ndarray) -> None:
         """Make `self.name` an array that belongs to the state but is not trained."""
@@ -146,34 +165,41 @@ class Module:
         ValueError
             If names or shapes don't fit, or values are no numbers, NaN or infinite. Nothing has been changed then.
         """
-        own = list(self._state())
-        known = {name for name, _, _, _ in own}
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"load_state_dict takes a dict from names to arrays, got {type(state_dict).__name__}")
+        own = {name: value for name, _, _, value in self._state()}
         problems = []
-        if strict and (missing := known - set(state_dict)):
+        if strict and (missing := set(own) - set(state_dict)):
             problems.append(f"missing: {', '.join(sorted(missing))}")
-        if strict and (unexpected := set(state_dict) - known):
-            problems.append(f"unexpected: {', '.join(sorted(unexpected))}")
+        if strict and (unexpected := set(state_dict) - set(own)):
+            problems.append(f"unexpected: {', '.join(sorted(map(str, unexpected)))}")
         new = {}
-        for name, _, _, value in own:
-            if name not in state_dict:
+        for name in (name for name in own if name in state_dict):
+            try:
+                array = np.asarray(state_dict[name])
+            except ValueError:  # a ragged list
+                problems.append(f"{name}: no array")
                 continue
-            array = np.asarray(state_dict[name])
-            if array.shape != value.shape:
-                problems.append(f"{name}: shape {array.shape}, expected {value.shape}")
-            elif array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-                problems.append(f"{name}: expected finite numbers, got dtype {array.dtype} or NaN or infinity")
-            new[name] = array
+            if array.shape != own[name].shape:
+                problems.append(f"{name}: shape {array.shape}, expected {own[name].shape}")
+                continue
+            if array.dtype.kind in "fiu":
+                with np.errstate(over="ignore"):
+                    new[name] = array.astype(own[name].dtype)
+            if name not in new or not np.isfinite(new[name]).all():
+                problems.append(
+                    f"{name}: expected finite numbers, got dtype {array.dtype} or, in {own[name].dtype}, NaN or infinity"
+                )
         if problems:
-            raise ValueError(f"load_state_dict of {self.label}: {'; '.join(problems)}")
-        for name, _, _, value in own:
-            if name not in new:
-                continue
+            raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(problems)}")
+        for name, array in new.items():
+            value = own[name]
             if isinstance(value, Parameter):
-                value.data[...] = new[name]
+                value.data[...] = array
                 value.changed()
-                value.law = init.Given("state_dict", new[name])
+                value.law = init.Given("state_dict")
             else:
-                value[...] = new[name]
+                value[...] = array
 
     def extra_repr(self) -> str:
         """What stands in the parentheses of the repr, before the children."""
@@ -211,7 +237,6 @@ class Sequential(Module):
     """
 
     def __init__(self, *modules: Module):
-        super().__init__()
         for i, module in enumerate(modules):
             if not isinstance(module, Module):
                 raise TypeError(f"Sequential takes modules, got {type(module).__name__} at place {i}")

@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike
 from .. import functional as F
 from .. import init
 from ..random import Generator, as_generator
-from .layers import check_input, check_size, make_parameter
-from .module import Module
+from .layers import check_dtype, check_input, check_size, make_parameter
+from .module import InputError, Module
 
 
 class BatchNorm1d(Module):
@@ -61,8 +61,8 @@ class BatchNorm1d(Module):
         rng: Generator | int | None = None,
         dtype: DTypeLike = np.float32,
     ):
-        super().__init__()
         check_size("BatchNorm1d", "num_features", num_features)
+        check_dtype("BatchNorm1d", dtype)
         if not (eps >= 0 and np.isfinite(eps)):
             raise ValueError(f"BatchNorm1d: eps must be a finite number of at least 0, got {eps}")
         if momentum is not None and not 0 <= momentum <= 1:
@@ -81,10 +81,8 @@ class BatchNorm1d(Module):
     def forward(self, x):
         x = check_input(self, x, self.dtype)
         if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
-            raise ValueError(
-                f"{self.label} expects input of shape (batch, {self.num_features}) or (batch, {self.num_features}, length), "
-                f"got {x.shape}"
-            )
+            shapes = f"(batch, {self.num_features}) or (batch, {self.num_features}, length)"
+            raise InputError(self, f"expects input of shape {shapes}, got {x.shape}")
         tracked = self.running_mean is not None
         momentum = self.momentum
         if momentum is None:
@@ -94,7 +92,7 @@ class BatchNorm1d(Module):
                 x, self.running_mean, self.running_var, self.weight, self.bias, self.training or not tracked, momentum, self.eps
             )
         except ValueError as error:
-            raise ValueError(f"{self.label}: {error}") from error
+            raise InputError(self, f"cannot go on: {error}") from error
         if self.training and tracked:
             self.num_batches_tracked += 1
         return y

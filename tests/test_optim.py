@@ -1,0 +1,212 @@
+"""Tests SGD against steps worked out by hand and against optimizer and training runs recorded from PyTorch 2.13."""
+
+import inspect
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minidl import Tensor, nn
+from minidl.optim import SGD
+
+RECORDED = json.loads((Path(__file__).parent / "recorded" / "training.json").read_text())
+RUN = RECORDED["sgd"]
+
+
+def in_words(trace):
+    return ", ".join(f"{name} {value}" for name, value in trace["arguments"].items()) or "plain"
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-6)])  # some ten roundings of 6e-8
+@pytest.mark.parametrize("trace", RUN["traces"], ids=in_words)
+def test_six_steps_are_those_of_pytorch(trace, dtype, tolerance):
+    p = Tensor(np.array(RUN["start"], dtype), requires_grad=True)
+    optimizer = SGD([p], lr=RUN["lr"], **trace["arguments"])
+    for gradient, expected in zip(RUN["gradients"], trace["after"], strict=True):
+        p.grad = np.array(gradient, dtype)
+        optimizer.step()
+        np.testing.assert_allclose(p.data, expected, rtol=tolerance, atol=tolerance)
+        assert p.dtype == dtype
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 2e-6)])  # some thirty roundings of 6e-8
+def test_a_small_training_run_is_that_of_pytorch(dtype, tolerance):
+    recorded = RECORDED["training"]
+    model = nn.Sequential(nn.Linear(2, 3, dtype=dtype), nn.Tanh(), nn.Linear(3, 2, dtype=dtype))
+    model.load_state_dict(recorded["start"])
+    optimizer = SGD(model.parameters(), lr=recorded["lr"], momentum=recorded["momentum"])
+    x, y = np.array(recorded["x"], dtype), np.array(recorded["y"])
+    for step in recorded["steps"]:
+        optimizer.zero_grad()
+        loss = nn.CrossEntropyLoss()(model(x), y)
+        loss.backward()
+        optimizer.step()
+        assert loss.item() == pytest.approx(step["loss"], rel=tolerance)
+        for name, value in model.state_dict().items():
+            np.testing.assert_allclose(value, step["weights"][name], rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+def test_momentum_adds_up_velocity_and_the_learning_rate_is_no_part_of_it():
+    p = Tensor(np.array([0.0]), requires_grad=True)
+    optimizer = SGD([p], lr=1, momentum=0.5)
+    for lr, gradient, expected in [(1, 8, -8), (1, 0, -12), (0.5, 4, -15)]:  # velocity 8, 4, 2 + 4 = 6
+        optimizer.lr = lr
+        p.grad = np.array([float(gradient)])
+        optimizer.step()
+        assert p.data.tolist() == [expected]
+
+
+def test_the_arguments_have_the_order_and_defaults_of_pytorch():
+    parameters = inspect.signature(SGD).parameters
+    assert list(parameters) == ["params", "lr", "momentum", "dampening", "weight_decay", "nesterov"]
+    assert [p.default for p in parameters.values()][2:] == [0, 0, 0, False]
+
+
+def test_a_step_moves_the_parameter_in_its_own_memory_and_leaves_the_gradient():
+    memory, gradient = np.array([1.0, 2.0], np.float32), np.array([0.5, -0.5], np.float32)
+    p = Tensor(memory, requires_grad=True)
+    optimizer = SGD([p], lr=0.5, momentum=0.9, weight_decay=0.5, nesterov=True)
+    for _ in range(2):
+        p.grad = gradient
+        optimizer.step()
+        assert p.data is memory
+        assert p.grad is gradient
+        assert gradient.tolist() == [0.5, -0.5]
+    assert memory.tolist() != [1, 2]
+
+
+def test_a_gradient_array_that_is_reused_does_not_disturb_the_velocity():
+    p = Tensor(np.array([0.0]), requires_grad=True)
+    p.grad = np.array([1.0])
+    optimizer = SGD([p], lr=1, momentum=0.5)
+    optimizer.step()
+    p.grad[...] = 0
+    optimizer.step()
+    assert p.data.tolist() == [-1.5]  # velocity 1, 0.5
+
+
+def test_a_step_after_the_forward_pass_and_before_backward_is_an_error():
+    layer = nn.Linear(2, 1)
+    optimizer = SGD(layer.parameters(), lr=0.1)
+    x = Tensor(np.ones((3, 2), np.float32), requires_grad=True)
+    layer(x).sum().backward()
+    loss = layer(x).sum()
+    optimizer.step()
+    with pytest.raises(RuntimeError, match=r"linear.*changed in place"):
+        loss.backward()
+
+
+def test_zero_grad_sets_every_gradient_to_none():
+    layer = nn.Linear(2, 1)
+    layer([[1.0, 2.0]]).sum().backward()
+    SGD(layer.parameters(), lr=0.1).zero_grad()
+    assert layer.weight.grad is None
+    assert layer.bias.grad is None
+
+
+def test_a_parameter_without_gradient_is_left_alone_velocity_and_weight_decay_included():
+    still, moved = (Tensor([2.0], requires_grad=True) for _ in range(2))
+    optimizer = SGD([still, moved], lr=0.5, momentum=0.5, weight_decay=0.25)
+    still.grad = np.array([1.0], np.float32)
+    optimizer.step()
+    assert still.data.tolist() == [1.25]  # 2 - 0.5 (1 + 0.25 * 2)
+    assert moved.data.tolist() == [2]
+    optimizer.zero_grad()
+    moved.grad = np.array([1.0], np.float32)
+    optimizer.step()
+    assert still.data.tolist() == [1.25]
+    assert moved.data.tolist() == [1.25]
+
+
+def test_a_learning_rate_of_0_changes_nothing():
+    p = Tensor([2.0], requires_grad=True)
+    p.grad = np.array([1.0], np.float32)
+    SGD([p], lr=0).step()
+    assert p.data.tolist() == [2]
+
+
+def test_a_parameter_may_be_a_number():
+    p = nn.Parameter(3.0)
+    optimizer = SGD([p], lr=0.25, momentum=0.5)
+    for expected in (1.5, -0.0):  # gradient 2 p: 6, 3; velocity 6, 6
+        optimizer.zero_grad()
+        (p * p).backward()
+        optimizer.step()
+        assert p.item() == expected
+        assert p.dtype == np.float32
+
+
+@pytest.mark.parametrize("make", [list, tuple, iter, lambda params: (p for p in params)])
+def test_params_may_be_any_iterable(make):
+    params = [Tensor([float(i)], requires_grad=True) for i in range(3)]
+    optimizer = SGD(make(params), lr=1)
+    for _ in range(2):
+        for p in params:
+            p.grad = np.ones(1, np.float32)
+        optimizer.step()
+    assert [p.item() for p in params] == [-2, -1, 0]
+
+
+@pytest.mark.parametrize("params", [[], iter([]), nn.Tanh().parameters()])
+def test_no_parameters_are_an_error(params):
+    with pytest.raises(ValueError, match="SGD got no parameters"):
+        SGD(params, lr=0.1)
+
+
+def test_an_iterator_that_was_used_up_is_an_error():
+    params = nn.Linear(2, 1).parameters()
+    SGD(params, lr=0.1)
+    with pytest.raises(ValueError, match=r"SGD got no parameters; an iterator .* can be used up only once"):
+        SGD(params, lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ([Tensor([1.0]), np.ones(2)], "got ndarray at place 1"),
+        (nn.Linear(2, 1).named_parameters(), "got tuple at place 0"),
+        (nn.Linear(2, 1).state_dict(), "got str at place 0"),
+        (np.ones(2), "got float64 at place 0"),
+        ([None], "got NoneType at place 0"),
+        (nn.Sequential(nn.Linear(2, 1)), "got Linear at place 0"),
+        (nn.Linear(2, 1), "got Linear"),
+        (None, "got NoneType"),
+        (3, "got int"),
+    ],
+)
+def test_what_is_no_tensor_is_an_error(params, message):
+    with pytest.raises(TypeError, match=rf"^SGD takes .*{message}.*pass model\.parameters\(\)"):
+        SGD(params, lr=0.1)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.1])
+@pytest.mark.parametrize("name", ["lr", "momentum", "weight_decay"])
+def test_a_number_that_is_negative_or_not_finite_is_an_error(name, value):
+    with pytest.raises(ValueError, match=rf"^SGD: {name} must be a finite number of at least 0, got {value}"):
+        SGD([Tensor([1.0])], **{"lr": 0.1} | {name: value})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_dampening_that_is_not_finite_is_an_error(value):
+    with pytest.raises(ValueError, match=rf"^SGD: dampening must be a finite number.*, got {value}"):
+        SGD([Tensor([1.0])], lr=0.1, momentum=0.9, dampening=value)
+
+
+@pytest.mark.parametrize("value", ["0.1", None, [0.1]])
+@pytest.mark.parametrize("name", ["lr", "momentum", "dampening", "weight_decay"])
+def test_what_is_no_number_is_an_error_that_names_the_argument(name, value):
+    with pytest.raises((TypeError, ValueError), match=rf"^SGD: {name} must be a finite number"):
+        SGD([Tensor([1.0])], **{"lr": 0.1} | {name: value})
+
+
+@pytest.mark.parametrize("arguments", [{}, {"momentum": 0}, {"momentum": 0.9, "dampening": 0.1}])
+def test_nesterov_needs_momentum_and_no_dampening(arguments):
+    with pytest.raises(ValueError, match="SGD: nesterov needs momentum > 0 and dampening = 0"):
+        SGD([Tensor([1.0])], lr=0.1, nesterov=True, **arguments)
+
+
+def test_repr_shows_the_numbers():
+    optimizer = SGD([Tensor([1.0])], lr=0.1, momentum=0.9, nesterov=True)
+    assert repr(optimizer) == "SGD(lr=0.1, momentum=0.9, dampening=0.0, weight_decay=0.0, nesterov=True)"
