@@ -34,10 +34,11 @@ def unbroadcast(dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _pair(x: Array, y: Array) -> tuple[Tensor, Tensor]:
     """Both as tensors; a plain number takes the dtype of the other one."""
-    if not isinstance(x, Tensor):
-        y = as_tensor(y)
-        return as_tensor(x, like=y), y
-    return x, as_tensor(y, like=x)
+    if isinstance(y, (int, float)):
+        x = as_tensor(x)
+        return x, as_tensor(y, like=x)
+    y = as_tensor(y)
+    return as_tensor(x, like=y), y
 
 
 def _numpy_names(operation):
@@ -176,6 +177,8 @@ def matmul(x: Array, y: Array) -> Tensor:
 
 def _comparison(compare):
     def operation(x, y):
+        if y is None:
+            return NotImplemented
         x, y = _pair(x, y)
         return record(compare(x.data, y.data), (), None)
 
@@ -502,7 +505,7 @@ def gelu(x: Array) -> Tensor:
     """
     x = as_tensor(x)
     a = x.data
-    share = (0.5 + 0.5 * _erf(a / math.sqrt(2)).astype(np.float64)).astype(a.dtype)
+    share = (0.5 + 0.5 * np.asarray(_erf(a / math.sqrt(2)), np.float64)).astype(a.dtype)
 
     def backward(dy):
         return (dy * (share + a * np.exp(-0.5 * a * a) * a.dtype.type(1 / math.sqrt(2 * math.pi))),)
@@ -583,7 +586,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
     if not x.ndim or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
         raise ValueError(f"linear: x of shape {x.shape} and weight of shape {weight.shape}: expected (..., in) and (out, in)")
     w = weight.data
-    rows = x.data.reshape(-1, w.shape[1])  # every axis before the last is batch
+    rows = x.data.reshape(math.prod(x.shape[:-1]), w.shape[1])  # every axis before the last is batch
     y = _matmul(rows, w.T)
     parents: tuple[Tensor, ...] = (x, weight)
     if bias is not None:
@@ -594,7 +597,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
         parents = (x, weight, bias)
 
     def backward(dy):
-        dy = dy.reshape(-1, w.shape[0])
+        dy = dy.reshape(len(rows), w.shape[0])
         dx = _matmul(dy, w).reshape(x.shape) if x.requires_grad else None
         dw = _matmul(dy.T, rows) if weight.requires_grad else None
         return (dx, dw) if bias is None else (dx, dw, dy.sum(axis=0))
@@ -604,8 +607,8 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
 
 def batch_norm(
     x: Array,
-    running_mean: np.ndarray | None,
-    running_var: np.ndarray | None,
+    running_mean: np.ndarray | Tensor | None,
+    running_var: np.ndarray | Tensor | None,
     weight: Array | None = None,
     bias: Array | None = None,
     training: bool = False,
@@ -629,6 +632,11 @@ def batch_norm(
     x = as_tensor(x)
     if x.ndim < 2:
         raise ValueError(f"batch_norm expects input of shape (batch, channels, ...), got {x.shape}")
+    weight, bias = (None if t is None else as_tensor(t) for t in (weight, bias))
+    running_mean, running_var = (t.data if isinstance(t, Tensor) else t for t in (running_mean, running_var))
+    for name, t in {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}.items():
+        if t is not None and t.shape != x.shape[1:2]:
+            raise ValueError(f"batch_norm: {name} has shape {t.shape}, expected {x.shape[1:2]} for input of shape {x.shape}")
     channel = (1, x.shape[1]) + (1,) * (x.ndim - 2)
     others = tuple(i for i in range(x.ndim) if i != 1)
     real = x.dtype.type
@@ -655,12 +663,10 @@ def batch_norm(
     y = h
     parents: list[Tensor] = [x]
     if weight is not None:
-        weight = as_tensor(weight)
         w = weight.data.reshape(channel)
         y = y * w
         parents.append(weight)
     if bias is not None:
-        bias = as_tensor(bias)
         y = y + bias.data.reshape(channel)
         parents.append(bias)
 

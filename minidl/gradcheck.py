@@ -54,35 +54,41 @@ def gradcheck(
     for i, x in checked:
         if x.dtype != np.float64:
             raise ValueError(f"gradcheck: input {i} is {x.dtype}; make it of a float64 array, float32 is too coarse")
+        if x.operation:
+            raise ValueError(f"gradcheck: input {i} was made by {x.operation}; pass a tensor that no operation made")
 
-    before = [x.grad for _, x in checked]
+    result = fn(*inputs)
+    if not isinstance(result, Tensor):
+        raise TypeError(f"gradcheck: fn must return a Tensor, got {type(result).__name__}; float() and .data lose the gradient")
+    v = Generator(0).normal(result.shape, dtype=np.float64)
+    leaves = {id(x): x for x in (*result._ancestors()[0], *(x for _, x in checked))}.values()
+    before = [leaf.grad for leaf in leaves]
     try:
-        for _, x in checked:
-            x.grad = None
-        result = fn(*inputs)
-        v = Generator(0).normal(result.shape, dtype=np.float64)
-        result_name = result.operation
+        for leaf in leaves:
+            leaf.grad = None
+        operation = result.operation or "fn"
         result.backward(v)
         analytic = [np.zeros(x.shape) if x.grad is None else x.grad for _, x in checked]
     finally:
-        for (_, x), grad in zip(checked, before, strict=True):
-            x.grad = grad
+        for leaf, grad in zip(leaves, before, strict=True):
+            leaf.grad = grad
 
-    def loss() -> float:
-        with no_grad():
-            return float((fn(*inputs).data * v).sum())
+    def loss_at(x: Tensor, index: tuple[int, ...], value: float) -> float:
+        kept = x.data[index]
+        x.data[index] = value
+        try:
+            with no_grad():
+                return float((fn(*inputs).data * v).sum())
+        finally:
+            x.data[index] = kept
 
     for (i, x), gradient in zip(checked, analytic, strict=True):
         for index in np.ndindex(x.shape):
-            kept = x.data[index]
-            quotient = 0.0
-            for sign in (1, -1):
-                x.data[index] = kept + sign * eps
-                quotient += sign * loss() / (2 * eps)
-            x.data[index] = kept
+            here = float(x.data[index])
+            quotient = (loss_at(x, index, here + eps) - loss_at(x, index, here - eps)) / (2 * eps)
             if not np.abs(gradient[index] - quotient) <= atol + rtol * np.abs(quotient):
                 raise AssertionError(
-                    f"gradcheck: {result_name or 'fn'}, input {i}, index {index}: backward says {gradient[index]:.10g}, "
+                    f"gradcheck: {operation}, input {i}, index {index}: backward says {gradient[index]:.10g}, "
                     f"finite differences say {quotient:.10g}"
                 )
     return True

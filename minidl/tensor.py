@@ -7,6 +7,7 @@ also gives Tensor its operators.
 
 import functools
 import itertools
+import operator
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -34,12 +35,15 @@ class no_grad:
     False
     """
 
+    def __init__(self):
+        self._before = []
+
     def __enter__(self):
-        self._before = _mode.recording
+        self._before.append(_mode.recording)
         _mode.recording = False
 
     def __exit__(self, *exception):
-        _mode.recording = self._before
+        _mode.recording = self._before.pop()
 
     def __call__(self, function):
         @functools.wraps(function)
@@ -117,14 +121,13 @@ class Tensor:
     var: Callable[..., "Tensor"]
 
     def __init__(self, data: Any, requires_grad: bool = False):
-        self._data = _as_array(data)
+        self._adopt(data)
         self.grad: np.ndarray | None = None
         self.requires_grad = requires_grad
         self._backward: Callable | None = None  # None: a leaf
         self._parents: Sequence[Tensor] = ()
         self._saved: Sequence[tuple[list[int], int]] = ()
         self._number = -1  # of the tensors that operations made, which came when
-        self._version = [0]  # how often the memory was changed in place; shared by all tensors that share the memory
 
     @property
     def data(self) -> np.ndarray:
@@ -135,8 +138,13 @@ class Tensor:
         if value is self._data:  # `t.data -= step` ends here, with the same array
             self.changed()
         else:
-            self._data = _as_array(value)
-            self._version = [0]
+            self._adopt(value)
+
+    def _adopt(self, value: Any) -> None:
+        self._data = _as_array(value)
+        # How often the memory was changed in place: one count for all tensors that share it.
+        shared = isinstance(value, Tensor) and value._data is self._data
+        self._version: list[int] = value._version if shared else [0]
 
     def changed(self) -> None:
         """Note that the memory has been changed in place: a `backward()` that needs the old value will be an error."""
@@ -175,6 +183,12 @@ class Tensor:
     def __float__(self):
         return float(self.item())
 
+    def __int__(self):
+        return int(self.item())
+
+    def __index__(self):
+        return operator.index(self.item())
+
     def __array__(self, dtype=None, copy=None):
         return np.array(self._data, dtype=dtype, copy=copy)
 
@@ -195,7 +209,13 @@ class Tensor:
         self._data[_unwrap(index)] = _unwrap(value)
         self.changed()
 
-    def __reduce__(self):
+    def __copy__(self):
+        make, arguments, *_ = self.__reduce__()
+        twin = make(*arguments)
+        twin.grad, twin._version = self.grad, self._version  # it shares the memory, as copies of lists do
+        return twin
+
+    def __reduce__(self) -> tuple:
         if self._backward:
             raise RuntimeError("only tensors that no operation made can be copied or pickled; call .detach() first")
         return _rebuild, (type(self), self._data, self.requires_grad, self.grad)
@@ -203,9 +223,12 @@ class Tensor:
     @property
     def operation(self) -> str:
         """The name of the operation that made this tensor; empty for a leaf."""
-        return self._backward.__qualname__.partition(".")[0] if self._backward else ""
+        if self._backward is None:
+            return ""
+        name = self._backward.__qualname__  # "tanh.<locals>.backward"
+        return name.removesuffix(f".<locals>.{name.split('.')[-1]}").split(".")[-1]
 
-    def item(self) -> float:
+    def item(self) -> Any:
         """The value of a tensor of one element, as a Python number."""
         if self.size != 1:
             raise ValueError(f"item() needs a tensor of one element, got shape {self.shape}; use .numpy() for an array")
@@ -217,7 +240,7 @@ class Tensor:
 
     def detach(self) -> "Tensor":
         """The same memory, cut off from how it was made."""
-        result = Tensor(self._data)
+        result = record(self._data, (), None)
         result._version = self._version
         return result
 
@@ -264,8 +287,16 @@ class Tensor:
             dy = gradients.pop(id(node), None)
             if dy is None:
                 continue  # none of its children passed anything on
-            for parent, dx in zip(node._parents, node._backward(dy), strict=True):
+            dxs = node._backward(dy)
+            if len(dxs) != len(node._parents):
+                raise RuntimeError(f"backward of {node.operation} gave {len(dxs)} gradients for {len(node._parents)} inputs")
+            for parent, dx in zip(node._parents, dxs, strict=True):
                 if dx is not None and parent.requires_grad:
+                    if dx.shape != parent.shape:
+                        raise RuntimeError(
+                            f"backward of {node.operation} gave a gradient of shape {dx.shape} for an input of shape "
+                            f"{parent.shape}; if the input was broadcast, sum with functional.unbroadcast"
+                        )
                     if dx.dtype != parent._data.dtype:
                         dx = dx.astype(parent._data.dtype)
                     known = gradients.get(id(parent))
@@ -273,10 +304,10 @@ class Tensor:
         for leaf in leaves:
             dy = gradients.get(id(leaf))
             if dy is not None:  # always an array of its own: several tensors may have been sent the same one
-                leaf.grad = np.array(dy) if leaf.grad is None else leaf.grad + dy
+                leaf.grad = np.array(dy) if leaf.grad is None else np.asarray(leaf.grad + dy)
         if not retain_graph:
             for node in made:
-                node._backward, node._parents, node._saved = _freed, (), ()
+                node._backward, node._parents, node._saved = _Freed(node.operation), (), ()
 
     def _ancestors(self) -> tuple[list["Tensor"], list[Any]]:
         """All tensors that gradients flow to from here: the leaves, and those made by operations, youngest first."""
@@ -286,7 +317,7 @@ class Tensor:
             if node._backward is None:
                 leaves.append(node)
                 continue
-            if node._backward is _freed:
+            if isinstance(node._backward, _Freed):
                 raise RuntimeError(
                     "backward() a second time through the same operations: what they had saved is freed after the first; "
                     "pass retain_graph=True to the first backward(), or compute the forward pass again"
@@ -325,13 +356,14 @@ def record(
         From dL/d(result) to dL/d(input), one for each parent; None where a parent gets nothing. It must not change the array
         that it is given, and may return it.
     saved : sequence of Tensor
-        The inputs whose values `backward` reads. (The result itself is always watched.)
+        The inputs whose values `backward` reads. (The result itself is watched too, but for a view.)
     view : bool
         Whether the result shares the memory of its only parent.
     """
     result = Tensor.__new__(Tensor)
     result._data = data if type(data) is np.ndarray else np.asarray(data)
     result.grad = None
+    result._number = -1
     result._version = parents[0]._version if view else [0]
     result.requires_grad = False
     if _mode.recording:
@@ -343,7 +375,8 @@ def record(
         result._number = next(_numbers)
         result._backward = backward
         result._parents = parents
-        result._saved = [(t._version, t._version[0]) for t in (*saved, result)]
+        watched = saved if view else (*saved, result)
+        result._saved = [(t._version, t._version[0]) for t in watched]
     else:
         result._backward, result._parents, result._saved = None, (), ()
     return result
@@ -358,8 +391,11 @@ def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
     return Tensor(x)
 
 
-def _freed(dy):
-    raise AssertionError("never called: backward() looks for it first")
+class _Freed:
+    """Stands in for a `backward` that has been called and freed; keeps the operation's name."""
+
+    def __init__(self, operation: str):
+        self.__qualname__ = operation
 
 
 def _unwrap(x: Any) -> Any:
@@ -373,10 +409,11 @@ def _as_array(data: Any) -> np.ndarray:
     if isinstance(data, Tensor):
         data = data._data
     array = np.asarray(data) if not isinstance(data, (list, tuple)) else np.array(_lists(data))
+    native = array.dtype.newbyteorder("=")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"a Tensor holds real numbers, got {type(data).__name__} of dtype {array.dtype}")
-    if isinstance(data, (np.ndarray, np.generic)) and array.dtype in (np.float32, np.float64) and array.dtype.isnative:
-        return array
+    if isinstance(data, (np.ndarray, np.generic)) and native in (np.float32, np.float64):
+        return array.astype(native, copy=False)
     return array.astype(np.float32)
 
 
@@ -387,5 +424,6 @@ def _lists(data: Any) -> Any:
 
 def _rebuild(cls, data, requires_grad, grad):
     tensor = cls(data, requires_grad)
+    tensor._data = data  # booleans and integers too
     tensor.grad = grad
     return tensor
