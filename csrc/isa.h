@@ -5,7 +5,15 @@
 #ifndef MINIDL_ISA_H
 #define MINIDL_ISA_H
 
-#include "philox.h"
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint32_t k0, k1;
+} philox_key;
+
+/* The words that are made at once: those of 16 counters. */
+enum { PHILOX_GROUP = 64 };
 
 /* The tile of C, mr x nr, that a microkernel keeps in registers: C = (accumulate ? C : 0) + A_panel B_panel. */
 typedef struct {
@@ -38,6 +46,7 @@ typedef struct {
     const char *name;
     microkernel_f32 f32;
     microkernel_f64 f64;
+    void (*philox_group)(philox_key key, uint64_t low, uint64_t high, uint32_t out[PHILOX_GROUP]);
     sampler *uniform_f32, *uniform_f64, *normal_f32, *normal_f64;
 } isa_table;
 

@@ -39,9 +39,18 @@
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
 #include "microkernel.h"
 
+#define LANES32 8
+#define SET_F32(x) ((vec_f32)_mm256_set1_ps(x))
+#define MIN_F32(a, b) ((vec_f32)_mm256_min_ps((__m256)(a), (__m256)(b)))
+#define MAX_F32(a, b) ((vec_f32)_mm256_max_ps((__m256)(a), (__m256)(b)))
+#define LOOKUP(table, k) ((vec_f32)_mm256_i32gather_ps(table, (__m256i)(k), 4))
+#define LANES64 4
+#define MUL32(a, m) ((lanes64)_mm256_mul_epu32((__m256i)(a), _mm256_set1_epi64x(m)))
+#define UNPACK_LOW(a, b) ((lanes64)_mm256_unpacklo_epi64((__m256i)(a), (__m256i)(b)))
+#define UNPACK_HIGH(a, b) ((lanes64)_mm256_unpackhi_epi64((__m256i)(a), (__m256i)(b)))
 #include "sampling_kernels.h"
 
-const isa_table isa_avx2 = {"avx2", TILE_f32, TILE_f64, uniform_f32, uniform_f64, normal_f32, normal_f64};
+const isa_table isa_avx2 = {"avx2", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64};
 
 #if defined(__clang__)
 #pragma clang attribute pop

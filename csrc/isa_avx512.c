@@ -39,9 +39,19 @@
 #define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
 #include "microkernel.h"
 
+#define LANES32 16
+#define SET_F32(x) ((vec_f32)_mm512_set1_ps(x))
+#define MIN_F32(a, b) ((vec_f32)_mm512_min_ps((__m512)(a), (__m512)(b)))
+#define MAX_F32(a, b) ((vec_f32)_mm512_max_ps((__m512)(a), (__m512)(b)))
+#define LOOKUP(table, k) \
+    ((vec_f32)_mm512_permutex2var_ps(_mm512_loadu_ps(table), (__m512i)(k), _mm512_loadu_ps((table) + 16)))
+#define LANES64 8
+#define MUL32(a, m) ((lanes64)_mm512_mul_epu32((__m512i)(a), _mm512_set1_epi64(m)))
+#define UNPACK_LOW(a, b) ((lanes64)_mm512_unpacklo_epi64((__m512i)(a), (__m512i)(b)))
+#define UNPACK_HIGH(a, b) ((lanes64)_mm512_unpackhi_epi64((__m512i)(a), (__m512i)(b)))
 #include "sampling_kernels.h"
 
-const isa_table isa_avx512 = {"avx512", TILE_f32, TILE_f64, uniform_f32, uniform_f64, normal_f32, normal_f64};
+const isa_table isa_avx512 = {"avx512", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64};
 
 #if defined(__clang__)
 #pragma clang attribute pop

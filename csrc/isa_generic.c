@@ -30,6 +30,23 @@ typedef double vec_f64 __attribute__((vector_size(16), aligned(8), may_alias));
 #define FMA(a, b, c) ((a) * (b) + (c))
 #include "microkernel.h"
 
+#define LANES32 4
+#define EACH(f, a, b) ((vec_f32){f((a)[0], (b)[0]), f((a)[1], (b)[1]), f((a)[2], (b)[2]), f((a)[3], (b)[3])})
+#define MIN_1(a, b) ((a) < (b) ? (a) : (b))
+#define MAX_1(a, b) ((a) > (b) ? (a) : (b))
+#define SET_F32(x) ((vec_f32){(x), (x), (x), (x)})
+#define MIN_F32(a, b) EACH(MIN_1, a, b)
+#define MAX_F32(a, b) EACH(MAX_1, a, b)
+#define LOOKUP(table, k) ((vec_f32){(table)[(k)[0]], (table)[(k)[1]], (table)[(k)[2]], (table)[(k)[3]]})
+#define LANES64 2
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#define MUL32(a, m) ((lanes64)_mm_mul_epu32((__m128i)(a), _mm_set1_epi64x(m)))
+#else
+#define MUL32(a, m) (((a) & 0xFFFFFFFFu) * (uint64_t)(m))
+#endif
+#define UNPACK_LOW(a, b) ((lanes64){(a)[0], (b)[0]})
+#define UNPACK_HIGH(a, b) ((lanes64){(a)[1], (b)[1]})
 #include "sampling_kernels.h"
 
-const isa_table isa_generic = {"generic", TILE_f32, TILE_f64, uniform_f32, uniform_f64, normal_f32, normal_f64};
+const isa_table isa_generic = {"generic", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64};

@@ -1,49 +1,51 @@
-/* philox.h: random bits. Counter + key -> four 32-bit words, by Philox4x32-10.
+/* philox.h: random bits. Counter + key -> four 32-bit words, by Philox4x32-10. A template: each isa_*.c includes it once.
  *
  * Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), section 4.3.
  * There is no state: word i of a stream is a pure function of the key and of i, so any thread can make any part of it.
- * What becomes of the words (uniform, normal, ...) is in sampling_kernels.h; who counts is minidl/random.py. */
-#ifndef MINIDL_PHILOX_H
-#define MINIDL_PHILOX_H
+ * What becomes of the words (uniform, normal, ...) is in sampling_kernels.h; who counts is minidl/random.py.
+ *
+ * The includer defines LANES64 (64-bit numbers in a vector), MUL32 (the products of the lower halves with a constant) and
+ * UNPACK_LOW and UNPACK_HIGH (of each pair of numbers in a and in b, the first or the second ones). A word lives in the lower
+ * half of a lane; what the products leave in the upper half is ignored by MUL32, and cut off at the end. */
+#include "isa.h"
 
-#include <stddef.h>
-#include <stdint.h>
+#include <string.h>
 
-enum { PHILOX_LANES = 16, PHILOX_GROUP = 4 * PHILOX_LANES };
+typedef uint64_t lanes64 __attribute__((vector_size(8 * LANES64)));
 
-typedef struct {
-    uint32_t k0, k1;
-} philox_key;
-
-/* PHILOX_LANES consecutive counters at once (as many as the widest vector holds), four words each, in counter order.
- * The 128-bit counter of the first is high * 2^64 + low. The loops over i are what the compiler vectorizes. */
-static inline void philox_group(philox_key key, uint64_t low, uint64_t high, uint32_t out[PHILOX_GROUP])
+/* The words of PHILOX_GROUP / 4 consecutive counters, in counter order; the 128-bit counter of the first is
+ * high * 2^64 + low. */
+static void philox_group(philox_key key, uint64_t low, uint64_t high, uint32_t out[PHILOX_GROUP])
 {
-    uint32_t c0[PHILOX_LANES], c1[PHILOX_LANES], c2[PHILOX_LANES], c3[PHILOX_LANES];
-    for (int i = 0; i < PHILOX_LANES; i++) {
-        uint64_t sum = low + (uint64_t)i, carried = high + (sum < low);
-        c0[i] = (uint32_t)sum;
-        c1[i] = (uint32_t)(sum >> 32);
-        c2[i] = (uint32_t)carried;
-        c3[i] = (uint32_t)(carried >> 32);
+    enum { VECTORS = PHILOX_GROUP / 4 / LANES64 };
+    lanes64 c0[VECTORS], c1[VECTORS], c2[VECTORS], c3[VECTORS];
+    for (int v = 0; v < VECTORS; v++) {
+        lanes64 step; /* 0, n/2, 1, n/2 + 1, ... : so the interleaving at the end comes out in order */
+        for (int i = 0; i < LANES64; i++)
+            step[i] = (uint64_t)(v * LANES64 + i / 2 + (i % 2) * (LANES64 / 2));
+        lanes64 sum = low + step, carried = high - (lanes64)(sum < step); /* true is -1 */
+        c0[v] = sum;
+        c1[v] = sum >> 32;
+        c2[v] = carried;
+        c3[v] = carried >> 32;
     }
+#pragma GCC unroll 10
     for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < PHILOX_LANES; i++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
-            c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ key.k0;
-            c1[i] = (uint32_t)p1;
-            c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ key.k1;
-            c3[i] = (uint32_t)p0;
+#pragma GCC unroll 8
+        for (int v = 0; v < VECTORS; v++) {
+            lanes64 p0 = MUL32(c0[v], 0xD2511F53u), p1 = MUL32(c2[v], 0xCD9E8D57u);
+            c0[v] = p1 >> 32 ^ c1[v] ^ key.k0;
+            c1[v] = p1;
+            c2[v] = p0 >> 32 ^ c3[v] ^ key.k1;
+            c3[v] = p0;
         }
         key.k0 += 0x9E3779B9u; /* the golden ratio */
         key.k1 += 0xBB67AE85u; /* sqrt(3) - 1 */
     }
-    for (int i = 0; i < PHILOX_LANES; i++) {
-        out[4 * i + 0] = c0[i];
-        out[4 * i + 1] = c1[i];
-        out[4 * i + 2] = c2[i];
-        out[4 * i + 3] = c3[i];
+    for (int v = 0; v < VECTORS; v++) {
+        lanes64 w01 = (c0[v] & 0xFFFFFFFFu) | c1[v] << 32, w23 = (c2[v] & 0xFFFFFFFFu) | c3[v] << 32;
+        lanes64 first = UNPACK_LOW(w01, w23), second = UNPACK_HIGH(w01, w23);
+        memcpy(out + 4 * LANES64 * v, &first, sizeof first);
+        memcpy(out + 4 * LANES64 * v + 2 * LANES64, &second, sizeof second);
     }
 }
-
-#endif

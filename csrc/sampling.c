@@ -60,12 +60,12 @@ void sample_words(philox_key key, uint64_t low, uint64_t high, size_t n, uint32_
     uint32_t group[PHILOX_GROUP];
     while (n) {
         size_t take = n < PHILOX_GROUP ? n : PHILOX_GROUP;
-        philox_group(key, low, high, group);
+        isa_current()->philox_group(key, low, high, group);
         memcpy(out, group, take * sizeof *out);
         out += take;
         n -= take;
-        high += low + PHILOX_LANES < low;
-        low += PHILOX_LANES;
+        high += low + PHILOX_GROUP / 4 < low;
+        low += PHILOX_GROUP / 4;
     }
 }
 
@@ -73,7 +73,7 @@ void sample_words(philox_key key, uint64_t low, uint64_t high, size_t n, uint32_
 static uint64_t retry(philox_key key, uint64_t position, uint64_t attempt)
 {
     uint32_t words[PHILOX_GROUP];
-    philox_group(key, position / 4, attempt, words);
+    isa_current()->philox_group(key, position / 4, attempt, words);
     const uint32_t *word = words + position % 4;
     return (uint64_t)word[0] << 32 | word[1];
 }

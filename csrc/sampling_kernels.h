@@ -2,22 +2,26 @@
  *
  * One sample uses one word (float32) or two (float64), whatever its law: sample i of a call begins at word
  * position + i or position + 2 i. So a stream is the same however it is cut into calls, chunks or threads.
- * Normals are made by inversion, z = quantile(p) (Wichura 1988), which serves the truncated normal as well.
+ * Normals are made by inversion, z = quantile(p), which serves the truncated normal as well.
  *
  * Every line is a fixed sequence of correctly rounded operations (+ - * / sqrt and conversions); compiled without
  * contraction (-ffp-contract=off) it gives the same bits on every instruction set, and in minidl/kernels/reference.py,
  * where the same formulas can be read in NumPy. Integers and permutations are in sampling.c. */
 #include "philox.h"
+#include "quantile_table.h"
 
 #include <math.h>
-#include <string.h>
+
+typedef float vec_f32 __attribute__((vector_size(4 * LANES32)));
+typedef int32_t vec_i32 __attribute__((vector_size(4 * LANES32)));
+typedef uint32_t vec_u32 __attribute__((vector_size(4 * LANES32)));
 
 /* Words of a stream, CHUNK at a time in a buffer that stays in the first-level cache. `words` points at the word where
  * the chunk begins: up to three words behind the first counter made. */
 enum { CHUNK = 16 * PHILOX_GROUP };
 
 typedef struct {
-    uint32_t buffer[CHUNK + PHILOX_GROUP];
+    uint32_t buffer[CHUNK + 2 * PHILOX_GROUP]; /* room for the offset, and to read on to the end of a vector */
 } word_chunk;
 
 static const uint32_t *words_at(word_chunk *chunk, philox_key key, uint64_t position, size_t n)
@@ -29,10 +33,7 @@ static const uint32_t *words_at(word_chunk *chunk, philox_key key, uint64_t posi
 }
 
 /* The two halves of the unit interval, each exact near its own zero: p = (k + 1/2) / 2^b and q = 1 - p, k a word of b bits. */
-static inline float unit_f32(uint32_t word)
-{
-    return ((float)word + 0.5f) * 0x1p-32f;
-}
+#define unit_f32(word) ((__builtin_convertvector(word, vec_f32) + 0.5f) * 0x1p-32f)
 
 static inline double bits53(uint32_t high, uint32_t low)
 {
@@ -45,19 +46,6 @@ static inline double unit_f64(uint32_t high, uint32_t low)
 }
 
 /* log x for normal x > 0: x = 2^e m with m in [sqrt(1/2), sqrt 2), and log m = 2 atanh((m - 1) / (m + 1)). */
-static inline float log_f32(float x)
-{
-    int32_t bits, e;
-    float m;
-    memcpy(&bits, &x, 4);
-    e = (bits - 0x3f3504f3) >> 23;
-    bits -= (int32_t)((uint32_t)e << 23);
-    memcpy(&m, &bits, 4);
-    float s = (m - 1) / (m + 1), t = s * s;
-    float series = ((0x1.c71c72p-3f * t + 0x1.24924ap-2f) * t + 0x1.99999ap-2f) * t + 0x1.555556p-1f; /* 2/9 2/7 2/5 2/3 */
-    return (float)e * 0x1.62e43p-1f + (2 * s + s * t * series);
-}
-
 static inline double log_f64(double x)
 {
     int64_t bits, e;
@@ -80,24 +68,24 @@ static inline double log_f64(double x)
     return (double)(int32_t)e * 0x1.62e42fefa39efp-1 + (2 * s + s * t * series);
 }
 
-/* The normal quantile by Wichura's AS 241 (Applied Statistics 37, 1988): a ratio of polynomials in the middle
- * (|p - 1/2| <= 0.425), others in sqrt(-log(tail)) outside. q is 1 - p, so that both tails are exact.
- * PPND7, relative error about 1e-7; its third part (tails below 1.4e-11) is left out: 32-bit words do not get there. */
-static inline float quantile_f32(float p, float q)
+/* The lower half of the normal quantile in float32, at r <= 1/2: r = 2^(k - 32) m, and on each octave k the quantile is a
+ * polynomial in m - 3/2 (quantile_table.h). Below 2^-32, where words of 32 bits do not get, it stays at -6.2. Where `upper` has
+ * its sign bit set, the sign is turned. */
+static inline vec_f32 quantile_f32(vec_f32 r, vec_i32 upper)
 {
-    float c = 0.5f * (p - q), r = 0.180625f - c * c;
-    float middle = c * (((59.109374720f * r + 159.29113202f) * r + 50.434271938f) * r + 3.3871327179f);
-    float middle_by = ((67.187563600f * r + 78.757757664f) * r + 17.895169469f) * r + 1.0f;
-
-    float s = sqrtf(-log_f32(p < q ? p : q)) - 1.6f;
-    float tail = ((0.17023821103f * s + 1.3067284816f) * s + 2.7568153900f) * s + 1.4234372777f;
-    float tail_by = (0.12021132975f * s + 0.73700164250f) * s + 1.0f;
-
-    int inside = r >= 0;
-    return (inside ? middle : c < 0 ? -tail : tail) / (inside ? middle_by : tail_by);
+    r = MAX_F32(r, SET_F32(0x1p-32f));
+    vec_i32 bits = (vec_i32)r, k = (bits >> 23) - 95;
+    vec_f32 x = (vec_f32)((bits & 0x7fffff) | 0x3f800000) - 1.5f;
+    vec_f32 z = LOOKUP(QUANTILE[7], k);
+#pragma GCC unroll 7
+    for (int j = 6; j >= 0; j--)
+        z = z * x + LOOKUP(QUANTILE[j], k);
+    return (vec_f32)((vec_i32)z ^ (upper & INT32_MIN));
 }
 
-/* PPND16, relative error about 1e-16. */
+/* The normal quantile in float64, by Wichura's PPND16 (AS 241, Applied Statistics 37, 1988), relative error about 1e-16: a ratio
+ * of polynomials in the middle (|p - 1/2| <= 0.425), others in sqrt(-log(tail)) outside. q is 1 - p, so that both tails are
+ * exact. */
 static inline double quantile_f64(double p, double q)
 {
     double c = 0.5 * (p - q), r = 0.180625 - c * c;
@@ -170,16 +158,26 @@ static void uniform_f64(draw part, const sample_law *law, void *samples)
 static void normal_f32(draw part, const sample_law *law, void *samples)
 {
     word_chunk chunk;
-    float *out = samples, mean = (float)law->mean, std = (float)law->std, low = (float)law->low, high = (float)law->high;
-    float p_low = (float)law->p_low, q_high = (float)law->q_high, width = (float)law->width;
+    float *out = samples;
+    int whole = law->low == -INFINITY && law->high == INFINITY;
+    vec_f32 mean = SET_F32((float)law->mean), std = SET_F32((float)law->std);
+    vec_f32 low = SET_F32((float)law->low), high = SET_F32((float)law->high);
+    vec_f32 p_low = SET_F32((float)law->p_low), q_high = SET_F32((float)law->q_high), width = SET_F32((float)law->width);
     for (size_t n; part.n; part.n -= n, part.position += n, out += n) {
         n = part.n < CHUNK ? part.n : CHUNK;
         const uint32_t *word = words_at(&chunk, part.key, part.position, n);
-        for (size_t i = 0; i < n; i++) {
-            float p = p_low + width * unit_f32(word[i]), q = q_high + width * unit_f32(~word[i]);
-            float x = mean + std * quantile_f32(p, q);
-            x = x < low ? low : x;
-            out[i] = x > high ? high : x;
+        for (size_t i = 0; i < n; i += LANES32) {
+            vec_i32 w;
+            memcpy(&w, word + i, sizeof w);
+            vec_f32 x;
+            if (whole) { /* p and q are words: the smaller is w or ~w, by the first bit of w; the rest would change nothing */
+                x = mean + std * quantile_f32(unit_f32(w ^ (w >> 31)), w);
+            } else {
+                vec_f32 p = p_low + width * unit_f32((vec_u32)w), q = q_high + width * unit_f32((vec_u32)~w);
+                x = mean + std * quantile_f32(MIN_F32(p, q), p > q);
+                x = MIN_F32(MAX_F32(x, low), high);
+            }
+            memcpy(out + i, &x, n - i < LANES32 ? (n - i) * sizeof *out : sizeof x);
         }
     }
 }

@@ -106,19 +106,16 @@ class Generator:
         array([[-0.20190716,  0.76104033],
                [ 0.47142553,  0.2109636 ]], dtype=float32)
         """
-        real = _real(dtype)
-        low, high = float(low), float(high)
-        with np.errstate(over="ignore", invalid="ignore"):
-            width = real(high) - real(low)
-        if not (np.isfinite(width) and low <= high):
+        real, low, high = _real(dtype), float(low), float(high)
+        if not (low <= high and high - low <= _LARGEST[real]):
             raise ValueError(f"uniform needs finite low <= high in {real.__name__}, got low={low}, high={high}")
         return self._draw(kernels.uniform, size, real, real().itemsize // 4, low, high)
 
     def normal(self, size: Size, mean: float = 0.0, std: float = 1.0, dtype: DTypeLike = np.float32) -> np.ndarray:
-        """Normal (Gaussian), by inversion of the distribution function (Wichura's AS 241).
+        """Normal (Gaussian), by inversion of the distribution function.
 
-        A float32 sample is made from 32 bits and reaches 6.3 standard deviations, a float64 one from 53 bits and 8.3: beyond
-        lie a share of 2**-32 and 2**-53 of the law, which no sample of that many bits can tell from its last value.
+        A float32 sample is made from 32 bits and reaches 6.2 standard deviations, a float64 one from 53 bits and 8.3: what lies
+        beyond has a probability of 2**-31 and 2**-53, less than samples of that many bits can show.
 
         Raises
         ------
@@ -228,9 +225,12 @@ class Generator:
         return self.uniform(size, dtype=np.float64) < p
 
 
+_LARGEST = {np.float32: float(np.finfo(np.float32).max), np.float64: float(np.finfo(np.float64).max)}
+
+
 def _real(dtype: DTypeLike) -> Any:
     real = np.dtype(dtype).type
-    if real not in (np.float32, np.float64):
+    if real not in _LARGEST:
         raise TypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
     return real
 

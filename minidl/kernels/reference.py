@@ -6,7 +6,10 @@ sequence of correctly rounded operations. Arguments have been checked by `minidl
 
 import numpy as np
 
+from .quantile_table import QUANTILE
+
 FLOAT32, FLOAT64 = np.float32, np.float64
+TABLE = np.array(QUANTILE, FLOAT32)
 
 
 def instruction_sets():
@@ -104,38 +107,27 @@ def uniform(out, key, position, low, high):
 
 
 def log(x):
-    """Natural logarithm of normal numbers x > 0, in their own precision, to about 1 unit in the last place.
+    """Natural logarithm of float64 numbers x > 0, to about 1 unit in the last place.
 
     x = 2^e m with m in [sqrt(1/2), sqrt 2), and log m = 2 atanh(s) = 2 (s + s^3/3 + s^5/5 + ...), s = (m - 1)/(m + 1).
     """
-    real = x.dtype.type
-    if real is FLOAT32:
-        bits, root_half, mantissa, terms = x.view(np.int32), 0x3F3504F3, 23, 5
-    else:
-        bits, root_half, mantissa, terms = x.view(np.int64), 0x3FE6A09E667F3BCD, 52, 12
-    e = (bits - bits.dtype.type(root_half)) >> bits.dtype.type(mantissa)
-    m = (bits - (e << bits.dtype.type(mantissa))).view(real)
-    s = (m - real(1)) / (m + real(1))
+    bits = x.view(np.int64)
+    e = (bits - 0x3FE6A09E667F3BCD) >> 52
+    m = (bits - (e << 52)).view(FLOAT64)
+    s = (m - 1) / (m + 1)
     t = s * s
-    series = np.full_like(t, real(2.0 / (2 * terms - 1)))
-    for i in range(terms - 2, 0, -1):
-        series = series * t + real(2.0 / (2 * i + 1))
-    return e.astype(real) * real(0.6931471805599453) + (real(2) * s + s * t * series)
+    return e * 0.6931471805599453 + (2 * s + s * t * polynomial([2 / (2 * i + 1) for i in range(11, 0, -1)], t))
 
 
 def polynomial(coefficients, x):
     """Horner's rule, the highest power first."""
-    y = np.full_like(x, coefficients[0])
+    y = coefficients[0]
     for c in coefficients[1:]:
-        y = y * x + x.dtype.type(c)
+        y = y * x + c
     return y
 
 
-# Wichura's tables, highest power first: numerator and denominator, in the middle and in the tails.
-PPND7 = (
-    ((59.109374720, 159.29113202, 50.434271938, 3.3871327179), (67.187563600, 78.757757664, 17.895169469, 1.0)),
-    ((0.17023821103, 1.3067284816, 2.7568153900, 1.4234372777), (0.12021132975, 0.73700164250, 1.0)),
-)
+# Wichura's tables, highest power first: numerator and denominator, in the middle, in the tails and far out.
 PPND16 = (
     (
         (
@@ -209,31 +201,38 @@ PPND16 = (
 def quantile(p, q):
     """The z with P(Z < z) = p for a standard normal Z; q is 1 - p, given apart so that both tails are exact.
 
-    With c = p - 1/2: in the middle, |c| <= 0.425, z = c A(r)/B(r), r = 0.425^2 - c^2; outside, with s = sqrt(-log min(p, q)),
-    z = sign(c) C(s - 1.6)/D(s - 1.6), and, for s > 5, z = sign(c) E(s - 5)/F(s - 5). PPND7 (float32) has a relative error
-    of about 1e-7 and needs no third part, since 32-bit words reach s < 5; PPND16 (float64) one of about 1e-16.
+    float32: with the smaller tail r = min(p, q) = 2^(k - 32) m, 1 <= m < 2, the quantile is a polynomial in m - 3/2 on each
+    octave k (`quantile_table.py`), to 5e-7. Below 2^-32, where words of 32 bits do not get, it stays at 6.2.
+
+    float64: with c = p - 1/2, in the middle, |c| <= 0.425, z = c A(r)/B(r), r = 0.425^2 - c^2; outside, with
+    s = sqrt(-log min(p, q)), z = sign(c) C(s - 1.6)/D(s - 1.6), and, for s > 5, z = sign(c) E(s - 5)/F(s - 5), to 1e-16.
 
     Source: Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37 (1988).
     """
-    real = p.dtype.type
-    parts = PPND7 if real is FLOAT32 else PPND16
-    c = real(0.5) * (p - q)
-    r = real(0.180625) - c * c
-    root = np.sqrt(-log(np.where(p < q, p, q)))
-    above, below = (polynomial(table, root - real(1.6)) for table in parts[1])
-    if len(parts) == 3:
-        far_above, far_below = (polynomial(table, root - real(5)) for table in parts[2])
-        above, below = np.where(root <= 5, above, far_above), np.where(root <= 5, below, far_below)
+    if p.dtype == FLOAT32:
+        bits = np.maximum(np.minimum(p, q), FLOAT32(2.0**-32)).view(np.int32)
+        octave = (bits >> 23) - 95
+        x = ((bits & 0x7FFFFF) | 0x3F800000).view(FLOAT32) - FLOAT32(1.5)
+        z = TABLE[-1][octave]
+        for row in TABLE[-2::-1]:
+            z = z * x + row[octave]
+        return np.where(p > q, -z, z)
+    c = 0.5 * (p - q)
+    r = 0.180625 - c * c
+    root = np.sqrt(-log(np.minimum(p, q)))
+    middle, near, far = (
+        [polynomial(table, x) for table in tables] for tables, x in zip(PPND16, (r, root - 1.6, root - 5), strict=True)
+    )
+    above, below = np.where(root <= 5, near, far)
     inside = r >= 0
-    numerator = np.where(inside, c * polynomial(parts[0][0], r), np.where(c < 0, -above, above))
-    return numerator / np.where(inside, polynomial(parts[0][1], r), below)
+    return np.where(inside, c * middle[0], np.where(c < 0, -above, above)) / np.where(inside, middle[1], below)
 
 
 def normal(out, key, position, mean, std, p_low, q_high, width, low, high):
     """mean + std quantile(p), kept in [low, high], with p uniform on [p_low, p_low + width] and q_high = 1 - p_low - width.
 
     The whole normal law has p_low = q_high = 0 and width = 1. One word a sample in float32, two in float64; a word of b bits
-    k gives the fraction (k + 1/2)/2^b, so it reaches 2^-33 or 2^-54 from each end: 6.3 or 8.3 standard deviations.
+    k gives the fraction (k + 1/2)/2^b, so it reaches 2^-33 or 2^-54 from each end: 6.2 or 8.3 standard deviations.
     """
     real = out.dtype.type
     if real is FLOAT32:
