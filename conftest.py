@@ -1,10 +1,12 @@
 """What all tests share; and a guard: they never test an uncompiled copy of minidl by accident."""
 
 import os
+import warnings
 
 import pytest
 
-from minidl import kernels
+with warnings.catch_warnings(action="ignore"):  # the guard below says it better
+    from minidl import kernels
 
 collect_ignore_glob = ["tests/recorded/*"]  # scripts, which need PyTorch
 

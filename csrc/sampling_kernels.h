@@ -159,7 +159,7 @@ static void normal_f32(draw part, const sample_law *law, void *samples)
 {
     word_chunk chunk;
     float *out = samples;
-    int whole = law->low == -INFINITY && law->high == INFINITY;
+    int whole = law->width == 1 && law->low == -INFINITY && law->high == INFINITY;
     vec_f32 mean = SET_F32((float)law->mean), std = SET_F32((float)law->std);
     vec_f32 low = SET_F32((float)law->low), high = SET_F32((float)law->high);
     vec_f32 p_low = SET_F32((float)law->p_low), q_high = SET_F32((float)law->q_high), width = SET_F32((float)law->width);

@@ -6,6 +6,7 @@ calls. The laws are checked here and made in `kernels`.
 """
 
 import math
+import operator
 import os
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
@@ -70,6 +71,8 @@ class Generator:
         """
         import hashlib  # here, for it is slow to import
 
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a stream is a string, got {name!r}")
         digest = hashlib.blake2b(name.encode(), digest_size=8, key=self.seed.to_bytes(8, "little")).digest()
         return Generator(int.from_bytes(digest, "little"))
 
@@ -79,6 +82,8 @@ class Generator:
             out = np.empty(size, dtype)
         except (TypeError, ValueError) as error:
             raise type(error)(f"size must be a whole number or a tuple of them, none negative, got {size!r}") from error
+        if not isinstance(self.position, int) or not 0 <= self.position < 1 << 63:
+            raise ValueError(f"position must be a whole number from 0 to 2**63 - 1, got {self.position!r}")
         if out.size:
             kernel(out.reshape(-1), (self.seed & 0xFFFFFFFF, self.seed >> 32), self.position, *law)
             self.position += words * out.size
@@ -125,9 +130,10 @@ class Generator:
         Examples
         --------
         >>> Generator(0).normal(3)
-        array([-0.25581592,  1.1775912 ,  0.63018364], dtype=float32)
+        array([-0.25581592,  1.1775912 ,  0.6301837 ], dtype=float32)
         """
-        real, mean, std = _real(dtype), *_mean_std("normal", mean, std)
+        real = _real(dtype)
+        mean, std = _mean_std("normal", mean, std, real)
         return self._draw(kernels.normal, size, real, real().itemsize // 4, mean, std, 0.0, 0.0, 1.0, -math.inf, math.inf)
 
     def truncated_normal(
@@ -159,23 +165,24 @@ class Generator:
         Examples
         --------
         >>> Generator(0).truncated_normal(3, low=0.0, high=1.0)
-        array([0.34835285, 0.84362656, 0.6780553 ], dtype=float32)
+        array([0.34835282, 0.8436265 , 0.6780553 ], dtype=float32)
         """
-        real, mean, std = _real(dtype), *_mean_std("truncated_normal", mean, std)
-        low, high = float(low), float(high)
-        if not low <= high:
+        real, low, high = _real(dtype), float(low), float(high)
+        mean, std = _mean_std("truncated_normal", mean, std, real)
+        if not low <= high or (low == high and math.isinf(low)):
             raise ValueError(f"truncated_normal needs low <= high, got low={low}, high={high}")
         if std == 0 or low == high:
             p_low, q_high, width = 0.0, 0.0, float(low <= mean <= high or low == high)
         else:
             p_low, q_high, width = _interval((low - mean) / std, (high - mean) / std)
-        if not width > 0:
+        in_a_tail = max(p_low, q_high) > 0.95
+        if width < (1e-300 if in_a_tail else 1e-10):  # beyond that, float64 has too few probabilities left to choose from
             raise ValueError(
-                f"truncated_normal: a normal law with mean {mean} and std {std} has no mass that float64 can tell from zero "
-                f"between low={low} and high={high}; bounds are values, not numbers of standard deviations"
+                f"truncated_normal: too little of a normal law with mean {mean} and std {std} lies between low={low} and "
+                f"high={high} (a share of {width:.3g}); bounds are values, not numbers of standard deviations"
             )
-        # A float32 probability has no room for an interval far out in one tail.
-        made = np.float64 if max(p_low, q_high) > 0.95 else real
+        # In float32 that is so of any interval that is narrow or far out in one tail.
+        made = np.float64 if in_a_tail or width < 2**-8 else real
         out = self._draw(kernels.normal, size, made, np.dtype(made).itemsize // 4, mean, std, p_low, q_high, width, low, high)
         return out.astype(real, copy=False)
 
@@ -192,7 +199,11 @@ class Generator:
         >>> Generator(0).integers(1, 7, size=5)
         array([3, 5, 6, 5, 1])
         """
-        low, high = (0, int(low)) if high is None else (int(low), int(high))
+        low, high = (0, low) if high is None else (low, high)
+        try:
+            low, high = operator.index(low), operator.index(high)
+        except TypeError:
+            raise TypeError(f"integers takes whole numbers, got low={low!r}, high={high!r}") from None
         if not -(1 << 63) <= low < high <= 1 << 63:
             raise ValueError(f"integers needs low < high, both within int64, got low={low}, high={high}")
         return self._draw(kernels.integers, size, np.int64, 2, low, (high - low) % (1 << 64))
@@ -205,7 +216,9 @@ class Generator:
         >>> Generator(0).permutation(5)
         array([4, 1, 3, 2, 0])
         """
-        return self._draw(kernels.permutation, (n,), np.int64, 2)
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+            raise ValueError(f"permutation takes a whole number from 0, got {n!r}")
+        return self._draw(kernels.permutation, int(n), np.int64, 2)
 
     def bernoulli(self, size: Size, p: float = 0.5) -> np.ndarray:
         """True with probability p (to 2**-53), bool.
@@ -222,7 +235,7 @@ class Generator:
         """
         if not 0 <= p <= 1:
             raise ValueError(f"bernoulli needs a probability from 0 to 1, got p={p}")
-        return self.uniform(size, dtype=np.float64) < p
+        return np.asarray(self.uniform(size, dtype=np.float64) < p)
 
 
 _LARGEST = {np.float32: float(np.finfo(np.float32).max), np.float64: float(np.finfo(np.float64).max)}
@@ -235,27 +248,34 @@ def _real(dtype: DTypeLike) -> Any:
     return real
 
 
-def _mean_std(name: str, mean: float, std: float) -> tuple[float, float]:
+def _mean_std(name: str, mean: float, std: float, real: Any) -> tuple[float, float]:
     mean, std = float(mean), float(std)
-    if not (math.isfinite(mean) and math.isfinite(std) and std >= 0):
-        raise ValueError(f"{name} needs a finite mean and a finite std of at least 0, got mean={mean}, std={std}")
+    if not (abs(mean) <= _LARGEST[real] and 0 <= std <= _LARGEST[real] / 16):  # a sample is mean -+ 8.3 std at the most
+        raise ValueError(
+            f"{name} needs a finite mean and a finite std of at least 0 in {real.__name__}, got mean={mean}, std={std}"
+        )
     return mean, std
 
 
 def _below(z: float) -> float:
-    """P(Z < z) for a standard normal Z, to 40 bits: two mathematical libraries that differ in the 53rd give one result."""
-    fraction, exponent = math.frexp(0.5 * math.erfc(-z / math.sqrt(2)))
+    """P(Z < z) for a standard normal Z."""
+    return _forty_bits(0.5 * math.erfc(-z / math.sqrt(2)))
+
+
+def _forty_bits(p: float) -> float:
+    """p rounded to 40 bits: two mathematical libraries that differ in the 53rd give one result."""
+    fraction, exponent = math.frexp(p)
     return math.ldexp(round(math.ldexp(fraction, 40)), exponent - 40)
 
 
 def _interval(a: float, b: float) -> tuple[float, float, float]:
-    """P(Z < a), P(Z > b) and P(a < Z < b), the last from the tail in which it loses no digits."""
+    """P(Z < a), P(Z > b) and P(a < Z < b), the last computed where it loses no digits."""
     p_low, q_high = _below(a), _below(-b)
     if a > 0:
         return p_low, q_high, _below(-a) - q_high
     if b < 0:
         return p_low, q_high, _below(b) - p_low
-    return p_low, q_high, 1 - p_low - q_high
+    return p_low, q_high, _forty_bits(0.5 * (math.erf(b / math.sqrt(2)) - math.erf(a / math.sqrt(2))))
 
 
 _default = Generator()

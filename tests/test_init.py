@@ -256,7 +256,7 @@ def test_a_law_that_needs_fans_cannot_be_drawn_for_fewer_than_two_axes(law, shap
 
 
 def test_a_truncated_normal_with_nothing_between_its_bounds_is_an_error():
-    with pytest.raises(ValueError, match=r"no mass .* between low=100.0 and high=101.0"):
+    with pytest.raises(ValueError, match=r"too little .* between low=100.0 and high=101.0"):
         init.TruncatedNormal(0, 1, 100, 101)((3,))
 
 
@@ -416,7 +416,7 @@ def test_what_cannot_be_overwritten_is_an_error(fill, target, error, came):
         (lambda w: init.uniform_(w, 1, 0), "low > high"),
         (lambda w: init.uniform_(w, math.nan), "Uniform: low must be a finite number, got nan"),
         (lambda w: init.normal_(w, std=-1), "Normal: std must be at least 0, got -1"),
-        (lambda w: init.trunc_normal_(w, a=100, b=101), "no mass"),
+        (lambda w: init.trunc_normal_(w, a=100, b=101), "too little"),
         (lambda w: init.constant_(w, math.inf), "Constant: value must be a finite number, got inf"),
         (lambda w: init.xavier_normal_(w, gain=math.nan), "XavierNormal: gain must be a finite number, got nan"),
         (lambda w: init.xavier_uniform_(w, gain=-1), "XavierUniform: gain must be at least 0, got -1"),

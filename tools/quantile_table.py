@@ -28,23 +28,24 @@ def octave(k):
 
 def main():
     table = np.array([octave(k) for k in range(OCTAVES)]).T.astype(np.float32)
-    what = "row j: the coefficients of (m - 3/2)^j; column k: tail probabilities 2^(k - 32) m. Made by tools/quantile_table.py."
+    what = "row j: the coefficients of (m - 3/2)^j; column k: tail probabilities 2^(k - 32) m."
     rows = [[f"{c:.9g}" if "." in f"{c:.9g}" or "e" in f"{c:.9g}" else f"{c:.1f}" for c in row] for row in table]
 
     def lines(suffix, opening, closing):
         for row in rows:
             yield f"    {opening}"
-            for i in range(0, OCTAVES, 8):
-                yield "        " + " ".join(f"{c}{suffix}," for c in row[i : i + 8])
+            for i in range(0, OCTAVES, 4):
+                yield "        " + " ".join(f"{c}{suffix}," for c in row[i : i + 4])
             yield f"    {closing},"
 
+    made = "the float32 normal quantile, made by tools/quantile_table.py;"
     (ROOT / "csrc/quantile_table.h").write_text(
-        f"/* quantile_table.h: {what} */\nstatic const float QUANTILE[{DEGREE + 1}][{OCTAVES}] = {{\n"
+        f"/* quantile_table.h: {made}\n * {what} */\nstatic const float QUANTILE[{DEGREE + 1}][{OCTAVES}] = {{\n"
         + "\n".join(lines("f", "{", "}"))
         + "\n};\n"
     )
     (ROOT / "minidl/kernels/quantile_table.py").write_text(
-        f'"""The float32 normal quantile; {what}"""\n\n# fmt: off\nQUANTILE = (\n' + "\n".join(lines("", "(", ")")) + "\n)\n"
+        f'"""{made[0].upper()}{made[1:]}\n{what}"""\n\n# fmt: off\nQUANTILE = (\n' + "\n".join(lines("", "(", ")")) + "\n)\n"
     )
 
 

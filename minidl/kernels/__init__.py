@@ -5,6 +5,7 @@
 written down in `reference.py`.
 """
 
+import importlib
 import os
 import warnings
 
@@ -12,11 +13,7 @@ import numpy as np
 
 from . import reference
 
-NOT_BUILT = (
-    "minidl's compiled kernels are not built here, so its NumPy twins run instead: the same numbers, more slowly. "
-    "To build them, install a C compiler (gcc or clang) and run `pip install -e .` in minidl's folder again; "
-    "to use the twins without this warning, set MINIDL_KERNELS=reference."
-)
+BUILD = "To build them, install a C compiler (gcc or clang) and run `pip install -e .` in minidl's folder again"
 
 
 def _load():
@@ -26,13 +23,19 @@ def _load():
     if wanted == "reference":
         return reference
     try:
-        from . import _compiled  # type: ignore[attr-defined]
+        return importlib.import_module("._compiled", __name__)
     except ImportError as error:
         if wanted == "compiled":
-            raise ImportError(f"MINIDL_KERNELS=compiled, but {error}. {NOT_BUILT}") from error
-        warnings.warn(NOT_BUILT, RuntimeWarning, stacklevel=2)
+            raise ImportError(
+                f"MINIDL_KERNELS=compiled, but the compiled kernels cannot be loaded ({error}). {BUILD}."
+            ) from error
+        warnings.warn(
+            f"minidl's compiled kernels cannot be loaded ({error}), so its NumPy twins run instead: the same numbers, more "
+            f"slowly. {BUILD}; to use the twins without this warning, set MINIDL_KERNELS=reference.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
         return reference
-    return _compiled
 
 
 def _choose_instruction_set():
@@ -98,6 +101,18 @@ def _whole_steps(x):
     return x if x.flags.aligned and x.strides[0] % size == 0 and x.strides[1] % size == 0 else x.copy()
 
 
+def _may_overlap_itself(x):
+    """Whether a row of x is longer than the step to the next row, or a step shorter than an element."""
+    if x.size == 0:
+        return False
+    reach = x.itemsize
+    for step, n in sorted((abs(step), n) for step, n in zip(x.strides, x.shape, strict=True) if n > 1):
+        if step < reach:
+            return True
+        reach += step * (n - 1)
+    return False
+
+
 def matmul(a, b, out=None):
     """The matrix product a @ b.
 
@@ -137,9 +152,7 @@ def matmul(a, b, out=None):
     else:
         if _operand("out", out).shape != shape or out.dtype != a.dtype:
             raise ValueError(f"matmul: out must be {a.dtype} of shape {shape}, got {out.dtype} of shape {out.shape}")
-        if not out.flags.writeable or (
-            out.size and np.lib.array_utils.byte_bounds(out)[1] - np.lib.array_utils.byte_bounds(out)[0] < out.nbytes
-        ):
+        if not out.flags.writeable or _may_overlap_itself(out):
             raise ValueError("matmul: out is read-only, or its elements overlap; pass an array of its own memory")
         overlaps = np.may_share_memory(out, a) or np.may_share_memory(out, b)
         target = np.empty(shape, a.dtype) if overlaps or _whole_steps(out) is not out else out
