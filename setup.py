@@ -20,7 +20,9 @@ kernels = Extension(
     include_dirs=["csrc"],
     extra_compile_args=[] if sys.platform == "win32" else GCC_FLAGS,
     extra_link_args=[] if sys.platform == "win32" else ["-pthread"],
-    optional=True,
 )
 
-setup(ext_modules=cythonize([kernels], build_dir="build"))
+(kernels,) = cythonize([kernels], build_dir="build")
+kernels.optional = True  # cythonize forgets it
+
+setup(ext_modules=[kernels])
