@@ -15,16 +15,18 @@ typedef struct {
 /* The words that are made at once: those of 16 counters. */
 enum { PHILOX_GROUP = 64 };
 
-/* The tile of C, mr x nr, that a microkernel keeps in registers: C = (accumulate ? C : 0) + A_panel B_panel. */
-typedef struct {
-    size_t mr, nr;
-    void (*run)(size_t k, const float *a, const float *b, float *c, ptrdiff_t ldc, int accumulate);
-} microkernel_f32;
-
-typedef struct {
-    size_t mr, nr;
-    void (*run)(size_t k, const double *a, const double *b, double *c, ptrdiff_t ldc, int accumulate);
-} microkernel_f64;
+/* What matmul takes from an instruction set, see microkernel.h. `run` makes a tile of C of at most mr rows and nr columns:
+ * C = (accumulate ? C : 0) + A B, with A of any strides and unit column stride in B and C. `transpose` turns a block of
+ * at most `lanes` rows of `lanes` numbers. */
+#define MICROKERNEL(REAL)                                                                                                  \
+    struct {                                                                                                               \
+        size_t mr, nr, lanes;                                                                                              \
+        void (*run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column,             \
+                    const REAL *b, ptrdiff_t b_row, REAL *c, ptrdiff_t c_row, int accumulate);                             \
+        void (*transpose)(size_t rows, const REAL *from, ptrdiff_t from_row, REAL *to, ptrdiff_t to_row);                  \
+    }
+typedef MICROKERNEL(float) microkernel_f32;
+typedef MICROKERNEL(double) microkernel_f64;
 
 /* A part of a stream: n samples whose first begins at word `position`. */
 typedef struct {
@@ -51,8 +53,8 @@ typedef struct {
 } isa_table;
 
 /* How an isa_*.c file fills in its microkernels. */
-#define TILE_f32 {TILE_ROWS_f32, TILE_COLUMNS_f32, run_f32}
-#define TILE_f64 {TILE_ROWS_f64, TILE_COLUMNS_f64, run_f64}
+#define TILE_f32 {MR_OF_f32, NV_OF_f32 * LANES_OF_f32, LANES_OF_f32, run_f32, transpose_f32}
+#define TILE_f64 {MR_OF_f64, NV_OF_f64 * LANES_OF_f64, LANES_OF_f64, run_f64, transpose_f64}
 
 extern const isa_table isa_generic, isa_avx2, isa_avx512;
 

@@ -17,6 +17,7 @@
 
 #define SUFFIX f32
 #define REAL float
+#define INDEX int32_t
 #define LANES 8
 #define MR 6
 #define NV 2
@@ -25,10 +26,13 @@
 #define STORE(p, v) _mm256_storeu_ps(p, v)
 #define BROADCAST(x) _mm256_set1_ps(x)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define LOW_HALVES 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
 #include "microkernel.h"
 
 #define SUFFIX f64
 #define REAL double
+#define INDEX int64_t
 #define LANES 4
 #define MR 6
 #define NV 2
@@ -37,6 +41,8 @@
 #define STORE(p, v) _mm256_storeu_pd(p, v)
 #define BROADCAST(x) _mm256_set1_pd(x)
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
+#define LOW_HALVES 0, 4, 1, 5
+#define HIGH_HALVES 2, 6, 3, 7
 #include "microkernel.h"
 
 #define LANES32 8

@@ -17,6 +17,7 @@
 
 #define SUFFIX f32
 #define REAL float
+#define INDEX int32_t
 #define LANES 16
 #define MR 12
 #define NV 2
@@ -25,10 +26,13 @@
 #define STORE(p, v) _mm512_storeu_ps(p, v)
 #define BROADCAST(x) _mm512_set1_ps(x)
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define LOW_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #include "microkernel.h"
 
 #define SUFFIX f64
 #define REAL double
+#define INDEX int64_t
 #define LANES 8
 #define MR 12
 #define NV 2
@@ -37,6 +41,8 @@
 #define STORE(p, v) _mm512_storeu_pd(p, v)
 #define BROADCAST(x) _mm512_set1_pd(x)
 #define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
+#define LOW_HALVES 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
 #include "microkernel.h"
 
 #define LANES32 16

@@ -6,6 +6,7 @@
 
 #define SUFFIX f32
 #define REAL float
+#define INDEX int32_t
 #define LANES 4
 #define MR 4
 #define NV 2
@@ -15,10 +16,13 @@ typedef float vec_f32 __attribute__((vector_size(16), aligned(4), may_alias));
 #define STORE(p, v) (*(VEC *)(p) = (v))
 #define BROADCAST(x) ((VEC){(x), (x), (x), (x)})
 #define FMA(a, b, c) ((a) * (b) + (c))
+#define LOW_HALVES 0, 4, 1, 5
+#define HIGH_HALVES 2, 6, 3, 7
 #include "microkernel.h"
 
 #define SUFFIX f64
 #define REAL double
+#define INDEX int64_t
 #define LANES 2
 #define MR 4
 #define NV 2
@@ -28,6 +32,8 @@ typedef double vec_f64 __attribute__((vector_size(16), aligned(8), may_alias));
 #define STORE(p, v) (*(VEC *)(p) = (v))
 #define BROADCAST(x) ((VEC){(x), (x)})
 #define FMA(a, b, c) ((a) * (b) + (c))
+#define LOW_HALVES 0, 2
+#define HIGH_HALVES 1, 3
 #include "microkernel.h"
 
 #define LANES32 4

@@ -16,7 +16,16 @@ enum { KC = 256, MC = 240, NC = 2048 };
 /* Below this many multiply-adds a second thread costs more than it brings. */
 enum { WORK_PER_THREAD = 1 << 20 };
 
-enum { LARGEST_TILE = 512 };
+/* A of at most so many elements, and B read for at most so many rows of A, are left unpacked. */
+enum { UNPACKED = 1 << 16, UNPACKED_LENGTH = 128 };
+
+/* At least mr * nr of every microkernel. */
+enum { LARGEST_TILE = 12 * 32 };
+
+static size_t least(size_t x, size_t y)
+{
+    return x < y ? x : y;
+}
 
 #define SUFFIX f32
 #define REAL float

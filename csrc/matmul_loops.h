@@ -1,8 +1,8 @@
 /* matmul_loops.h: the template of the five loops around the microkernel; matmul.c includes it once per precision.
  *
  * The naive triple loop, cut into blocks so that each level of cache is read many times for every time it is filled.
- * Packing copies a block into the order in which the microkernel reads it; whatever strides the caller's matrix has
- * end there, so a transposed operand costs nothing more. */
+ * Packing copies a block into the order in which the microkernel reads it, whatever strides the caller's matrix has. What is
+ * in that order already, or is read too seldom to repay the copy, is left where it is. */
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
 #define NAME(stem) PASTE(stem, SUFFIX)
@@ -18,73 +18,96 @@ static NAME(matrix) NAME(at)(NAME(matrix) x, size_t i, size_t j)
     return x;
 }
 
+static NAME(matrix) NAME(transposed)(NAME(matrix) x)
+{
+    return (NAME(matrix)){x.data, x.column, x.row};
+}
+
 /* Packs a length x depth matrix in slivers of `width` rows, each stored column after column; the last is filled up with
  * zeros. B is packed by the same function, seen transposed. */
-static void NAME(pack)(NAME(matrix) x, size_t length, size_t depth, size_t width, REAL *out)
+static void NAME(pack)(const NAME(microkernel) *kernel, NAME(matrix) x, size_t length, size_t depth, size_t width, REAL *out)
 {
+    size_t lanes = kernel->lanes;
     for (size_t i = 0; i < length; i += width, out += width * depth) {
-        size_t rows = length - i < width ? length - i : width;
-        if (rows < width)
-            memset(out, 0, width * depth * sizeof *out);
-        if (x.row == 1) {
-            for (size_t p = 0; p < depth; p++)
-                memcpy(out + p * width, NAME(at)(x, i, p).data, rows * sizeof *out);
-        } else {
-            for (size_t r = 0; r < rows; r++) {
-                const REAL *from = NAME(at)(x, i + r, 0).data;
-                for (size_t p = 0; p < depth; p++)
-                    out[p * width + r] = from[(ptrdiff_t)p * x.column];
-            }
+        size_t rows = length - i < width ? length - i : width, p = 0;
+        if (x.row == 1 && rows == width) {
+            for (; p < depth; p++)
+                memcpy(out + p * width, NAME(at)(x, i, p).data, width * sizeof *out);
+        } else if (x.column == 1 && width % lanes == 0) {
+            for (; p + lanes <= depth; p += lanes)
+                for (size_t r = 0; r < width; r += lanes)
+                    kernel->transpose(r < rows ? least(rows - r, lanes) : 0, NAME(at)(x, i + r, p).data, x.row,
+                                      out + p * width + r, (ptrdiff_t)width);
+        }
+        for (; p < depth; p++) {
+            const REAL *from = NAME(at)(x, i, p).data;
+            for (size_t r = 0; r < rows; r++)
+                out[p * width + r] = from[(ptrdiff_t)r * x.row];
+            for (size_t r = rows; r < width; r++)
+                out[p * width + r] = 0;
         }
     }
 }
 
-/* One tile of C. The microkernel writes whole tiles with unit column stride: others go through a copy. */
-static void NAME(tile)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, const REAL *a,
-                       const REAL *b, NAME(matrix) c, int accumulate)
+/* One tile of C. The microkernel writes whole vectors with unit column stride: other tiles go through a copy. */
+static void NAME(tile)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, NAME(matrix) a, const REAL *b,
+                       ptrdiff_t b_row, NAME(matrix) c, int accumulate)
 {
-    if (rows == kernel->mr && columns == kernel->nr && c.column == 1) {
-        kernel->run(depth, a, b, c.data, c.row, accumulate);
+    size_t lanes = kernel->lanes, vectors = columns <= lanes ? 1 : kernel->nr / lanes;
+    if (columns == vectors * lanes && c.column == 1) {
+        kernel->run(rows, vectors, depth, a.data, a.row, a.column, b, b_row, c.data, c.row, accumulate);
         return;
     }
-    REAL copy[LARGEST_TILE] = {0};
+    REAL copy[LARGEST_TILE];
+    ptrdiff_t width = (ptrdiff_t)(vectors * lanes);
+    memset(copy, 0, rows * vectors * lanes * sizeof *copy);
     for (size_t i = 0; accumulate && i < rows; i++)
         for (size_t j = 0; j < columns; j++)
-            copy[i * kernel->nr + j] = *NAME(at)(c, i, j).data;
-    kernel->run(depth, a, b, copy, (ptrdiff_t)kernel->nr, accumulate);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++)
-            *NAME(at)(c, i, j).data = copy[i * kernel->nr + j];
-}
-
-static size_t NAME(least)(size_t x, size_t y)
-{
-    return x < y ? x : y;
+            copy[(ptrdiff_t)i * width + (ptrdiff_t)j] = *NAME(at)(c, i, j).data;
+    kernel->run(rows, vectors, depth, a.data, a.row, a.column, b, b_row, copy, width, accumulate);
+    for (size_t j = 0; j < columns; j++)
+        for (size_t i = 0; i < rows; i++)
+            *NAME(at)(c, i, j).data = copy[(ptrdiff_t)i * width + (ptrdiff_t)j];
 }
 
 /* C = A B in one thread. */
 static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b, NAME(matrix) c)
 {
     const NAME(microkernel) *kernel = &isa_current()->SUFFIX;
-    size_t mr = kernel->mr, nr = kernel->nr, depth_most = NAME(least)(k, KC);
-    size_t a_size = (NAME(least)(m, MC) + mr - 1) * depth_most, b_size = (NAME(least)(n, NC) + nr - 1) * depth_most;
+    size_t mr = kernel->mr, nr = kernel->nr, depth_most = least(k, KC);
+    int pack_a = m * k > UNPACKED && n > UNPACKED_LENGTH, pack_b = b.column != 1 || m > UNPACKED_LENGTH;
+    size_t a_size = pack_a ? (least(m, MC) + mr - 1) * depth_most : 0;
+    size_t b_size = pack_b ? (least(n, NC) + nr - 1) * depth_most : nr * depth_most;
     REAL *packed_a = malloc((a_size + b_size) * sizeof *packed_a), *packed_b = packed_a + a_size;
     if (!packed_a)
         return -1;
 
     for (size_t jc = 0; jc < n; jc += NC) { /* 5th loop: columns of B and C */
-        size_t width = NAME(least)(n - jc, NC);
+        size_t width = least(n - jc, NC);
         for (size_t pc = 0; pc < k; pc += KC) { /* 4th loop: the depth */
-            size_t depth = NAME(least)(k - pc, KC);
-            NAME(matrix) panel = {NAME(at)(b, pc, jc).data, b.column, b.row};
-            NAME(pack)(panel, width, depth, nr, packed_b);
+            size_t depth = least(k - pc, KC);
+            NAME(matrix) panel = NAME(at)(b, pc, jc);
+            if (pack_b)
+                NAME(pack)(kernel, NAME(transposed)(panel), width, depth, nr, packed_b);
             for (size_t ic = 0; ic < m; ic += MC) { /* 3rd loop: rows of A and C */
-                size_t height = NAME(least)(m - ic, MC);
-                NAME(pack)(NAME(at)(a, ic, pc), height, depth, mr, packed_a);
-                for (size_t jr = 0; jr < width; jr += nr) /* 2nd loop: slivers of B */
-                    for (size_t ir = 0; ir < height; ir += mr) /* 1st loop: slivers of A */
-                        NAME(tile)(kernel, NAME(least)(height - ir, mr), NAME(least)(width - jr, nr), depth,
-                                   packed_a + ir * depth, packed_b + jr * depth, NAME(at)(c, ic + ir, jc + jr), pc > 0);
+                size_t height = least(m - ic, MC);
+                NAME(matrix) block = NAME(at)(a, ic, pc);
+                if (pack_a)
+                    NAME(pack)(kernel, block, height, depth, mr, packed_a);
+                for (size_t jr = 0; jr < width; jr += nr) { /* 2nd loop: slivers of B */
+                    size_t columns = least(width - jr, nr);
+                    const REAL *sliver = pack_b ? packed_b + jr * depth : NAME(at)(panel, 0, jr).data;
+                    ptrdiff_t sliver_row = pack_b ? (ptrdiff_t)nr : b.row;
+                    if (!pack_b && columns < nr) { /* filled up with zeros */
+                        NAME(pack)(kernel, NAME(transposed)(NAME(at)(panel, 0, jr)), columns, depth, nr, packed_b);
+                        sliver = packed_b, sliver_row = (ptrdiff_t)nr;
+                    }
+                    for (size_t ir = 0; ir < height; ir += mr) { /* 1st loop: slivers of A */
+                        NAME(matrix) rows = pack_a ? (NAME(matrix)){packed_a + ir * depth, 1, (ptrdiff_t)mr} : NAME(at)(block, ir, 0);
+                        NAME(tile)(kernel, least(height - ir, mr), columns, depth, rows, sliver, sliver_row,
+                                   NAME(at)(c, ic + ir, jc + jr), pc > 0);
+                    }
+                }
             }
         }
     }
@@ -114,23 +137,30 @@ static void NAME(make_part)(void *job, size_t part)
         p->failed = -1; /* whoever writes it writes the same */
 }
 
+/* What it costs, in steps of the microkernel, to make C with B (k x n) in vectors: products, packing B, and scattering C. */
+static double NAME(cost)(size_t m, size_t n, size_t k, ptrdiff_t b_column, ptrdiff_t c_column)
+{
+    size_t lanes = isa_current()->SUFFIX.lanes, vectors = (n + lanes - 1) / lanes;
+    return (double)m * (double)vectors * (double)k + (b_column == 1 ? 0 : 4.0 * (double)vectors * (double)k)
+        + (c_column == 1 ? 0 : 2.0 * (double)m * (double)n);
+}
+
 int NAME(matmul)(size_t m, size_t n, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
                  ptrdiff_t b_row, ptrdiff_t b_column, REAL *c, ptrdiff_t c_row, ptrdiff_t c_column)
 {
     if (m == 0 || n == 0)
         return 0;
+    NAME(product) p = {m, n, k, 1, {(REAL *)a, a_row, a_column}, {(REAL *)b, b_row, b_column}, {c, c_row, c_column}, 0};
     if (k == 0) {
         for (size_t i = 0; i < m; i++)
             for (size_t j = 0; j < n; j++)
-                c[(ptrdiff_t)i * c_row + (ptrdiff_t)j * c_column] = 0;
+                *NAME(at)(p.c, i, j).data = 0;
         return 0;
     }
+    if (NAME(cost)(n, m, k, a_row, c_row) < NAME(cost)(m, n, k, b_column, c_column)) /* C^T = B^T A^T */
+        p = (NAME(product)){n, m, k, 1, NAME(transposed)(p.b), NAME(transposed)(p.a), NAME(transposed)(p.c), 0};
     double parts = 1 + (double)m * (double)n * (double)k / WORK_PER_THREAD;
-    NAME(product) p = {m, n, k, parts < (double)threads_get() ? (size_t)parts : threads_get(),
-                       {(REAL *)a, a_row, a_column}, {(REAL *)b, b_row, b_column}, {c, c_row, c_column}, 0};
-    if (c_column != 1 && c_row == 1) /* C^T = B^T A^T has unit column stride */
-        p = (NAME(product)){n, m, k, p.parts, {(REAL *)b, b_column, b_row}, {(REAL *)a, a_column, a_row},
-                            {c, c_column, c_row}, 0};
+    p.parts = parts < (double)threads_get() ? (size_t)parts : threads_get();
     threads_run(p.parts, NAME(make_part), &p);
     return p.failed;
 }
