@@ -6,12 +6,9 @@ end stand torch.nn.init's in-place functions for the same laws. The sampling its
 """
 
 import contextlib
-import difflib
 import functools
-import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +22,7 @@ Fans = tuple[int, int] | None
 
 
 class Initializer:
-    """A law. Subclasses say in `sample` how an array of it is made.
+    """A law and its parameters, which never change. Subclasses say in `sample` how an array is made.
 
     Examples
     --------
@@ -33,6 +30,27 @@ class Initializer:
     array([[-0.22117823,  0.8336779 ,  0.51642084],
            [ 0.23109901,  1.0346286 , -0.30214334]], dtype=float32)
     """
+
+    def __init__(self, **parameters: Any):
+        vars(self).update(parameters)
+        for name, value in parameters.items():
+            number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+            if name not in ("mode", "distribution") and not (number and math.isfinite(value)):
+                raise ValueError(f"{type(self).__name__}: {name} must be a finite number, got {value!r}")
+            if name in ("std", "scale", "gain") and value < 0:
+                raise ValueError(f"{type(self).__name__}: {name} must be at least 0, got {value}")
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"{self} is shared by the layers that took it, so it cannot change; make another one")
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+    def __eq__(self, other):
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self):
+        return hash((type(self), *vars(self).values()))
 
     def __call__(
         self,
@@ -78,20 +96,18 @@ def fans(shape: Shape) -> Fans:
     return shape[1] * receptive_field, shape[0] * receptive_field
 
 
-@dataclass(frozen=True)
 class Constant(Initializer):
     """Every element is `value`. All units of a layer start alike, and stay alike: see examples/zero_vs_xavier.py."""
 
     value: float
 
-    def __post_init__(self):
-        _finite(self)
+    def __init__(self, value: float):
+        super().__init__(value=value)
 
     def sample(self, shape, fans, rng, dtype):
         return np.full(shape, self.value, dtype)
 
 
-@dataclass(frozen=True)
 class Zeros(Initializer):
     """Every element is 0: the usual start of a bias. As weights they let no gradient through, so nothing before learns."""
 
@@ -99,7 +115,6 @@ class Zeros(Initializer):
         return np.zeros(shape, dtype)
 
 
-@dataclass(frozen=True)
 class Ones(Initializer):
     """Every element is 1: the usual start of the scale in batch norm."""
 
@@ -107,53 +122,48 @@ class Ones(Initializer):
         return np.ones(shape, dtype)
 
 
-@dataclass(frozen=True)
 class Uniform(Initializer):
     """Uniform on [low, high): variance (high - low)^2 / 12, whatever the width of the layer."""
 
-    low: float = 0.0
-    high: float = 1.0
+    low: float
+    high: float
 
-    def __post_init__(self):
-        _finite(self)
-        if self.low > self.high:
+    def __init__(self, low: float = 0.0, high: float = 1.0):
+        super().__init__(low=low, high=high)
+        if low > high:
             raise ValueError(f"{self} has low > high")
 
     def sample(self, shape, fans, rng, dtype):
         return rng.uniform(shape, self.low, self.high, dtype)
 
 
-@dataclass(frozen=True)
 class Normal(Initializer):
     """Normal with this mean and standard deviation, whatever the width of the layer."""
 
-    mean: float = 0.0
-    std: float = 1.0
+    mean: float
+    std: float
 
-    def __post_init__(self):
-        _finite(self)
-        _not_negative(self, "std")
+    def __init__(self, mean: float = 0.0, std: float = 1.0):
+        super().__init__(mean=mean, std=std)
 
     def sample(self, shape, fans, rng, dtype):
         return rng.normal(shape, self.mean, self.std, dtype)
 
 
-@dataclass(frozen=True)
 class TruncatedNormal(Initializer):
     """Normal, given that it lies in [low, high]: values, not numbers of standard deviations (as in trunc_normal_).
 
     The standard deviation after the cut is smaller than `std`: by 0.8796 for a cut at mean -+ 2 std.
     """
 
-    mean: float = 0.0
-    std: float = 1.0
-    low: float = -2.0
-    high: float = 2.0
+    mean: float
+    std: float
+    low: float
+    high: float
 
-    def __post_init__(self):
-        _finite(self)
-        _not_negative(self, "std")
-        if self.low > self.high:
+    def __init__(self, mean: float = 0.0, std: float = 1.0, low: float = -2.0, high: float = 2.0):
+        super().__init__(mean=mean, std=std, low=low, high=high)
+        if low > high:
             raise ValueError(f"{self} has low > high")
 
     def sample(self, shape, fans, rng, dtype):
@@ -164,7 +174,6 @@ class TruncatedNormal(Initializer):
 CUT_STD = 0.8796256610342398
 
 
-@dataclass(frozen=True)
 class VarianceScaling(Initializer):
     """Mean 0 and variance scale / n, where n is a fan: the family behind Xavier, He and LeCun.
 
@@ -186,15 +195,19 @@ class VarianceScaling(Initializer):
     0.06324555320336758
     """
 
-    scale: float = 1.0
-    mode: Literal["fan_in", "fan_out", "fan_avg"] = "fan_in"
-    distribution: Literal["normal", "truncated_normal", "uniform"] = "normal"
+    scale: float
+    mode: str
+    distribution: str
 
-    def __post_init__(self):
-        _finite(self)
-        _not_negative(self, "scale")
-        _choice("mode", self.mode, ("fan_in", "fan_out", "fan_avg"))
-        _choice("distribution", self.distribution, ("normal", "truncated_normal", "uniform"))
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: Literal["fan_in", "fan_out", "fan_avg"] = "fan_in",
+        distribution: Literal["normal", "truncated_normal", "uniform"] = "normal",
+    ):
+        super().__init__(scale=scale, mode=mode, distribution=distribution)
+        _choice("mode", mode, ("fan_in", "fan_out", "fan_avg"))
+        _choice("distribution", distribution, ("normal", "truncated_normal", "uniform"))
 
     def std(self, fan_in: int, fan_out: int) -> float:
         """The standard deviation of the weights of a layer with these fans."""
@@ -220,19 +233,11 @@ class _Scaled(Initializer):
     def scaling(self) -> VarianceScaling:
         raise NotImplementedError
 
-    def __post_init__(self):
-        _finite(self)
-        if hasattr(self, "gain"):
-            _not_negative(self, "gain")
-        if hasattr(self, "mode"):
-            _choice("mode", self.mode, ("fan_in", "fan_out"))
-
     def sample(self, shape, fans, rng, dtype):
         _need_fans(self, shape, fans)
         return self.scaling.sample(shape, fans, rng, dtype)
 
 
-@dataclass(frozen=True)
 class XavierUniform(_Scaled):
     """Uniform on -+gain sqrt(6 / (fan_in + fan_out)): variance gain^2 2 / (fan_in + fan_out). Also called Glorot.
 
@@ -243,37 +248,44 @@ class XavierUniform(_Scaled):
     equation 16.
     """
 
-    gain: float = 1.0
+    gain: float
+
+    def __init__(self, gain: float = 1.0):
+        super().__init__(gain=gain)
 
     @property
     def scaling(self):
         return VarianceScaling(self.gain**2, "fan_avg", "uniform")
 
 
-@dataclass(frozen=True)
 class XavierNormal(_Scaled):
     """Normal with variance gain^2 2 / (fan_in + fan_out): XavierUniform's variance (Glorot and Bengio 2010, equation 12)."""
 
-    gain: float = 1.0
+    gain: float
+
+    def __init__(self, gain: float = 1.0):
+        super().__init__(gain=gain)
 
     @property
     def scaling(self):
         return VarianceScaling(self.gain**2, "fan_avg", "normal")
 
 
-@dataclass(frozen=True)
 class HeUniform(_Scaled):
     """Uniform on -+sqrt(6 / ((1 + a^2) n)): HeNormal's variance. Also called Kaiming."""
 
-    a: float = 0.0
-    mode: Literal["fan_in", "fan_out"] = "fan_in"
+    a: float
+    mode: Literal["fan_in", "fan_out"]
+
+    def __init__(self, a: float = 0.0, mode: Literal["fan_in", "fan_out"] = "fan_in"):
+        super().__init__(a=a, mode=mode)
+        _choice("mode", mode, ("fan_in", "fan_out"))
 
     @property
     def scaling(self):
         return VarianceScaling(2 / (1 + self.a**2), self.mode, "uniform")
 
 
-@dataclass(frozen=True)
 class HeNormal(_Scaled):
     """Normal with variance 2 / ((1 + a^2) n), n = fan_in (or fan_out). Also called Kaiming.
 
@@ -282,15 +294,18 @@ class HeNormal(_Scaled):
     Source: He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015, equations 10, 14 and 15.
     """
 
-    a: float = 0.0
-    mode: Literal["fan_in", "fan_out"] = "fan_in"
+    a: float
+    mode: Literal["fan_in", "fan_out"]
+
+    def __init__(self, a: float = 0.0, mode: Literal["fan_in", "fan_out"] = "fan_in"):
+        super().__init__(a=a, mode=mode)
+        _choice("mode", mode, ("fan_in", "fan_out"))
 
     @property
     def scaling(self):
         return VarianceScaling(2 / (1 + self.a**2), self.mode, "normal")
 
 
-@dataclass(frozen=True)
 class LecunUniform(_Scaled):
     """Uniform on -+sqrt(3 / fan_in): variance 1 / fan_in."""
 
@@ -299,7 +314,6 @@ class LecunUniform(_Scaled):
         return VarianceScaling(1.0, "fan_in", "uniform")
 
 
-@dataclass(frozen=True)
 class LecunNormal(_Scaled):
     """Normal with variance 1 / fan_in: keeps the variance of the signal through a linear layer.
 
@@ -314,12 +328,17 @@ class LecunNormal(_Scaled):
 # What else a layer takes, as laws
 
 
-@dataclass(frozen=True, eq=False)
 class Given(Initializer):
     """Values that were not drawn here. `source` says where they are from: an array, or a loaded state_dict."""
 
     source: str
-    values: np.ndarray | None = None
+    values: np.ndarray | None
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __init__(self, source: str, values: np.ndarray | None = None):
+        vars(self).update(source=source, values=values)
 
     def __repr__(self):
         return f"Given({self.source!r})"
@@ -328,11 +347,13 @@ class Given(Initializer):
         return self.values
 
 
-@dataclass(frozen=True)
 class Custom(Initializer):
     """A function (shape, rng) -> array."""
 
     function: Callable[[Shape, Generator], np.ndarray]
+
+    def __init__(self, function: Callable[[Shape, Generator], np.ndarray]):
+        vars(self).update(function=function)
 
     def __repr__(self):
         return f"Custom({getattr(self.function, '__qualname__', repr(self.function))})"
@@ -382,6 +403,8 @@ def law(spec: Any) -> Initializer:
         return spec
     if isinstance(spec, str):
         if spec not in BY_NAME:
+            import difflib  # only here, for it is slow to import
+
             near = difflib.get_close_matches(spec, BY_NAME, n=1, cutoff=0.0)[0]
             raise ValueError(f"no initializer is called {spec!r}; did you mean {near!r}? Known: {', '.join(BY_NAME)}")
         return BY_NAME[spec]()
@@ -437,19 +460,6 @@ def _need_fans(law: Initializer, shape: Shape, fans: Fans) -> None:
         raise ValueError(f"{law} needs fan_in and fan_out, and shape {shape} has none: it takes at least two axes")
 
 
-def _finite(law: Any) -> None:
-    for name, value in vars(law).items():
-        if name in ("mode", "distribution"):
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
-            raise ValueError(f"{type(law).__name__}: {name} must be a finite number, got {value!r}")
-
-
-def _not_negative(law: Any, name: str) -> None:
-    if getattr(law, name) < 0:
-        raise ValueError(f"{type(law).__name__}: {name} must be at least 0, got {getattr(law, name)}")
-
-
 def _choice(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
@@ -486,10 +496,12 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 def _in_place(law_of):
     """Makes, of a function that names a law, one that overwrites its first argument by that law."""
-    signature = inspect.signature(law_of)
 
     @functools.wraps(law_of)
     def fill(*args, **kwargs):
+        import inspect  # only here, for it is slow to import
+
+        signature = inspect.signature(law_of)
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -581,6 +593,8 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
 
 
 def __getattr__(name: str) -> Any:
+    import difflib
+
     functions = [known for known in globals() if known.endswith("_") and not known.startswith("_")]
     near = [known for known in functions if known.startswith(name)] or difflib.get_close_matches(name, [*functions, *BY_NAME])
     hint = f"; did you mean {' or '.join(near)}?" if near else ""

@@ -11,8 +11,6 @@ import warnings
 
 import numpy as np
 
-from . import reference
-
 BUILD = "To build them, install a C compiler (gcc or clang) and run `pip install -e .` in minidl's folder again"
 
 
@@ -21,7 +19,7 @@ def _load():
     if wanted not in ("", "compiled", "reference"):
         raise ImportError(f"MINIDL_KERNELS is {wanted!r}; set it to 'compiled' or 'reference', or unset it")
     if wanted == "reference":
-        return reference
+        return importlib.import_module(".reference", __name__)
     try:
         return importlib.import_module("._compiled", __name__)
     except ImportError as error:
@@ -35,7 +33,7 @@ def _load():
             RuntimeWarning,
             stacklevel=2,
         )
-        return reference
+        return importlib.import_module(".reference", __name__)
 
 
 def _choose_instruction_set():
@@ -73,7 +71,7 @@ def get_num_threads():
 
 
 _backend = _load()
-backend = "reference" if _backend is reference else "compiled"
+backend = _backend.__name__.rpartition(".")[2].lstrip("_")  # "compiled" or "reference"
 _choose_instruction_set()
 set_num_threads(_default_num_threads())
 
