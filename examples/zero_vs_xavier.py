@@ -181,13 +181,15 @@ def whole_number(text, least=1):
 
 
 def seed(text):
-    return whole_number(text, least=0)
+    return whole_number(text, least=0) % 2**64
 
 
 def law(text):
     """The value of --init: a number, or the name of a law."""
     try:
-        return text, init.law(float(text))
+        constant = init.law(float(text))
+        if np.isfinite(constant((1,))).all():
+            return text, constant
     except ValueError:
         pass
     try:

@@ -33,8 +33,8 @@ def unbroadcast(dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _pair(x: Array, y: Array) -> tuple[Tensor, Tensor]:
-    """Both as tensors; a plain number takes the dtype of the other one."""
-    if isinstance(y, (int, float)):
+    """Both as tensors; what is no array (a number, a list) takes the dtype of the other one."""
+    if isinstance(x, (Tensor, np.ndarray)):
         x = as_tensor(x)
         return x, as_tensor(y, like=x)
     y = as_tensor(y)
@@ -231,6 +231,9 @@ def transpose(x: Array, *dims: Any) -> Tensor:
     ((3, 2, 4), (4, 2, 3), (4, 3, 2))
     """
     x = as_tensor(x)
+    for dim in dims[0] if len(dims) == 1 and dims[0] is not None else dims if dims != (None,) else ():
+        if not isinstance(dim, (int, np.integer)) or not -x.ndim <= dim < x.ndim:
+            raise ValueError(f"transpose: there is no axis {dim!r} in shape {x.shape}")
     if len(dims) == 2:
         order = list(range(x.ndim))
         first, second = (range(x.ndim)[dim] for dim in dims)
@@ -284,7 +287,7 @@ def _spread(dy: np.ndarray, shape: tuple[int, ...], dim: Dim, keepdim: bool) -> 
 
 def _count(shape: tuple[int, ...], dim: Dim) -> int:
     """How many elements go into one result."""
-    dims = range(len(shape)) if dim is None else (dim,) if isinstance(dim, int) else dim
+    dims = range(len(shape)) if dim is None else dim if isinstance(dim, tuple) else (dim,)
     return math.prod(shape[d] for d in dims)
 
 
@@ -469,18 +472,19 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Tensor:
 def elu(x: Array, alpha: float = 1.0, scale: float = 1.0) -> Tensor:
     """y = scale x where x > 0, else scale alpha (e^x - 1).
 
-    Backward: dx = dy scale, or dy scale alpha e^x = dy (y + scale alpha).
+    Backward: dx = dy scale where x > 0, else dy scale alpha e^x.
 
     Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear units",
     ICLR 2016, equation 15.
     """
     x = as_tensor(x)
     positive = x.data > 0
-    bottom = x.dtype.type(scale * alpha)
-    y = np.where(positive, x.dtype.type(scale) * x.data, bottom * np.expm1(np.minimum(x.data, 0)))
+    real = x.dtype.type
+    negative = np.minimum(x.data, 0)
+    y = np.where(positive, real(scale) * x.data, real(scale * alpha) * np.expm1(negative))
 
     def backward(dy):
-        return (dy * np.where(positive, dy.dtype.type(scale), y + bottom),)
+        return (dy * np.where(positive, real(scale), real(scale * alpha) * np.exp(negative)),)
 
     return record(y, (x,), backward)
 
@@ -691,7 +695,7 @@ def dropout(x: Array, p: float = 0.5, training: bool = True, rng: Generator | in
 
     Backward: dx = dy m / (1 - p).
 
-    Source: Srivastava et al., "Dropout", JMLR 15 (2014), section 10 (there the weights are scaled afterwards instead).
+    Source: Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout", JMLR 15 (2014).
     """
     x = as_tensor(x)
     if not 0 <= p <= 1:
@@ -747,7 +751,7 @@ def cross_entropy(input: Array, target: Any, reduction: str = "mean") -> Tensor:
     if x.ndim != 2 or labels.shape != x.shape[:1]:
         raise ValueError(
             f"cross_entropy expects input of shape (batch, classes) and target of shape (batch,), got {x.shape} and "
-            f"{labels.shape}"
+            f"{labels.shape}; of one-hot rows, pass target.argmax(1)"
         )
     if labels.size and labels.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy expects class numbers as target, got dtype {labels.dtype}; use .astype(int)")
@@ -756,7 +760,7 @@ def cross_entropy(input: Array, target: Any, reduction: str = "mean") -> Tensor:
     if wrong.size:
         raise ValueError(
             f"cross_entropy expects labels from 0 to {x.shape[1] - 1} for input of shape {x.shape}, got "
-            f"{labels[wrong[0]]} at index {wrong[0]}"
+            f"{labels[wrong[0]]} at index {wrong[0]}; classes count from 0, one column of the input each"
         )
     rows = np.arange(len(labels))
     log_p = _log_softmax(x.data, 1)
@@ -820,6 +824,8 @@ def binary_cross_entropy_with_logits(input: Array, target: Array, reduction: str
 for _name, _binary in {"add": add, "sub": sub, "mul": mul, "truediv": div, "pow": pow, "matmul": matmul}.items():
     setattr(Tensor, f"__{_name}__", _binary)
     setattr(Tensor, f"__r{_name}__", lambda x, y, _binary=_binary: _binary(y, x))
+for _name in ("iadd", "isub", "imul", "itruediv"):
+    setattr(Tensor, f"__{_name}__", lambda x, y, _name=_name: x._in_place(y, f"__{_name}__"))
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(Tensor, f"__{_name}__", _comparison(getattr(operator, _name)))
 for _name, _method in {"neg": neg, "abs": abs, "getitem": getitem}.items():

@@ -73,7 +73,14 @@ class Initializer:
             read off the shape, as `fans` does.
         dtype : float32 or float64
         """
-        known = (fan_in, fan_out) if fan_in is not None and fan_out is not None else fans(shape)
+        known = fans(shape)
+        if fan_in is not None or fan_out is not None:
+            read_in, read_out = known or (-1, -1)
+            known = (read_in if fan_in is None else fan_in, read_out if fan_out is None else fan_out)
+            if not all(isinstance(fan, (int, np.integer)) and fan >= 0 for fan in known):
+                raise ValueError(
+                    f"a shape of {shape} needs fan_in and fan_out that are whole numbers from 0, got {fan_in} and {fan_out}"
+                )
         return self.sample(shape, known, as_generator(rng), np.dtype(dtype))
 
     def sample(self, shape: Shape, fans: Fans, rng: Generator, dtype: np.dtype) -> np.ndarray:
@@ -520,7 +527,11 @@ def _in_place(law_of):
         if not array.flags.writeable:
             raise ValueError(f"{law_of.__name__}: the array is read-only; pass a copy")
         law = law_of(*bound.args, **bound.kwargs)
-        array[...] = law(array.shape, bound.arguments.get("generator"), dtype=array.dtype)
+        with np.errstate(over="ignore"):
+            values = law(array.shape, bound.arguments.get("generator"), dtype=array.dtype)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{law_of.__name__}: {law} is infinite in {array.dtype}")
+        array[...] = values
         if isinstance(tensor, Tensor):
             tensor.changed()
             if hasattr(tensor, "law"):  # a Parameter
@@ -581,15 +592,21 @@ def xavier_normal_(tensor, gain=1.0, generator=None):
 @_in_place
 def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
     """Overwrite with a uniform law of variance calculate_gain(nonlinearity, a)^2 / fan."""
-    _choice("mode", mode, ("fan_in", "fan_out"))
-    return VarianceScaling(calculate_gain(nonlinearity, a) ** 2, mode, "uniform")
+    return _kaiming(HeUniform, "uniform", a, mode, nonlinearity)
 
 
 @_in_place
 def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
     """Overwrite with a normal law of variance calculate_gain(nonlinearity, a)^2 / fan."""
+    return _kaiming(HeNormal, "normal", a, mode, nonlinearity)
+
+
+def _kaiming(he, distribution, a, mode, nonlinearity):
     _choice("mode", mode, ("fan_in", "fan_out"))
-    return VarianceScaling(calculate_gain(nonlinearity, a) ** 2, mode, "normal")
+    gain = calculate_gain(nonlinearity, a)
+    if nonlinearity in ("relu", "leaky_relu"):
+        return he(a if nonlinearity == "leaky_relu" else 0.0, mode)
+    return VarianceScaling(gain**2, mode, distribution)
 
 
 def __getattr__(name: str) -> Any:

@@ -75,7 +75,7 @@ class SGD:
             if not (math.isfinite(value) and value >= least):
                 raise ValueError(f"SGD: {name} must be a finite number{' of at least 0' * (least == 0)}, got {value}")
         if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError("SGD: nesterov needs momentum > 0 and dampening = 0")
+            raise ValueError(f"SGD: nesterov needs momentum > 0 and dampening = 0, got {momentum} and {dampening}")
         self.lr, self.momentum, self.dampening = float(lr), float(momentum), float(dampening)
         self.weight_decay, self.nesterov = float(weight_decay), nesterov
         self._velocity: dict[int, np.ndarray] = {}
@@ -92,7 +92,19 @@ class SGD:
             p.grad = None
 
     def step(self) -> None:
-        """Move every parameter once, in place."""
+        """Move every parameter once, in place.
+
+        Raises
+        ------
+        ValueError
+            If the learning rate is not finite any more, or a gradient has another shape than its parameter. Nothing has been
+            moved then.
+        """
+        if not math.isfinite(self.lr):
+            raise ValueError(f"SGD: lr must be a finite number, got {self.lr}")
+        for i, p in enumerate(self.params):
+            if p.grad is not None and np.shape(p.grad) != p.shape:
+                raise ValueError(f"SGD: parameter {i} has shape {p.shape}, its .grad {np.shape(p.grad)}")
         for i, p in enumerate(self.params):
             g = p.grad
             if g is None:

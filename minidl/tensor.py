@@ -206,8 +206,25 @@ class Tensor:
                 "a tensor that gradients flow through cannot be changed in place: make a new one, or, for a parameter, "
                 "assign inside `with minidl.no_grad():`"
             )
+        if _mode.recording and isinstance(value, Tensor) and value.requires_grad:
+            raise RuntimeError(
+                "assigning a tensor that requires a gradient would lose it; put the parts together with functional.stack or "
+                "concatenate, or assign value.detach()"
+            )
         self._data[_unwrap(index)] = _unwrap(value)
         self.changed()
+
+    def _in_place(self, value: Any, operation: str) -> "Tensor":
+        """`self += value` and its like: in place for what is not recorded, a new tensor for what is."""
+        if _mode.recording and (self.requires_grad or (isinstance(value, Tensor) and value.requires_grad)):
+            if self.requires_grad and not self._backward:
+                raise RuntimeError(
+                    f"{operation} on a tensor with requires_grad=True: a parameter is changed inside `with minidl.no_grad():`"
+                )
+            return getattr(self, operation.replace("__i", "__"))(value)
+        getattr(self._data, operation)(_unwrap(value))
+        self.changed()
+        return self
 
     def __copy__(self):
         make, arguments, *_ = self.__reduce__()
@@ -383,11 +400,12 @@ def record(
 
 
 def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
-    """x itself, or a Tensor of it; a plain number takes the dtype of `like`."""
+    """x itself, or a Tensor of it; what is no array (a number, a list) takes the dtype of `like`."""
     if isinstance(x, Tensor):
         return x
-    if like is not None and isinstance(x, (int, float)) and not isinstance(x, np.generic):
-        return Tensor(np.asarray(x, like.dtype))
+    if like is not None and like.dtype.kind == "f" and isinstance(x, (int, float, np.number, list, tuple)):
+        _as_array(x)  # raises where these are no numbers
+        return Tensor(np.array(_lists(x), like.dtype))
     return Tensor(x)
 
 
@@ -419,6 +437,8 @@ def _as_array(data: Any) -> np.ndarray:
 
 def _lists(data: Any) -> Any:
     """Nested lists, with arrays in place of the tensors in them."""
+    if isinstance(data, Tensor) and data.requires_grad and _mode.recording:
+        raise RuntimeError("a list of tensors that require gradients would lose them; use functional.stack or concatenate")
     return [_lists(part) for part in data] if isinstance(data, (list, tuple)) else _unwrap(data)
 
 

@@ -805,3 +805,17 @@ def test_a_call_keeps_its_own_copy_of_labels_and_indices():
     x.grad = None
     picked.sum().backward()
     np.testing.assert_array_equal(x.grad, [[2.0, 2.0], [0.0, 0.0]])
+
+
+def test_elu_and_selu_keep_their_gradient_far_below_zero():
+    """dy/dx = alpha e^x for elu, scale alpha e^x for selu (1.7580993 e^x): no cancellation."""
+    for operation, factor in ((F.elu, 1.0), (F.selu, 1.7580993408473766)):
+        x = Tensor(np.array([-10.0, -20.0, -40.0], np.float32), requires_grad=True)
+        operation(x).sum().backward()
+        assert x.grad == pytest.approx(factor * np.exp([-10.0, -20.0, -40.0]), rel=1e-6)
+
+
+@pytest.mark.parametrize("dims", [(0, 2), (-3, 0), ((0, 5),)])
+def test_an_axis_that_is_not_there_is_named(dims):
+    with pytest.raises(ValueError, match=r"transpose: there is no axis -?\d in shape \(2, 3\)"):
+        F.transpose(np.zeros((2, 3)), *dims)

@@ -210,3 +210,21 @@ def test_nesterov_needs_momentum_and_no_dampening(arguments):
 def test_repr_shows_the_numbers():
     optimizer = SGD([Tensor([1.0])], lr=0.1, momentum=0.9, nesterov=True)
     assert repr(optimizer) == "SGD(lr=0.1, momentum=0.9, dampening=0.0, weight_decay=0.0, nesterov=True)"
+
+
+def test_a_gradient_of_another_shape_is_an_error_before_anything_moves():
+    a, b = (Tensor(np.ones(2, np.float32), requires_grad=True) for _ in range(2))
+    a.grad, b.grad = np.ones(2, np.float32), np.ones(3, np.float32)
+    with pytest.raises(ValueError, match=r"parameter 1 has shape \(2,\), its .grad \(3,\)"):
+        SGD([a, b], lr=1.0).step()
+    assert a.data.tolist() == b.data.tolist() == [1, 1]
+
+
+def test_a_learning_rate_set_to_nan_is_an_error_before_anything_moves():
+    a = Tensor(np.ones(2, np.float32), requires_grad=True)
+    a.grad = np.ones(2, np.float32)
+    optimizer = SGD([a], lr=1.0)
+    optimizer.lr = float("nan")
+    with pytest.raises(ValueError, match="lr must be a finite number, got nan"):
+        optimizer.step()
+    assert a.data.tolist() == [1, 1]

@@ -155,3 +155,9 @@ def test_the_test_suite_refuses_an_uncompiled_copy(tmp_path):
     on_purpose = python(*command, cwd=tmp_path, PYTHONPATH=str(tmp_path), MINIDL_KERNELS="reference")
     assert on_purpose.returncode == 0, on_purpose.stdout + on_purpose.stderr
     assert "1 passed" in on_purpose.stdout
+
+
+def test_the_licence_goes_with_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["license-files"] == ["LICENSE"]
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")

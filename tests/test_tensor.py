@@ -176,13 +176,53 @@ def test_numpy_functions_of_a_tensor_are_errors_not_lost_gradients(call):
         call(leaf())
 
 
-def test_an_augmented_tensor_is_a_new_tensor():
-    x = before = leaf()
+def test_what_is_recorded_is_augmented_to_a_new_tensor():
+    w = leaf()
+    x = before = 2 * w
     x += 1
     x *= x
-    assert before.data.tolist() == [1.0, 2.0, 3.0]
+    assert before.data.tolist() == [2.0, 4.0, 6.0]
     x.sum().backward()
-    assert before.grad.tolist() == [4.0, 6.0, 8.0]
+    assert w.grad.tolist() == [12.0, 20.0, 28.0]  # d/dw (2 w + 1)^2 = 4 (2 w + 1)
+
+
+def test_a_parameter_is_augmented_in_place_under_no_grad():
+    w = leaf()
+    alias, loss = w, (w * w).sum()
+    with minidl.no_grad():
+        w -= 0.5 * np.ones(3, np.float32)
+        w *= 2
+        w += w
+        w /= 4
+    assert w is alias
+    assert w.data.tolist() == [0.5, 1.5, 2.5]
+    with pytest.raises(RuntimeError, match="changed in place"):
+        loss.backward()
+
+
+def test_a_parameter_augmented_while_recording_is_an_error_that_names_the_remedy():
+    w = leaf()
+    with pytest.raises(RuntimeError, match="no_grad"):
+        w -= 0.1
+    assert w.data.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_an_assignment_or_a_list_that_would_lose_a_gradient_is_an_error():
+    w, x = leaf(), Tensor(np.zeros(3, np.float32))
+    with pytest.raises(RuntimeError, match="stack"):
+        x[0] = (w * 3)[0]
+    with pytest.raises(RuntimeError, match="stack"):
+        Tensor([w[0], w[1]])
+    assert x.data.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("number", [np.sqrt(2.0), np.float64(3), np.int64(2), 2, 0.1, [0.1, 0.2, 0.3]])
+def test_numbers_and_lists_take_the_dtype_of_the_tensor(number):
+    for dtype in (np.float32, np.float64):
+        x = Tensor(np.ones(3, dtype))
+        for y in (x * number, number * x if not isinstance(number, list) else x * number):
+            assert y.dtype == dtype
+            assert np.array_equal(y.data, np.ones(3, dtype) * np.asarray(number, dtype))
 
 
 # Gradients

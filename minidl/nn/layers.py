@@ -64,8 +64,11 @@ class Linear(Module):
         check_size("Linear", "out_features", out_features)
         check_dtype("Linear", dtype)
         self.in_features, self.out_features = int(in_features), int(out_features)
-        rng = as_generator(rng)
+        with init.named("Linear"):
+            rng = as_generator(rng)
         fans = (self.in_features, self.out_features)
+        with init.named("Linear bias_init"):
+            bias_init = init.law(bias_init)  # before the first number is drawn
         self.weight = make_parameter("Linear weight_init", weight_init, (fans[1], fans[0]), fans, rng, dtype)
         self.bias = make_parameter("Linear bias_init", bias_init, (fans[1],), fans, rng, dtype) if bias else None
 
@@ -80,8 +83,8 @@ class Linear(Module):
 
     def extra_repr(self):
         size = f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
-        laws = f", weight_init={self.weight.law}"
-        return size + laws + (f", bias_init={self.bias.law}" if self.bias is not None else "")
+        laws = f", weight_init={getattr(self.weight, 'law', None)}"
+        return size + laws + (f", bias_init={getattr(self.bias, 'law', None)}" if self.bias is not None else "")
 
 
 def check_size(layer: str, name: str, size: Any) -> None:
@@ -90,6 +93,8 @@ def check_size(layer: str, name: str, size: Any) -> None:
 
 
 def check_dtype(layer: str, dtype: DTypeLike) -> None:
+    with init.named(layer):
+        np.dtype(dtype)
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise TypeError(f"{layer}: dtype must be float32 or float64, got {np.dtype(dtype)}")
 
@@ -106,12 +111,15 @@ def make_parameter(
 def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:
     """x as a tensor of the layer's dtype. Lists and integers are converted; another float dtype is an error."""
     if not isinstance(x, (Tensor, np.ndarray)) or x.dtype.kind in "iub":
-        return Tensor(np.asarray(x.data if isinstance(x, Tensor) else x, dtype))
+        try:
+            if x is None:
+                raise TypeError("None is no number")
+            return Tensor(np.asarray(x.data if isinstance(x, Tensor) else x, dtype))
+        except (ValueError, TypeError) as error:
+            raise InputError(layer, f"expects numbers, got {type(x).__name__} ({error})") from error
     if x.dtype != dtype:
-        raise InputError(
-            layer,
-            f"has {dtype} parameters, got {x.dtype} input; give it {dtype} data, or make the layer with dtype=np.{x.dtype}",
-        )
+        other = f", or make the layer with dtype=np.{x.dtype}" if x.dtype in (np.float32, np.float64) else ""
+        raise InputError(layer, f"has {dtype} parameters, got {x.dtype} input; give it {dtype} data{other}")
     return as_tensor(x)
 
 
@@ -134,8 +142,8 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, rng: Generator | int | None = None):
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: p must be a probability from 0 to 1, got {p}")
+        if not isinstance(p, (int, float, np.number)) or not 0 <= p <= 1:
+            raise ValueError(f"Dropout: p must be a probability from 0 to 1, got {p!r}")
         self.p, self.rng = p, None if rng is None else as_generator(rng)
 
     def forward(self, x):

@@ -5,6 +5,8 @@ from .module import Module
 
 
 class _Loss(Module):
+    """What the losses share: `reduction` says whether to return their mean, their sum or all of them ("none")."""
+
     def __init__(self, reduction: str = "mean"):
         if reduction not in ("mean", "sum", "none"):
             raise ValueError(f"{type(self).__name__}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")

@@ -70,6 +70,9 @@ class Module:
         self._buffers = []
         return self
 
+    def __init__(self):
+        """Takes nothing; here so that an argument which a layer does not know is an error."""
+
     def __call__(self, *args, **kwargs):
         try:
             return self.forward(*args, **kwargs)
@@ -177,8 +180,8 @@ class Module:
         for name in (name for name in own if name in state_dict):
             try:
                 array = np.asarray(state_dict[name])
-            except ValueError:  # a ragged list
-                problems.append(f"{name}: no array")
+            except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor that NumPy cannot read
+                problems.append(f"{name}: no array ({error})")
                 continue
             if array.shape != own[name].shape:
                 problems.append(f"{name}: shape {array.shape}, expected {own[name].shape}")
@@ -191,7 +194,8 @@ class Module:
                     f"{name}: expected finite numbers, got dtype {array.dtype} or, in {own[name].dtype}, NaN or infinity"
                 )
         if problems:
-            raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(problems)}")
+            hint = "; with strict=False, names that one side lacks are passed over" if strict else ""
+            raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(problems)}{hint}")
         for name, array in new.items():
             value = own[name]
             if isinstance(value, Parameter):

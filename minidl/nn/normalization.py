@@ -63,10 +63,10 @@ class BatchNorm1d(Module):
     ):
         check_size("BatchNorm1d", "num_features", num_features)
         check_dtype("BatchNorm1d", dtype)
-        if not (eps >= 0 and np.isfinite(eps)):
-            raise ValueError(f"BatchNorm1d: eps must be a finite number of at least 0, got {eps}")
-        if momentum is not None and not 0 <= momentum <= 1:
-            raise ValueError(f"BatchNorm1d: momentum must be None or from 0 to 1, got {momentum}")
+        if not isinstance(eps, (int, float, np.number)) or not 0 <= eps < np.inf:
+            raise ValueError(f"BatchNorm1d: eps must be a finite number of at least 0, got {eps!r}")
+        if momentum is not None and (not isinstance(momentum, (int, float, np.number)) or not 0 <= momentum <= 1):
+            raise ValueError(f"BatchNorm1d: momentum must be None or from 0 to 1, got {momentum!r}")
         self.num_features, self.eps, self.momentum = int(num_features), eps, momentum
         self.dtype = np.dtype(dtype)
         shape, fans, rng = (self.num_features,), (self.num_features,) * 2, as_generator(rng)
@@ -82,7 +82,7 @@ class BatchNorm1d(Module):
         x = check_input(self, x, self.dtype)
         if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
             shapes = f"(batch, {self.num_features}) or (batch, {self.num_features}, length)"
-            raise InputError(self, f"expects input of shape {shapes}, got {x.shape}")
+            raise InputError(self, f"expects input of shape {shapes}, got {x.shape}; reshape the input, or change num_features")
         tracked = self.running_mean is not None
         momentum = self.momentum
         if momentum is None:

@@ -308,6 +308,14 @@ def test_an_input_of_the_other_float_dtype_is_an_error(dtype, x):
         layer(x)
 
 
+@pytest.mark.parametrize("layer", [nn.Tanh, nn.ReLU, nn.Flatten, nn.Softplus, nn.GELU, nn.Module])
+def test_an_argument_that_a_layer_does_not_know_is_an_error(layer):
+    with pytest.raises(TypeError):
+        layer(5)
+    with pytest.raises(TypeError):
+        layer(approximate="tanh")
+
+
 def test_the_remedy_for_a_tensor_of_the_other_dtype_can_be_followed():
     x = minidl.Tensor(np.ones((4, 3)))
     with pytest.raises(TypeError) as caught:

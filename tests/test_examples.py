@@ -1,0 +1,85 @@
+"""The example is run as a reader runs it: the numbers it prints, its picture, its arguments, and what it does without."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "zero_vs_xavier.py"
+WITHOUT_EXTRAS = """
+import runpy, sys
+sys.modules.update(matplotlib=None, tqdm=None)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def run(folder, *arguments, without_extras=False):
+    command = [str(EXAMPLE), *arguments]
+    if without_extras:
+        command = ["-c", WITHOUT_EXTRAS, *command]
+    return subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, encoding="utf-8")
+
+
+def rows(output, run_name):
+    """The table of one run, a tuple for each layer: weight and bias gradient, distinct units before and after."""
+    lines = output.split(f"\n{run_name}: loss")[1].splitlines()[3:7]
+    return [tuple(float(number) for number in line.split()[4:]) for line in lines]
+
+
+def test_zeros_never_learn_and_xavier_does(tmp_path):
+    result = run(tmp_path, "--epochs", "12", without_extras=True)
+    assert result.returncode == 0, result.stderr
+    zeros, xavier = rows(result.stdout, "zeros"), rows(result.stdout, "xavier_uniform")
+    assert [row[0] for row in zeros] == [0, 0, 0, 0]
+    assert [row[1] > 0 for row in zeros] == [False, False, False, True]
+    assert [row[2:] for row in zeros[:3]] == [(1, 1)] * 3
+    assert all(weight > 0 and bias > 0 for weight, bias, _, _ in xavier)
+    assert [row[2:] for row in xavier[:3]] == [(64, 64)] * 3
+    assert "zeros: loss 2.303 -> 2.30" in result.stdout
+    assert "not one weight gets any gradient" in result.stdout
+    accuracy = float(result.stdout.split("xavier_uniform: loss")[1].split("test accuracy ")[1].split("%")[0])
+    assert accuracy > 90
+    assert "it needs matplotlib" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_constant_stays_one_unit(tmp_path):
+    result = run(tmp_path, "--init", "0.1", "--epochs", "1", "--width", "8", without_extras=True)
+    assert "each layer remains one unit" in result.stdout
+    assert [row[2:] for row in rows(result.stdout, "0.1")[:3]] == [(1, 1)] * 3
+
+
+def test_the_picture_is_saved_where_the_user_says(tmp_path):
+    pytest.importorskip("matplotlib")
+    options = ["--init", "zeros", "0.1", "he_normal", "--activation", "relu", "--depth", "2", "--width", "5", "--seed", "3"]
+    result = run(tmp_path, *options, "--epochs", "1", "--out", "picture.png")
+    assert result.returncode == 0, result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    assert "Picture: picture.png" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--init", "xaver"], "did you mean 'xavier"),
+        (["--depth", "0"], "whole number from 1, got '0'"),
+        (["--epochs", "2.5"], "whole number from 1, got '2.5'"),
+        (["--out", "nowhere/picture.png"], "in a folder that exists, got 'nowhere/picture.png'"),
+        (["--out", "picture"], "expected a .png"),
+        (["--activation", "step"], "invalid choice: 'step'"),
+    ],
+)
+def test_a_wrong_argument_is_named_before_anything_is_trained(tmp_path, arguments, message):
+    result = run(tmp_path, *arguments)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_help_names_every_option(tmp_path):
+    help_text = run(tmp_path, "--help").stdout
+    for option in ("--init", "--activation", "--depth", "--width", "--epochs", "--seed", "--out"):
+        assert option in help_text
