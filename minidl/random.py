@@ -5,6 +5,7 @@ position. That is all its state: the numbers depend neither on threads nor on th
 calls. The laws are checked here and made in `kernels`.
 """
 
+import functools
 import math
 import operator
 import os
@@ -56,6 +57,7 @@ class Generator:
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
             raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
         self.seed = int(seed)
+        self._key = (self.seed & 0xFFFFFFFF, self.seed >> 32)
         self.position = 0
         return self
 
@@ -85,7 +87,7 @@ class Generator:
         if not isinstance(self.position, int) or not 0 <= self.position < 1 << 63:
             raise ValueError(f"position must be a whole number from 0 to 2**63 - 1, got {self.position!r}")
         if out.size:
-            kernel(out.reshape(-1), (self.seed & 0xFFFFFFFF, self.seed >> 32), self.position, *law)
+            kernel(out if out.ndim == 1 else out.reshape(-1), self._key, self.position, *law)
             self.position += words * out.size
         return out
 
@@ -242,7 +244,7 @@ _LARGEST = {np.float32: float(np.finfo(np.float32).max), np.float64: float(np.fi
 
 
 def _real(dtype: DTypeLike) -> Any:
-    real = np.dtype(dtype).type
+    real = dtype if dtype is np.float32 else np.dtype(dtype).type
     if real not in _LARGEST:
         raise TypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
     return real
@@ -268,6 +270,7 @@ def _forty_bits(p: float) -> float:
     return math.ldexp(round(math.ldexp(fraction, 40)), exponent - 40)
 
 
+@functools.lru_cache(maxsize=64)
 def _interval(a: float, b: float) -> tuple[float, float, float]:
     """P(Z < a), P(Z > b) and P(a < Z < b), the last computed where it loses no digits."""
     p_low, q_high = _below(a), _below(-b)

@@ -86,17 +86,28 @@ def show_config():
     )
 
 
-def _operand(name, x):
-    if not isinstance(x, np.ndarray) or x.ndim != 2 or x.dtype not in (np.float32, np.float64):
-        came = f"a {x.ndim}-D array of {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
-        raise TypeError(f"matmul: {name} must be a 2-D NumPy array of float32 or float64, got {came}")
-    return x
+_REALS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def _misfit(**operands):
+    """The error that says why a product cannot be."""
+    for name, x in operands.items():
+        if not isinstance(x, np.ndarray) or x.ndim != 2 or x.dtype not in _REALS:
+            came = f"a {x.ndim}-D array of {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+            return TypeError(f"matmul: {name} must be a 2-D NumPy array of float32 or float64, got {came}")
+    a, b = operands["a"], operands["b"]
+    if a.dtype != b.dtype:
+        return TypeError(f"matmul: a is {a.dtype} and b is {b.dtype}; convert one with .astype()")
+    if a.shape[1] != b.shape[0]:
+        return ValueError(f"matmul: a has shape {a.shape} and b {b.shape}; the columns of a must be as many as the rows of b")
+    out, shape = operands["out"], (a.shape[0], b.shape[1])
+    return ValueError(f"matmul: out must be {a.dtype} of shape {shape}, got {out.dtype} of shape {out.shape}")
 
 
 def _whole_steps(x):
     """x, or a copy where its memory is unaligned or its strides are no whole number of elements."""
-    size = x.itemsize
-    return x if x.flags.aligned and x.strides[0] % size == 0 and x.strides[1] % size == 0 else x.copy()
+    row, column = x.strides
+    return x if x.flags.aligned and row % x.itemsize == 0 == column % x.itemsize else x.copy()
 
 
 def _may_overlap_itself(x):
@@ -139,25 +150,29 @@ def matmul(a, b, out=None):
     >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
-    a, b = _operand("a", a), _operand("b", b)
-    if a.dtype != b.dtype:
-        raise TypeError(f"matmul: a is {a.dtype} and b is {b.dtype}; convert one with .astype()")
-    if a.shape[1] != b.shape[0]:
-        raise ValueError(f"matmul: a has shape {a.shape} and b {b.shape}; the columns of a must be as many as the rows of b")
-    shape = (a.shape[0], b.shape[1])
+    if not (
+        isinstance(a, np.ndarray)
+        and isinstance(b, np.ndarray)
+        and a.ndim == b.ndim == 2
+        and a.dtype == b.dtype
+        and a.dtype in _REALS
+        and a.shape[1] == b.shape[0]
+    ):
+        raise _misfit(a=a, b=b)
+    (m, k), n = a.shape, b.shape[1]
     if out is None:
-        target = out = np.empty(shape, a.dtype)
+        target = out = np.empty((m, n), a.dtype)
     else:
-        if _operand("out", out).shape != shape or out.dtype != a.dtype:
-            raise ValueError(f"matmul: out must be {a.dtype} of shape {shape}, got {out.dtype} of shape {out.shape}")
+        if not isinstance(out, np.ndarray) or out.shape != (m, n) or out.dtype != a.dtype:
+            raise _misfit(a=a, b=b, out=out)
         if not out.flags.writeable or _may_overlap_itself(out):
             raise ValueError("matmul: out is read-only, or its elements overlap; pass an array of its own memory")
         overlaps = np.may_share_memory(out, a) or np.may_share_memory(out, b)
-        target = np.empty(shape, a.dtype) if overlaps or _whole_steps(out) is not out else out
-    if 0 in shape or a.shape[1] == 0:
-        target[...] = 0
-    else:
+        target = np.empty((m, n), a.dtype) if overlaps or _whole_steps(out) is not out else out
+    if m and n and k:
         _backend.matmul(_whole_steps(a), _whole_steps(b), target)
+    else:
+        target[...] = 0
     if target is not out:
         out[...] = target
     return out
