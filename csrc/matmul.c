@@ -11,10 +11,10 @@
 
 /* Blocks, in elements: a KC-deep panel of B (NC wide) stays in the last caches, a block of A (MC x KC) in the second,
  * a sliver of B (KC x nr) in the first. MC and NC are multiples of every microkernel's mr and nr. */
-enum { KC = 256, MC = 240, NC = 2048 };
+enum { KC = 384, MC = 240, NC = 2048 };
 
 /* Below this many multiply-adds a second thread costs more than it brings. */
-enum { WORK_PER_THREAD = 1 << 20 };
+enum { WORK_PER_THREAD = 1 << 22 };
 
 /* A of at most so many elements, and B read for at most so many rows of A, are left unpacked. */
 enum { UNPACKED = 1 << 16, UNPACKED_LENGTH = 128 };
