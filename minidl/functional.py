@@ -231,20 +231,16 @@ def transpose(x: Array, *dims: Any) -> Tensor:
     ((3, 2, 4), (4, 2, 3), (4, 3, 2))
     """
     x = as_tensor(x)
-    for dim in dims[0] if len(dims) == 1 and dims[0] is not None else dims if dims != (None,) else ():
+    order = (dims[0] if len(dims) == 1 else dims) or range(x.ndim)[::-1]
+    for dim in order:
         if not isinstance(dim, (int, np.integer)) or not -x.ndim <= dim < x.ndim:
             raise ValueError(f"transpose: there is no axis {dim!r} in shape {x.shape}")
     if len(dims) == 2:
         order = list(range(x.ndim))
-        first, second = (range(x.ndim)[dim] for dim in dims)
-        order[first], order[second] = second, first
-    elif dims and dims != (None,):
-        order = [range(x.ndim)[dim] for dim in (dims[0] if len(dims) == 1 else dims)]
-    else:
-        order = list(reversed(range(x.ndim)))
+        order[dims[0]], order[dims[1]] = order[dims[1]], order[dims[0]]
 
     def backward(dy):
-        return (dy.transpose(np.argsort(order)),)
+        return (dy.transpose(np.argsort(np.arange(x.ndim)[list(order)])),)
 
     return record(x.data.transpose(order), (x,), backward, view=True)
 
