@@ -5,6 +5,8 @@
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define HAVE_X86 1
+#elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
+#define HAVE_NEON 1
 #endif
 
 static const isa_table *candidate(int i)
@@ -16,6 +18,9 @@ static const isa_table *candidate(int i)
         __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"),
         1,
     };
+#elif defined(HAVE_NEON)
+    static const isa_table *const all[] = {&isa_neon, &isa_generic};
+    const int runs[] = {1, 1};
 #else
     static const isa_table *const all[] = {&isa_generic};
     const int runs[] = {1};

@@ -1,7 +1,7 @@
 /* isa.h: the table of what each instruction set brings: a microkernel for matmul and the vector loops of sampling.
  *
- * One small file per instruction set (isa_generic.c, isa_avx2.c, isa_avx512.c) fills one table; cpu.c chooses among
- * them at run time, so that one binary runs on every processor of its architecture. */
+ * One small file per instruction set (isa_generic.c, isa_avx2.c, isa_avx512.c, isa_neon.c) fills one table; cpu.c chooses
+ * among them at run time, so that one binary runs on every processor of its architecture. */
 #ifndef MINIDL_ISA_H
 #define MINIDL_ISA_H
 
@@ -56,7 +56,7 @@ typedef struct {
 #define TILE_f32 {MR_OF_f32, NV_OF_f32 * LANES_OF_f32, LANES_OF_f32, run_f32, transpose_f32}
 #define TILE_f64 {MR_OF_f64, NV_OF_f64 * LANES_OF_f64, LANES_OF_f64, run_f64, transpose_f64}
 
-extern const isa_table isa_generic, isa_avx2, isa_avx512;
+extern const isa_table isa_generic, isa_avx2, isa_avx512, isa_neon;
 
 /* The table in use: the best that this processor runs, until isa_choose takes another one. */
 const isa_table *isa_current(void);
