@@ -13,6 +13,16 @@
 
 typedef uint64_t lanes64 __attribute__((vector_size(8 * LANES64)));
 
+/* Two words in one lane, in the order in which memory shows them. */
+static inline lanes64 in_memory_order(lanes64 first, lanes64 second)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return first << 32 | (second & 0xFFFFFFFFu);
+#else
+    return (first & 0xFFFFFFFFu) | second << 32;
+#endif
+}
+
 /* The words of PHILOX_GROUP / 4 consecutive counters, in counter order; the 128-bit counter of the first is
  * high * 2^64 + low. */
 static void philox_group(philox_key key, uint64_t low, uint64_t high, uint32_t out[PHILOX_GROUP])
@@ -43,7 +53,7 @@ static void philox_group(philox_key key, uint64_t low, uint64_t high, uint32_t o
         key.k1 += 0xBB67AE85u; /* sqrt(3) - 1 */
     }
     for (int v = 0; v < VECTORS; v++) {
-        lanes64 w01 = (c0[v] & 0xFFFFFFFFu) | c1[v] << 32, w23 = (c2[v] & 0xFFFFFFFFu) | c3[v] << 32;
+        lanes64 w01 = in_memory_order(c0[v], c1[v]), w23 = in_memory_order(c2[v], c3[v]);
         lanes64 first = UNPACK_LOW(w01, w23), second = UNPACK_HIGH(w01, w23);
         memcpy(out + 4 * LANES64 * v, &first, sizeof first);
         memcpy(out + 4 * LANES64 * v + 2 * LANES64, &second, sizeof second);
