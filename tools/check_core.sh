@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Builds the C core's own test program, tests/c/core.c, and runs it: under sanitizers, and on processors that are not here.
+#
+#   bash tools/check_core.sh MODE...
+#
+#   native    gcc with setup.py's flags, without optimization and at -O2; the same with clang where it is installed
+#   asan      AddressSanitizer and UndefinedBehaviorSanitizer: reads and writes past an end, undefined behaviour
+#   tsan      ThreadSanitizer: races between threads
+#   valgrind  memory that is read before it is written; needs: apt-get install valgrind
+#   aarch64   ARM with NEON, emulated; needs: apt-get install gcc-aarch64-linux-gnu qemu-user
+#   s390x     a big-endian processor, emulated; needs: apt-get install gcc-s390x-linux-gnu qemu-user
+#
+# The hashes that it prints are those of every machine. Exit status: 0 where all is well, 2 where a mode or a tool is missing,
+# another where a test fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+flags=$(sed -n 's/^GCC_FLAGS = \[\(.*\)\]/\1/p' setup.py | tr -d '",')
+test -n "$flags"
+
+needs() { # tool, Debian package
+    command -v "$1" > "$scratch/where" || { echo "$1 is missing: apt-get install $2" >&2; exit 2; }
+}
+
+build() { # compiler and more flags; later ones win
+    echo "== $*"
+    local compiler=$1
+    shift
+    printf '%s\0' "$PWD"/csrc/*.c "$PWD/tests/c/core.c" \
+        | (cd "$scratch" && xargs -0 -n 1 -P 4 "$compiler" $flags -Wall -Wextra -g "$@" -I"$OLDPWD/csrc" -c)
+    "$compiler" $flags "$@" "$scratch"/*.o -o "$scratch/core" -lm
+}
+
+check() {
+    case $1 in
+    native)
+        needs gcc gcc
+        for compiler in gcc clang; do
+            command -v "$compiler" > "$scratch/where" || continue
+            for level in -O3 -O0 -O2; do
+                build "$compiler" "$level"
+                "$scratch/core"
+            done
+        done
+        ;;
+    asan)
+        needs gcc gcc
+        build gcc -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+        "$scratch/core"
+        ;;
+    tsan)
+        needs gcc gcc
+        build gcc -O1 -fsanitize=thread
+        TSAN_OPTIONS=halt_on_error=1 "$scratch/core"
+        ;;
+    valgrind)
+        needs gcc gcc
+        needs valgrind valgrind
+        build gcc -O1
+        valgrind --quiet --error-exitcode=1 --leak-check=full "$scratch/core"
+        ;;
+    aarch64 | s390x)
+        needs "$1-linux-gnu-gcc" "gcc-$1-linux-gnu"
+        needs "qemu-$1" qemu-user
+        build "$1-linux-gnu-gcc" -static
+        "qemu-$1" "$scratch/core"
+        ;;
+    *)
+        echo "no mode $1; see --help" >&2
+        exit 2
+        ;;
+    esac
+}
+
+if [ $# = 0 ] || [ "$1" = --help ]; then
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+    exit
+fi
+for mode; do
+    check "$mode"
+done
