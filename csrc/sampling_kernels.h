@@ -26,8 +26,8 @@ typedef struct {
 
 static const uint32_t *words_at(word_chunk *chunk, philox_key key, uint64_t position, size_t n)
 {
-    size_t offset = position % 4;
-    for (size_t done = 0; done < offset + n; done += PHILOX_GROUP)
+    size_t offset = position % 4, end = offset + (n + LANES32 - 1) / LANES32 * LANES32; /* the last vector is read whole */
+    for (size_t done = 0; done < end; done += PHILOX_GROUP)
         philox_group(key, (position + done) / 4, 0, chunk->buffer + done);
     return chunk->buffer + offset;
 }
