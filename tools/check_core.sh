@@ -3,7 +3,7 @@
 #
 #   bash tools/check_core.sh MODE...
 #
-#   native    gcc with setup.py's flags, without optimization and at -O2; and clang, where it is installed, with setup.py's flags
+#   native    gcc with setup.py's flags, without optimization and at -O2; clang, where it is installed, with setup.py's flags
 #   asan      AddressSanitizer and UndefinedBehaviorSanitizer: reads and writes past an end, undefined behaviour
 #   tsan      ThreadSanitizer: races between threads
 #   valgrind  memory that is read before it is written; needs: apt-get install valgrind
@@ -20,7 +20,7 @@ trap 'rm -rf "$scratch"' EXIT
 flags=$(sed -n 's/^GCC_FLAGS = \[\(.*\)\]/\1/p' setup.py | tr -d '",')
 test -n "$flags"
 
-needs() { # tool, Debian package
+needs() { # a tool, its Debian package
     command -v "$1" > "$scratch/where" || { echo "$1 is missing: apt-get install $2" >&2; exit 2; }
 }
 
