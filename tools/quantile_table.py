@@ -7,6 +7,7 @@ seed draws.
     python tools/quantile_table.py
 """
 
+import argparse
 from pathlib import Path
 from statistics import NormalDist
 
@@ -27,6 +28,7 @@ def octave(k):
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     table = np.array([octave(k) for k in range(OCTAVES)]).T.astype(np.float32)
     what = "row j: the coefficients of (m - 3/2)^j; column k: tail probabilities 2^(k - 32) m."
     rows = [[f"{c:.9g}" if "." in f"{c:.9g}" or "e" in f"{c:.9g}" else f"{c:.1f}" for c in row] for row in table]

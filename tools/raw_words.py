@@ -5,13 +5,16 @@
 KEY is a number below 2^64 (0 unless given). The whole of dieharder takes an hour or so; `-d N` in place of `-a` runs one test.
 """
 
+import argparse
 import sys
 
 from minidl import kernels
 
 WORDS = 1 << 20
 
-key = int(sys.argv[1], 0) if len(sys.argv) > 1 else 0
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("key", nargs="?", type=lambda text: int(text, 0) % 2**64, default=0)
+key = parser.parse_args().key
 counter = 0
 try:
     while True:
