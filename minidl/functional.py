@@ -36,9 +36,25 @@ def _pair(x: Array, y: Array) -> tuple[Tensor, Tensor]:
     """Both as tensors; what is no array (a number, a list) takes the dtype of the other one."""
     if isinstance(x, (Tensor, np.ndarray)):
         x = as_tensor(x)
-        return x, as_tensor(y, like=x)
-    y = as_tensor(y)
-    return as_tensor(x, like=y), y
+        y = as_tensor(y, like=x)
+    else:
+        y = as_tensor(y)
+        x = as_tensor(x, like=y)
+    return x, y
+
+
+def _broadcast_pair(operation: str, x: Array, y: Array) -> tuple[Tensor, Tensor]:
+    """The same for an elementwise operation, whose inputs must fit each other."""
+    x, y = _pair(x, y)
+    if x.shape != y.shape:
+        try:
+            np.broadcast_shapes(x.shape, y.shape)
+        except ValueError:
+            raise ValueError(
+                f"{operation}: shapes {x.shape} and {y.shape} don't fit; from the last axis on they must be equal or 1, so "
+                "reshape or transpose one of them"
+            ) from None
+    return x, y
 
 
 def _numpy_names(operation):
@@ -57,7 +73,7 @@ def _numpy_names(operation):
 
 def add(x: Array, y: Array) -> Tensor:
     """z = x + y.  Backward: dx = dz, dy = dz."""
-    x, y = _pair(x, y)
+    x, y = _broadcast_pair("add", x, y)
 
     def backward(dz):
         return unbroadcast(dz, x.shape), unbroadcast(dz, y.shape)
@@ -67,7 +83,7 @@ def add(x: Array, y: Array) -> Tensor:
 
 def sub(x: Array, y: Array) -> Tensor:
     """z = x - y.  Backward: dx = dz, dy = -dz."""
-    x, y = _pair(x, y)
+    x, y = _broadcast_pair("sub", x, y)
 
     def backward(dz):
         return unbroadcast(dz, x.shape), unbroadcast(-dz, y.shape)
@@ -77,7 +93,7 @@ def sub(x: Array, y: Array) -> Tensor:
 
 def mul(x: Array, y: Array) -> Tensor:
     """z = x y, elementwise.  Backward: dx = dz y, dy = dz x."""
-    x, y = _pair(x, y)
+    x, y = _broadcast_pair("mul", x, y)
     a, b = x.data, y.data
 
     def backward(dz):
@@ -91,7 +107,7 @@ def mul(x: Array, y: Array) -> Tensor:
 
 def div(x: Array, y: Array) -> Tensor:
     """z = x / y, elementwise.  Backward: dx = dz / y, dy = -dz x / y^2 = -dx z."""
-    x, y = _pair(x, y)
+    x, y = _broadcast_pair("div", x, y)
     b = y.data
     z = x.data / b
 
@@ -117,7 +133,7 @@ def pow(x: Array, y: Array) -> Tensor:
 
     Backward: dx = dz y x^(y-1) (0 where y = 0), dy = dz z log x (0 where x = 0 and y >= 0, as the limit is).
     """
-    x, y = _pair(x, y)
+    x, y = _broadcast_pair("pow", x, y)
     a, b = x.data, y.data
     z = a**b
 
@@ -179,7 +195,7 @@ def _comparison(compare):
     def operation(x, y):
         if y is None:
             return NotImplemented
-        x, y = _pair(x, y)
+        x, y = _broadcast_pair(compare.__name__, x, y)
         return record(compare(x.data, y.data), (), None)
 
     return operation
