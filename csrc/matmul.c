@@ -16,7 +16,8 @@ enum { KC = 384, MC = 240, NC = 2048 };
 /* Below this many multiply-adds a second thread costs more than it brings. */
 enum { WORK_PER_THREAD = 1 << 22 };
 
-/* A of at most so many elements, and B read for at most so many rows of A, are left unpacked. */
+/* A is left unpacked if it has at most UNPACKED elements or meets at most UNPACKED_LENGTH columns of B; B, if its rows lie in
+ * order and meet at most UNPACKED_LENGTH rows of A. */
 enum { UNPACKED = 1 << 16, UNPACKED_LENGTH = 128 };
 
 /* At least mr * nr of every microkernel. */
