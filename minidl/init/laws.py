@@ -1,12 +1,11 @@
-"""Initializers: the laws that weights start from.
+"""The laws that weights start from.
 
 A law is an object that a layer takes (`Linear(64, 10, weight_init=HeNormal())`). Called with a shape it returns an array; it
-holds no random state, so one object given to two layers makes two different matrices. The fans come from the layer. At the
-end stand torch.nn.init's in-place functions for the same laws. The sampling itself is in `random.py`.
+holds no random state, so one object given to two layers makes two different matrices. The fans come from the layer. The
+sampling itself is in `random.py`.
 """
 
 import contextlib
-import functools
 import math
 from collections.abc import Callable
 from typing import Any, Literal
@@ -14,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .random import Generator, as_generator
-from .tensor import Tensor
+from ..random import Generator, as_generator
+from ..tensor import Tensor
 
 Shape = tuple[int, ...]
 Fans = tuple[int, int] | None
@@ -213,8 +212,8 @@ class VarianceScaling(Initializer):
         distribution: Literal["normal", "truncated_normal", "uniform"] = "normal",
     ):
         super().__init__(scale=scale, mode=mode, distribution=distribution)
-        _choice("mode", mode, ("fan_in", "fan_out", "fan_avg"))
-        _choice("distribution", distribution, ("normal", "truncated_normal", "uniform"))
+        choice("mode", mode, ("fan_in", "fan_out", "fan_avg"))
+        choice("distribution", distribution, ("normal", "truncated_normal", "uniform"))
 
     def std(self, fan_in: int, fan_out: int) -> float:
         """The standard deviation of the weights of a layer with these fans."""
@@ -222,7 +221,7 @@ class VarianceScaling(Initializer):
         return math.sqrt(self.scale / n) if n else 0.0
 
     def sample(self, shape, fans, rng, dtype):
-        _need_fans(self, shape, fans)
+        need_fans(self, shape, fans)
         std = self.std(*fans)
         if self.distribution == "normal":
             return rng.normal(shape, 0.0, std, dtype)
@@ -241,7 +240,7 @@ class _Scaled(Initializer):
         raise NotImplementedError
 
     def sample(self, shape, fans, rng, dtype):
-        _need_fans(self, shape, fans)
+        need_fans(self, shape, fans)
         return self.scaling.sample(shape, fans, rng, dtype)
 
 
@@ -286,7 +285,7 @@ class HeUniform(_Scaled):
 
     def __init__(self, a: float = 0.0, mode: Literal["fan_in", "fan_out"] = "fan_in"):
         super().__init__(a=a, mode=mode)
-        _choice("mode", mode, ("fan_in", "fan_out"))
+        choice("mode", mode, ("fan_in", "fan_out"))
 
     @property
     def scaling(self):
@@ -306,7 +305,7 @@ class HeNormal(_Scaled):
 
     def __init__(self, a: float = 0.0, mode: Literal["fan_in", "fan_out"] = "fan_in"):
         super().__init__(a=a, mode=mode)
-        _choice("mode", mode, ("fan_in", "fan_out"))
+        choice("mode", mode, ("fan_in", "fan_out"))
 
     @property
     def scaling(self):
@@ -462,157 +461,11 @@ def named(argument: str):
         raise kind(f"{argument}: {error}") from error
 
 
-def _need_fans(law: Initializer, shape: Shape, fans: Fans) -> None:
+def need_fans(law: Initializer, shape: Shape, fans: Fans) -> None:
     if fans is None:
         raise ValueError(f"{law} needs fan_in and fan_out, and shape {shape} has none: it takes at least two axes")
 
 
-def _choice(name: str, value: str, known: tuple[str, ...]) -> None:
+def choice(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
-
-
-# torch.nn.init's functions for the same laws: they overwrite a Tensor, a Parameter or an array, and return it
-
-
-def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """The factor that torch.nn.init recommends for the standard deviation before an activation.
-
-    Parameters
-    ----------
-    nonlinearity : str
-        "linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu" or a convolution ("conv1d", ...).
-    param : float, optional
-        The negative slope of "leaky_relu", 0.01 if None.
-
-    Examples
-    --------
-    >>> calculate_gain("tanh"), calculate_gain("leaky_relu", 0.2)
-    (1.6666666666666667, 1.3867504905630728)
-    """
-    if nonlinearity == "leaky_relu":
-        slope = 0.01 if param is None else param
-        if isinstance(slope, bool) or not isinstance(slope, (int, float)):
-            raise ValueError(f"calculate_gain: negative_slope {slope!r} is not a number")
-        return math.sqrt(2 / (1 + slope**2))
-    linear = ("linear", *(f"conv{'_transpose' * t}{d}d" for t in (False, True) for d in (1, 2, 3)))
-    gains = {**dict.fromkeys((*linear, "sigmoid"), 1.0), "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
-    _choice("nonlinearity", nonlinearity, (*gains, "leaky_relu"))
-    return gains[nonlinearity]
-
-
-def _in_place(law_of):
-    """Makes, of a function that names a law, one that overwrites its first argument by that law."""
-
-    @functools.wraps(law_of)
-    def fill(*args, **kwargs):
-        import inspect  # only here, for it is slow to import
-
-        signature = inspect.signature(law_of)
-        try:
-            bound = signature.bind(*args, **kwargs)
-        except TypeError as error:
-            hint = ""
-            if {"mean", "std"} & set(kwargs):
-                hint = "; its mean is 0 and its std follows from the shape: for a mean and a std of your own take normal_"
-            raise TypeError(f"{law_of.__name__}(): {error}; the call is {law_of.__name__}{signature}{hint}") from None
-        tensor = bound.args[0]
-        array = tensor.data if isinstance(tensor, Tensor) else tensor
-        if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
-            came = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(tensor).__name__
-            raise TypeError(
-                f"{law_of.__name__} overwrites a Tensor, a Parameter or a float32 or float64 array, got {came}; of a layer, "
-                "pass layer.weight or layer.bias"
-            )
-        if not array.flags.writeable:
-            raise ValueError(f"{law_of.__name__}: the array is read-only; pass a copy")
-        law = law_of(*bound.args, **bound.kwargs)
-        with np.errstate(over="ignore"):
-            values = law(array.shape, bound.arguments.get("generator"), dtype=array.dtype)
-        if not np.isfinite(values).all():
-            raise ValueError(f"{law_of.__name__}: {law} is infinite in {array.dtype}")
-        array[...] = values
-        if isinstance(tensor, Tensor):
-            tensor.changed()
-            if hasattr(tensor, "law"):  # a Parameter
-                tensor.law = law
-        return tensor
-
-    return fill
-
-
-@_in_place
-def uniform_(tensor, a=0.0, b=1.0, generator=None):
-    """Overwrite with `Uniform(a, b)`."""
-    return Uniform(a, b)
-
-
-@_in_place
-def normal_(tensor, mean=0.0, std=1.0, generator=None):
-    """Overwrite with `Normal(mean, std)`."""
-    return Normal(mean, std)
-
-
-@_in_place
-def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
-    """Overwrite with `TruncatedNormal(mean, std, a, b)`."""
-    return TruncatedNormal(mean, std, a, b)
-
-
-@_in_place
-def constant_(tensor, val):
-    """Overwrite with `Constant(val)`."""
-    return Constant(val)
-
-
-@_in_place
-def ones_(tensor):
-    """Overwrite with `Ones()`."""
-    return Ones()
-
-
-@_in_place
-def zeros_(tensor):
-    """Overwrite with `Zeros()`."""
-    return Zeros()
-
-
-@_in_place
-def xavier_uniform_(tensor, gain=1.0, generator=None):
-    """Overwrite with `XavierUniform(gain)`."""
-    return XavierUniform(gain)
-
-
-@_in_place
-def xavier_normal_(tensor, gain=1.0, generator=None):
-    """Overwrite with `XavierNormal(gain)`."""
-    return XavierNormal(gain)
-
-
-@_in_place
-def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
-    """Overwrite with a uniform law of variance calculate_gain(nonlinearity, a)^2 / fan."""
-    return _kaiming(HeUniform, "uniform", a, mode, nonlinearity)
-
-
-@_in_place
-def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
-    """Overwrite with a normal law of variance calculate_gain(nonlinearity, a)^2 / fan."""
-    return _kaiming(HeNormal, "normal", a, mode, nonlinearity)
-
-
-def _kaiming(he, distribution, a, mode, nonlinearity):
-    _choice("mode", mode, ("fan_in", "fan_out"))
-    gain = calculate_gain(nonlinearity, a)
-    if nonlinearity in ("relu", "leaky_relu"):
-        return he(a if nonlinearity == "leaky_relu" else 0.0, mode)
-    return VarianceScaling(gain**2, mode, distribution)
-
-
-def __getattr__(name: str) -> Any:
-    import difflib
-
-    functions = [known for known in globals() if known.endswith("_") and not known.startswith("_")]
-    near = [known for known in functions if known.startswith(name)] or difflib.get_close_matches(name, [*functions, *BY_NAME])
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise AttributeError(f"module 'minidl.init' has no attribute {name!r}{hint}")

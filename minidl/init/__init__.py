@@ -1,0 +1,87 @@
+"""Initializers: what weights start from.
+
+`laws.py` holds the laws as objects that layers take, `inplace.py` torch.nn.init's functions for the same laws.
+"""
+
+from typing import Any
+
+from .inplace import (
+    calculate_gain,
+    constant_,
+    kaiming_normal_,
+    kaiming_uniform_,
+    normal_,
+    ones_,
+    trunc_normal_,
+    uniform_,
+    xavier_normal_,
+    xavier_uniform_,
+    zeros_,
+)
+from .laws import (
+    BY_NAME,
+    Constant,
+    Custom,
+    Given,
+    HeNormal,
+    HeUniform,
+    Initializer,
+    LecunNormal,
+    LecunUniform,
+    Normal,
+    Ones,
+    TruncatedNormal,
+    Uniform,
+    VarianceScaling,
+    XavierNormal,
+    XavierUniform,
+    Zeros,
+    draw,
+    fans,
+    law,
+    named,
+)
+
+__all__ = [
+    "BY_NAME",
+    "Constant",
+    "Custom",
+    "Given",
+    "HeNormal",
+    "HeUniform",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Normal",
+    "Ones",
+    "TruncatedNormal",
+    "Uniform",
+    "VarianceScaling",
+    "XavierNormal",
+    "XavierUniform",
+    "Zeros",
+    "calculate_gain",
+    "constant_",
+    "draw",
+    "fans",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "law",
+    "named",
+    "normal_",
+    "ones_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
+
+
+def __getattr__(name: str) -> Any:
+    import difflib
+
+    functions = [known for known in globals() if known.endswith("_") and not known.startswith("_")]
+    near = [known for known in functions if known.startswith(name)] or difflib.get_close_matches(name, [*functions, *BY_NAME])
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise AttributeError(f"module 'minidl.init' has no attribute {name!r}{hint}")

@@ -1,0 +1,156 @@
+"""torch.nn.init's functions: they overwrite a Tensor, a Parameter or an array by one of the laws, and return it."""
+
+import functools
+import math
+
+import numpy as np
+
+from ..tensor import Tensor
+from .laws import (
+    Constant,
+    HeNormal,
+    HeUniform,
+    Normal,
+    Ones,
+    TruncatedNormal,
+    Uniform,
+    VarianceScaling,
+    XavierNormal,
+    XavierUniform,
+    Zeros,
+    choice,
+)
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """The factor that torch.nn.init recommends for the standard deviation before an activation.
+
+    Parameters
+    ----------
+    nonlinearity : str
+        "linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu" or a convolution ("conv1d", ...).
+    param : float, optional
+        The negative slope of "leaky_relu", 0.01 if None.
+
+    Examples
+    --------
+    >>> calculate_gain("tanh"), calculate_gain("leaky_relu", 0.2)
+    (1.6666666666666667, 1.3867504905630728)
+    """
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else param
+        if isinstance(slope, bool) or not isinstance(slope, (int, float)):
+            raise ValueError(f"calculate_gain: negative_slope {slope!r} is not a number")
+        return math.sqrt(2 / (1 + slope**2))
+    linear = ("linear", *(f"conv{'_transpose' * t}{d}d" for t in (False, True) for d in (1, 2, 3)))
+    gains = {**dict.fromkeys((*linear, "sigmoid"), 1.0), "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+    choice("nonlinearity", nonlinearity, (*gains, "leaky_relu"))
+    return gains[nonlinearity]
+
+
+def _in_place(law_of):
+    """Makes, of a function that names a law, one that overwrites its first argument by that law."""
+
+    @functools.wraps(law_of)
+    def fill(*args, **kwargs):
+        import inspect  # only here, for it is slow to import
+
+        signature = inspect.signature(law_of)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            hint = ""
+            if {"mean", "std"} & set(kwargs):
+                hint = "; its mean is 0 and its std follows from the shape: for a mean and a std of your own take normal_"
+            raise TypeError(f"{law_of.__name__}(): {error}; the call is {law_of.__name__}{signature}{hint}") from None
+        tensor = bound.args[0]
+        array = tensor.data if isinstance(tensor, Tensor) else tensor
+        if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
+            came = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(tensor).__name__
+            raise TypeError(
+                f"{law_of.__name__} overwrites a Tensor, a Parameter or a float32 or float64 array, got {came}; of a layer, "
+                "pass layer.weight or layer.bias"
+            )
+        if not array.flags.writeable:
+            raise ValueError(f"{law_of.__name__}: the array is read-only; pass a copy")
+        law = law_of(*bound.args, **bound.kwargs)
+        with np.errstate(over="ignore"):
+            values = law(array.shape, bound.arguments.get("generator"), dtype=array.dtype)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{law_of.__name__}: {law} is infinite in {array.dtype}")
+        array[...] = values
+        if isinstance(tensor, Tensor):
+            tensor.changed()
+            if hasattr(tensor, "law"):  # a Parameter
+                tensor.law = law
+        return tensor
+
+    return fill
+
+
+@_in_place
+def uniform_(tensor, a=0.0, b=1.0, generator=None):
+    """Overwrite with `Uniform(a, b)`."""
+    return Uniform(a, b)
+
+
+@_in_place
+def normal_(tensor, mean=0.0, std=1.0, generator=None):
+    """Overwrite with `Normal(mean, std)`."""
+    return Normal(mean, std)
+
+
+@_in_place
+def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
+    """Overwrite with `TruncatedNormal(mean, std, a, b)`."""
+    return TruncatedNormal(mean, std, a, b)
+
+
+@_in_place
+def constant_(tensor, val):
+    """Overwrite with `Constant(val)`."""
+    return Constant(val)
+
+
+@_in_place
+def ones_(tensor):
+    """Overwrite with `Ones()`."""
+    return Ones()
+
+
+@_in_place
+def zeros_(tensor):
+    """Overwrite with `Zeros()`."""
+    return Zeros()
+
+
+@_in_place
+def xavier_uniform_(tensor, gain=1.0, generator=None):
+    """Overwrite with `XavierUniform(gain)`."""
+    return XavierUniform(gain)
+
+
+@_in_place
+def xavier_normal_(tensor, gain=1.0, generator=None):
+    """Overwrite with `XavierNormal(gain)`."""
+    return XavierNormal(gain)
+
+
+@_in_place
+def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+    """Overwrite with a uniform law of variance calculate_gain(nonlinearity, a)^2 / fan."""
+    return _kaiming(HeUniform, "uniform", a, mode, nonlinearity)
+
+
+@_in_place
+def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+    """Overwrite with a normal law of variance calculate_gain(nonlinearity, a)^2 / fan."""
+    return _kaiming(HeNormal, "normal", a, mode, nonlinearity)
+
+
+def _kaiming(he, distribution, a, mode, nonlinearity):
+    choice("mode", mode, ("fan_in", "fan_out"))
+    gain = calculate_gain(nonlinearity, a)
+    if nonlinearity in ("relu", "leaky_relu"):
+        return he(a if nonlinearity == "leaky_relu" else 0.0, mode)
+    return VarianceScaling(gain**2, mode, distribution)
