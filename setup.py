@@ -6,6 +6,7 @@ The extension is optional: where there is no C compiler the install goes on, and
 import sys
 from glob import glob
 
+import numpy as np
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
@@ -17,7 +18,8 @@ kernels = Extension(
     "minidl.kernels._compiled",
     sources=["minidl/kernels/_compiled.pyx", *sorted(glob("csrc/*.c"))],
     depends=sorted(glob("csrc/*.h")),
-    include_dirs=["csrc"],
+    include_dirs=["csrc", np.get_include()],
+    define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     extra_compile_args=[] if sys.platform == "win32" else GCC_FLAGS,
     extra_link_args=[] if sys.platform == "win32" else ["-pthread"],
 )

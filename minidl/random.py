@@ -58,8 +58,18 @@ class Generator:
             raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
         self.seed = int(seed)
         self._key = (self.seed & 0xFFFFFFFF, self.seed >> 32)
-        self.position = 0
+        self._position = 0
         return self
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    @position.setter
+    def position(self, words: int):
+        if not isinstance(words, (int, np.integer)) or not 0 <= words < 1 << 63:
+            raise ValueError(f"position must be a whole number from 0 to 2**63 - 1, got {words!r}")
+        self._position = int(words)
 
     def stream(self, name: str) -> "Generator":
         """The generator of this name. It depends on the seed and the name only, not on what was drawn before.
@@ -78,17 +88,9 @@ class Generator:
         digest = hashlib.blake2b(name.encode(), digest_size=8, key=self.seed.to_bytes(8, "little")).digest()
         return Generator(int.from_bytes(digest, "little"))
 
-    def _draw(self, kernel, size: Size, dtype: DTypeLike, words: int, *law) -> np.ndarray:
-        """An array of samples; `words` says how many words each of them takes."""
-        try:
-            out = np.empty(size, dtype)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"size must be a whole number or a tuple of them, none negative, got {size!r}") from error
-        if not isinstance(self.position, int) or not 0 <= self.position < 1 << 63:
-            raise ValueError(f"position must be a whole number from 0 to 2**63 - 1, got {self.position!r}")
-        if out.size:
-            kernel(out if out.ndim == 1 else out.reshape(-1), self._key, self.position, *law)
-            self.position += words * out.size
+    def _used(self, out: np.ndarray) -> np.ndarray:
+        """Move on by the words that these samples took: one for every four bytes."""
+        self._position += out.nbytes // 4
         return out
 
     def uniform(self, size: Size, low: float = 0.0, high: float = 1.0, dtype: DTypeLike = np.float32) -> np.ndarray:
@@ -116,7 +118,7 @@ class Generator:
         real, low, high = _real(dtype), float(low), float(high)
         if not (low <= high and high - low <= _LARGEST[real]):
             raise ValueError(f"uniform needs finite low <= high in {real.__name__}, got low={low}, high={high}")
-        return self._draw(kernels.uniform, size, real, real().itemsize // 4, low, high)
+        return self._used(kernels.uniform(size, real, self._key, self._position, low, high))
 
     def normal(self, size: Size, mean: float = 0.0, std: float = 1.0, dtype: DTypeLike = np.float32) -> np.ndarray:
         """Normal (Gaussian), by inversion of the distribution function.
@@ -136,7 +138,8 @@ class Generator:
         """
         real = _real(dtype)
         mean, std = _mean_std("normal", mean, std, real)
-        return self._draw(kernels.normal, size, real, real().itemsize // 4, mean, std, 0.0, 0.0, 1.0, -math.inf, math.inf)
+        out = kernels.normal(size, real, self._key, self._position, mean, std, 0.0, 0.0, 1.0, -math.inf, math.inf)
+        return self._used(out)
 
     def truncated_normal(
         self,
@@ -185,8 +188,8 @@ class Generator:
             )
         # In float32 that is so of any interval that is narrow or far out in one tail.
         made = np.float64 if in_a_tail or width < 2**-8 else real
-        out = self._draw(kernels.normal, size, made, np.dtype(made).itemsize // 4, mean, std, p_low, q_high, width, low, high)
-        return out.astype(real, copy=False)
+        out = kernels.normal(size, made, self._key, self._position, mean, std, p_low, q_high, width, low, high)
+        return self._used(out).astype(real, copy=False)
 
     def integers(self, low: int, high: int | None = None, size: Size = ()) -> np.ndarray:
         """Integers uniform on low ... high - 1 (on 0 ... low - 1 where high is None), int64; each exactly as likely.
@@ -208,7 +211,7 @@ class Generator:
             raise TypeError(f"integers takes whole numbers, got low={low!r}, high={high!r}") from None
         if not -(1 << 63) <= low < high <= 1 << 63:
             raise ValueError(f"integers needs low < high, both within int64, got low={low}, high={high}")
-        return self._draw(kernels.integers, size, np.int64, 2, low, (high - low) % (1 << 64))
+        return self._used(kernels.integers(size, self._key, self._position, low, (high - low) % (1 << 64)))
 
     def permutation(self, n: int) -> np.ndarray:
         """The numbers 0 ... n - 1 in random order, int64; every order is as likely as the others.
@@ -220,7 +223,7 @@ class Generator:
         """
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
             raise ValueError(f"permutation takes a whole number from 0, got {n!r}")
-        return self._draw(kernels.permutation, int(n), np.int64, 2)
+        return self._used(kernels.permutation(int(n), self._key, self._position))
 
     def bernoulli(self, size: Size, p: float = 0.5) -> np.ndarray:
         """True with probability p (to 2**-53), bool.

@@ -1,9 +1,17 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 """The door to csrc/: unwraps arrays to pointers, releases the GIL, calls. The same functions as reference.py.
 
-Arguments have been checked by `minidl.kernels`; what each function computes is documented in the reference twin.
+Arguments have been checked by `minidl.kernels` or `minidl.random` (matmul's usual ones are checked here, where it costs least);
+what each function computes is documented in the reference twin.
 """
+cimport numpy as cnp
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from numpy import empty, float32, int64
+
+cnp.import_array()
+
+cdef long long MOST = 1 << 40
 
 
 cdef extern from "isa.h":
@@ -66,71 +74,103 @@ def get_num_threads():
     return threads_get()
 
 
-def philox(key, counter, uint32_t[::1] out):
+def philox(key, counter, cnp.ndarray out):
     cdef philox_key k = philox_key(key[0], key[1])
     cdef uint64_t low = counter[0] | counter[1] << 32, high = counter[2] | counter[3] << 32
+    cdef size_t n = out.size
+    cdef uint32_t *words = <uint32_t *>out.data
     with nogil:
-        sample_words(k, low, high, out.shape[0], &out[0])
+        sample_words(k, low, high, n, words)
 
 
-cdef draw part_of(key, uint64_t position, Py_ssize_t n):
-    return draw(philox_key(key[0], key[1]), position, n)
+cdef cnp.ndarray new_array(size, dtype):
+    """np.empty(size, dtype), in a fraction of its time where size is a plain number and dtype np.float32."""
+    cdef cnp.npy_intp n
+    if type(size) is int and dtype is float32 and 0 <= size < MOST:
+        n = size
+        return cnp.PyArray_EMPTY(1, &n, cnp.NPY_FLOAT32, 0)
+    try:
+        return empty(size, dtype)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"size must be a whole number or a tuple of them, none negative, got {size!r}") from error
 
 
-cdef sample(out, key, uint64_t position, sample_law law, bint normal):
-    cdef float[::1] out32
-    cdef double[::1] out64
-    cdef draw part = part_of(key, position, out.size)
-    if out.itemsize == 4:
-        out32 = out
-        with nogil:
-            (sample_normal_f32 if normal else sample_uniform_f32)(part, law, &out32[0])
-    else:
-        out64 = out
-        with nogil:
-            (sample_normal_f64 if normal else sample_uniform_f64)(part, law, &out64[0])
+cdef draw part_of(tuple key, uint64_t position, cnp.ndarray out):
+    return draw(philox_key(key[0], key[1]), position, out.size)
 
 
-def uniform(out, key, uint64_t position, double low, double high):
-    sample(out, key, position, sample_law(low, high, 0, 0, 0, 0, 0), False)
-
-
-def normal(out, key, uint64_t position, double mean, double std, double p_low, double q_high, double width, double low,
-           double high):
-    sample(out, key, position, sample_law(low, high, mean, std, p_low, q_high, width), True)
-
-
-def integers(int64_t[::1] out, key, uint64_t position, int64_t low, uint64_t range):
-    cdef draw part = part_of(key, position, out.shape[0])
+cdef cnp.ndarray sample(size, real, tuple key, uint64_t position, sample_law law, bint normal):
+    cdef cnp.ndarray out = new_array(size, real)
+    cdef draw part = part_of(key, position, out)
+    cdef void *samples = out.data
+    cdef bint single = out.itemsize == 4
     with nogil:
-        sample_integers(part, low, range, &out[0])
+        if single:
+            (sample_normal_f32 if normal else sample_uniform_f32)(part, law, <float *>samples)
+        else:
+            (sample_normal_f64 if normal else sample_uniform_f64)(part, law, <double *>samples)
+    return out
 
 
-def permutation(int64_t[::1] out, key, uint64_t position):
-    cdef draw part = part_of(key, position, out.shape[0])
+def uniform(size, real, tuple key, uint64_t position, double low, double high):
+    return sample(size, real, key, position, sample_law(low, high, 0, 0, 0, 0, 0), False)
+
+
+def normal(size, real, tuple key, uint64_t position, double mean, double std, double p_low, double q_high, double width,
+           double low, double high):
+    return sample(size, real, key, position, sample_law(low, high, mean, std, p_low, q_high, width), True)
+
+
+def integers(size, tuple key, uint64_t position, int64_t low, uint64_t range):
+    cdef cnp.ndarray out = new_array(size, int64)
+    cdef draw part = part_of(key, position, out)
+    cdef int64_t *samples = <int64_t *>out.data
     with nogil:
-        sample_permutation(part, &out[0])
+        sample_integers(part, low, range, samples)
+    return out
 
 
-def matmul(a, b, out):
-    cdef const float[:, :] a32, b32
-    cdef float[:, :] c32
-    cdef const double[:, :] a64, b64
-    cdef double[:, :] c64
-    cdef int failed
-    if a.itemsize == 4:
-        a32, b32, c32 = a, b, out
-        with nogil:
-            failed = matmul_f32(a32.shape[0], b32.shape[1], a32.shape[1],
-                                &a32[0, 0], a32.strides[0] // 4, a32.strides[1] // 4,
-                                &b32[0, 0], b32.strides[0] // 4, b32.strides[1] // 4,
-                                &c32[0, 0], c32.strides[0] // 4, c32.strides[1] // 4)
-    else:
-        a64, b64, c64 = a, b, out
-        with nogil:
-            failed = matmul_f64(a64.shape[0], b64.shape[1], a64.shape[1],
-                                &a64[0, 0], a64.strides[0] // 8, a64.strides[1] // 8,
-                                &b64[0, 0], b64.strides[0] // 8, b64.strides[1] // 8,
-                                &c64[0, 0], c64.strides[0] // 8, c64.strides[1] // 8)
+def permutation(n, tuple key, uint64_t position):
+    cdef cnp.ndarray out = new_array(n, int64)
+    cdef draw part = part_of(key, position, out)
+    cdef int64_t *samples = <int64_t *>out.data
+    with nogil:
+        sample_permutation(part, samples)
+    return out
+
+
+cdef bint is_plain(cnp.ndarray x) noexcept:
+    """Whether x is a matrix as csrc takes it: 2-D, not empty, of aligned numbers, whole steps apart, in the usual byte order."""
+    cdef Py_ssize_t size
+    if x.ndim != 2 or not cnp.PyArray_ISBEHAVED_RO(x) or x.shape[0] == 0 or x.shape[1] == 0:
+        return False
+    size = x.itemsize
+    return x.strides[0] % size == 0 and x.strides[1] % size == 0
+
+
+def matmul(a, b, out=None):
+    """a @ b, put into `out` or a new array; None, and nothing done, where the operands are not as csrc takes them."""
+    if not (cnp.PyArray_Check(a) and cnp.PyArray_Check(b)):
+        return None
+    cdef cnp.ndarray x = a, y = b, z
+    cdef int failed, kind = cnp.PyArray_TYPE(x)
+    if not (is_plain(x) and is_plain(y) and x.shape[1] == y.shape[0] and cnp.PyArray_TYPE(y) == kind
+            and (kind == cnp.NPY_FLOAT32 or kind == cnp.NPY_FLOAT64)):
+        return None
+    cdef cnp.npy_intp *shape = [x.shape[0], y.shape[1]]
+    z = cnp.PyArray_EMPTY(2, shape, kind, 0) if out is None else out
+    cdef Py_ssize_t m = x.shape[0], n = y.shape[1], k = x.shape[1], size = x.itemsize
+    cdef Py_ssize_t x_row = x.strides[0] // size, x_column = x.strides[1] // size
+    cdef Py_ssize_t y_row = y.strides[0] // size, y_column = y.strides[1] // size
+    cdef Py_ssize_t z_row = z.strides[0] // size, z_column = z.strides[1] // size
+    cdef void *p = x.data
+    cdef void *q = y.data
+    cdef void *r = z.data
+    with nogil:
+        if size == 4:
+            failed = matmul_f32(m, n, k, <float *>p, x_row, x_column, <float *>q, y_row, y_column, <float *>r, z_row, z_column)
+        else:
+            failed = matmul_f64(m, n, k, <double *>p, x_row, x_column, <double *>q, y_row, y_column, <double *>r, z_row, z_column)
     if failed:
         raise MemoryError(f"matmul of {a.shape} and {b.shape}: no memory for the packing buffers")
+    return z

@@ -86,22 +86,30 @@ def bits53(word):
     return high.astype(FLOAT64) * FLOAT64(2.0**26) + low.astype(FLOAT64)
 
 
+def new_array(size, dtype):
+    try:
+        return np.empty(size, dtype)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"size must be a whole number or a tuple of them, none negative, got {size!r}") from error
+
+
 # Uniform
 
 
-def uniform(out, key, position, low, high):
+def uniform(size, real, key, position, low, high):
     """low + (high - low) u, with u uniform on the multiples of 2^-24 (float32) or 2^-53 (float64) in [0, 1).
 
     One word a sample in float32, two in float64. Where rounding reaches `high`, the largest number below it is taken.
     """
-    real = out.dtype.type
+    out = new_array(size, real)
     if real is FLOAT32:
         u = (words(key, position, out.size) >> np.uint32(8)).astype(FLOAT32) * FLOAT32(2.0**-24)
     else:
         u = bits53(words(key, position, 2 * out.size)) * FLOAT64(2.0**-53)
     low, high = real(low), real(high)
     x = low + (high - low) * u
-    out[:] = np.where(x < high, x, np.nextafter(high, low))
+    out.flat = np.where(x < high, x, np.nextafter(high, low))
+    return out
 
 
 # Normal
@@ -229,13 +237,13 @@ def quantile(p, q):
     return np.where(inside, c * middle[0], np.where(c < 0, -above, above)) / np.where(inside, middle[1], below)
 
 
-def normal(out, key, position, mean, std, p_low, q_high, width, low, high):
+def normal(size, real, key, position, mean, std, p_low, q_high, width, low, high):
     """mean + std quantile(p), kept in [low, high], with p uniform on [p_low, p_low + width] and q_high = 1 - p_low - width.
 
     The whole normal law has p_low = q_high = 0 and width = 1. One word a sample in float32, two in float64; a word of b bits
     k gives the fraction (k + 1/2)/2^b, so it reaches 2^-33 or 2^-54 from each end: 6.2 or 8.3 standard deviations.
     """
-    real = out.dtype.type
+    out = new_array(size, real)
     if real is FLOAT32:
         word = words(key, position, out.size)
         p, q = ((k.astype(FLOAT32) + FLOAT32(0.5)) * FLOAT32(2.0**-32) for k in (word, ~word))
@@ -243,7 +251,8 @@ def normal(out, key, position, mean, std, p_low, q_high, width, low, high):
         word = words(key, position, 2 * out.size)
         p, q = ((bits53(k) + 0.5) * FLOAT64(2.0**-53) for k in (word, ~word))
     x = real(mean) + real(std) * quantile(real(p_low) + real(width) * p, real(q_high) + real(width) * q)
-    out[:] = np.minimum(np.maximum(x, real(low)), real(high))
+    out.flat = np.minimum(np.maximum(x, real(low)), real(high))
+    return out
 
 
 # Integers
@@ -280,15 +289,19 @@ def below(key, position, n, ranges):
     return np.where(ranges == 0, x, high)
 
 
-def integers(out, key, position, low, range):
+def integers(size, key, position, low, range):
     """low + an integer uniform on 0 ... range - 1; two words a sample."""
+    out = new_array(size, np.int64)
     ranges = np.full(out.size, range, np.uint64)
-    out[:] = (np.uint64(low & 0xFFFFFFFFFFFFFFFF) + below(key, position, out.size, ranges)).view(np.int64)
+    out.flat = (np.uint64(low & 0xFFFFFFFFFFFFFFFF) + below(key, position, out.size, ranges)).view(np.int64)
+    return out
 
 
-def permutation(out, key, position):
+def permutation(n, key, position):
     """A random order of 0 ... n - 1: the shuffle of Fisher and Yates, inside out; two words an element."""
-    places = below(key, position, out.size, np.arange(1, out.size + 1, dtype=np.uint64))
+    out = np.empty(n, np.int64)
+    places = below(key, position, n, np.arange(1, n + 1, dtype=np.uint64))
     for i, place in enumerate(places):
         out[i] = out[place]
         out[place] = i
+    return out
