@@ -15,15 +15,23 @@ typedef struct {
 /* The words that are made at once: those of 16 counters. */
 enum { PHILOX_GROUP = 64 };
 
-/* What matmul takes from an instruction set, see microkernel.h. `run` makes a tile of C of at most mr rows and nr columns:
- * C = (accumulate ? C : 0) + A B, with A of any strides and unit column stride in B and C. `transpose` turns a block of
- * at most `lanes` rows of `lanes` numbers. */
+/* What matmul takes from an instruction set, see microkernel.h. `run` makes a tile of C of at most mr rows and nr columns (or
+ * of one row and ROW_VECTORS vectors): C = (accumulate ? C : 0) + A B, with A of any strides and unit column stride in B and C.
+ * `pack` makes a sliver: `width` rows, stored column after column, those from `rows` on as zeros; it may write up to `lanes`
+ * numbers past its end. */
+enum { ROW_VECTORS = 8 };
+
+/* `dots` multiplies one row with columns that lie in order: DOT_BYTES of chains for each element, DOT_SUMS vectors at once. */
+enum { DOT_BYTES = 128, DOT_SUMS = 8 };
+
 #define MICROKERNEL(REAL)                                                                                                  \
     struct {                                                                                                               \
         size_t mr, nr, lanes;                                                                                              \
         void (*run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column,             \
                     const REAL *b, ptrdiff_t b_row, REAL *c, ptrdiff_t c_row, int accumulate);                             \
-        void (*transpose)(size_t rows, const REAL *from, ptrdiff_t from_row, REAL *to, ptrdiff_t to_row);                  \
+        void (*dots)(size_t columns, size_t k, const REAL *a, const REAL *b, ptrdiff_t b_column, REAL *c, ptrdiff_t c_column); \
+        void (*pack)(size_t rows, size_t depth, size_t width, const REAL *x, ptrdiff_t x_row, ptrdiff_t x_column,          \
+                     REAL *out);                                                                                           \
     }
 typedef MICROKERNEL(float) microkernel_f32;
 typedef MICROKERNEL(double) microkernel_f64;
@@ -53,8 +61,8 @@ typedef struct {
 } isa_table;
 
 /* How an isa_*.c file fills in its microkernels. */
-#define TILE_f32 {MR_OF_f32, NV_OF_f32 * LANES_OF_f32, LANES_OF_f32, run_f32, transpose_f32}
-#define TILE_f64 {MR_OF_f64, NV_OF_f64 * LANES_OF_f64, LANES_OF_f64, run_f64, transpose_f64}
+#define TILE_f32 {MR_OF_f32, NV_OF_f32 * LANES_OF_f32, LANES_OF_f32, run_f32, dots_f32, pack_f32}
+#define TILE_f64 {MR_OF_f64, NV_OF_f64 * LANES_OF_f64, LANES_OF_f64, run_f64, dots_f64, pack_f64}
 
 extern const isa_table isa_generic, isa_avx2, isa_avx512, isa_neon;
 

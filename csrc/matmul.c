@@ -6,19 +6,22 @@
 #include "isa.h"
 #include "threads.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Blocks, in elements: a KC-deep panel of B (NC wide) stays in the last caches, a block of A (MC x KC) in the second,
- * a sliver of B (KC x nr) in the first. MC and NC are multiples of every microkernel's mr and nr. */
-enum { KC = 384, MC = 240, NC = 2048 };
+/* The largest blocks, in elements: a KC-deep panel of B (NC wide) stays in the last caches, a block of A (MC x KC) in the
+ * second, a sliver of B (KC x nr) in the first. */
+enum { KC = 400, MC = 264, NC = 1024 };
 
 /* Below this many multiply-adds a second thread costs more than it brings. */
 enum { WORK_PER_THREAD = 1 << 22 };
 
 /* A is left unpacked if it has at most UNPACKED elements or meets at most UNPACKED_LENGTH columns of B; B, if its rows lie in
  * order and meet at most UNPACKED_LENGTH rows of A. */
-enum { UNPACKED = 1 << 16, UNPACKED_LENGTH = 128 };
+enum { UNPACKED = 1 << 16, UNPACKED_LENGTH = 64 };
+
+enum { CACHE_LINE = 64 };
 
 /* At least mr * nr of every microkernel. */
 enum { LARGEST_TILE = 12 * 32 };
@@ -26,6 +29,13 @@ enum { LARGEST_TILE = 12 * 32 };
 static size_t least(size_t x, size_t y)
 {
     return x < y ? x : y;
+}
+
+/* The length of equal blocks of at most (about) `most`, in whole grains: without a short one at the end. */
+static size_t block(size_t length, size_t most, size_t grain)
+{
+    size_t blocks = (length + most - 1) / most, each = (length + blocks - 1) / blocks;
+    return (each + grain - 1) / grain * grain;
 }
 
 #define SUFFIX f32

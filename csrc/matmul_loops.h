@@ -23,37 +23,18 @@ static NAME(matrix) NAME(transposed)(NAME(matrix) x)
     return (NAME(matrix)){x.data, x.column, x.row};
 }
 
-/* Packs a length x depth matrix in slivers of `width` rows, each stored column after column; the last is filled up with
- * zeros. B is packed by the same function, seen transposed. */
-static void NAME(pack)(const NAME(microkernel) *kernel, NAME(matrix) x, size_t length, size_t depth, size_t width, REAL *out)
+/* Packs a length x depth matrix in slivers of `width` rows. B is packed by the same function, seen transposed. */
+static void NAME(pack)(NAME(matrix) x, size_t length, size_t depth, size_t width, REAL *out)
 {
-    size_t lanes = kernel->lanes;
-    for (size_t i = 0; i < length; i += width, out += width * depth) {
-        size_t rows = length - i < width ? length - i : width, p = 0;
-        if (x.row == 1 && rows == width) {
-            for (; p < depth; p++)
-                memcpy(out + p * width, NAME(at)(x, i, p).data, width * sizeof *out);
-        } else if (x.column == 1 && width % lanes == 0) {
-            for (; p + lanes <= depth; p += lanes)
-                for (size_t r = 0; r < width; r += lanes)
-                    kernel->transpose(r < rows ? least(rows - r, lanes) : 0, NAME(at)(x, i + r, p).data, x.row,
-                                      out + p * width + r, (ptrdiff_t)width);
-        }
-        for (; p < depth; p++) {
-            const REAL *from = NAME(at)(x, i, p).data;
-            for (size_t r = 0; r < rows; r++)
-                out[p * width + r] = from[(ptrdiff_t)r * x.row];
-            for (size_t r = rows; r < width; r++)
-                out[p * width + r] = 0;
-        }
-    }
+    for (size_t i = 0; i < length; i += width, out += width * depth)
+        isa_current()->SUFFIX.pack(least(length - i, width), depth, width, NAME(at)(x, i, 0).data, x.row, x.column, out);
 }
 
 /* One tile of C. The microkernel writes whole vectors with unit column stride: other tiles go through a copy. */
 static void NAME(tile)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, NAME(matrix) a, const REAL *b,
                        ptrdiff_t b_row, NAME(matrix) c, int accumulate)
 {
-    size_t lanes = kernel->lanes, vectors = columns <= lanes ? 1 : kernel->nr / lanes;
+    size_t lanes = kernel->lanes, vectors = (columns + lanes - 1) / lanes;
     if (columns == vectors * lanes && c.column == 1) {
         kernel->run(rows, vectors, depth, a.data, a.row, a.column, b, b_row, c.data, c.row, accumulate);
         return;
@@ -70,48 +51,68 @@ static void NAME(tile)(const NAME(microkernel) *kernel, size_t rows, size_t colu
             *NAME(at)(c, i, j).data = copy[(ptrdiff_t)i * width + (ptrdiff_t)j];
 }
 
+/* Asks for the next tile of C while this one is made. */
+static void NAME(prefetch)(NAME(matrix) c, size_t rows)
+{
+    for (size_t i = 0; i < rows; i++) {
+        __builtin_prefetch(NAME(at)(c, i, 0).data);
+        __builtin_prefetch(NAME(at)(c, i, 0).data + CACHE_LINE / sizeof(REAL));
+    }
+}
+
 /* C = A B in one thread. */
 static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b, NAME(matrix) c)
 {
     const NAME(microkernel) *kernel = &isa_current()->SUFFIX;
-    size_t mr = kernel->mr, nr = kernel->nr, depth_most = least(k, KC);
+    if (m == 1 && a.column == 1 && b.row == 1 && b.column != 1) { /* columns of B that lie in order: nothing to gain from a tile */
+        kernel->dots(n, k, a.data, b.data, b.column, c.data, c.column);
+        return 0;
+    }
+    size_t mr = kernel->mr, nr = m == 1 ? ROW_VECTORS * kernel->lanes : kernel->nr, line = CACHE_LINE / sizeof(REAL);
+    nr = least(nr, block(n, n, kernel->lanes)); /* no wider than C */
+    size_t mc = block(m, MC, mr), nc = block(n, NC, nr), kc = block(k, KC, 1);
     int pack_a = m * k > UNPACKED && n > UNPACKED_LENGTH, pack_b = b.column != 1 || m > UNPACKED_LENGTH;
-    size_t a_size = pack_a ? (least(m, MC) + mr - 1) * depth_most : 0;
-    size_t b_size = pack_b ? (least(n, NC) + nr - 1) * depth_most : nr * depth_most;
-    REAL *packed_a = malloc((a_size + b_size) * sizeof *packed_a), *packed_b = packed_a + a_size;
-    if (!packed_a)
+    int whole_panel = pack_b && m > mc; /* otherwise one sliver at a time, just before it is read */
+    size_t b_size = ((whole_panel ? nc : nr) * kc + line - 1) / line * line, a_size = pack_a ? mc * kc + kernel->lanes : 0;
+    void *buffer = malloc((b_size + a_size + line) * sizeof(REAL));
+    if (!buffer)
         return -1;
+    /* From the beginning of a cache line, so that no vector of B straddles two. */
+    REAL *packed_b = (REAL *)(((uintptr_t)buffer + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE), *packed_a = packed_b + b_size;
 
-    for (size_t jc = 0; jc < n; jc += NC) { /* 5th loop: columns of B and C */
-        size_t width = least(n - jc, NC);
-        for (size_t pc = 0; pc < k; pc += KC) { /* 4th loop: the depth */
-            size_t depth = least(k - pc, KC);
+    for (size_t jc = 0; jc < n; jc += nc) { /* 5th loop: columns of B and C */
+        size_t width = least(n - jc, nc);
+        for (size_t pc = 0; pc < k; pc += kc) { /* 4th loop: the depth */
+            size_t depth = least(k - pc, kc);
             NAME(matrix) panel = NAME(at)(b, pc, jc);
-            if (pack_b)
-                NAME(pack)(kernel, NAME(transposed)(panel), width, depth, nr, packed_b);
-            for (size_t ic = 0; ic < m; ic += MC) { /* 3rd loop: rows of A and C */
-                size_t height = least(m - ic, MC);
-                NAME(matrix) block = NAME(at)(a, ic, pc);
+            if (whole_panel)
+                NAME(pack)(NAME(transposed)(panel), width, depth, nr, packed_b);
+            for (size_t ic = 0; ic < m; ic += mc) { /* 3rd loop: rows of A and C */
+                size_t height = least(m - ic, mc);
+                NAME(matrix) part = NAME(at)(a, ic, pc);
                 if (pack_a)
-                    NAME(pack)(kernel, block, height, depth, mr, packed_a);
+                    NAME(pack)(part, height, depth, mr, packed_a);
                 for (size_t jr = 0; jr < width; jr += nr) { /* 2nd loop: slivers of B */
                     size_t columns = least(width - jr, nr);
-                    const REAL *sliver = pack_b ? packed_b + jr * depth : NAME(at)(panel, 0, jr).data;
-                    ptrdiff_t sliver_row = pack_b ? (ptrdiff_t)nr : b.row;
-                    if (!pack_b && columns < nr) { /* filled up with zeros */
-                        NAME(pack)(kernel, NAME(transposed)(NAME(at)(panel, 0, jr)), columns, depth, nr, packed_b);
+                    const REAL *sliver = NAME(at)(panel, 0, jr).data;
+                    ptrdiff_t sliver_row = b.row;
+                    if (whole_panel) {
+                        sliver = packed_b + jr * depth, sliver_row = (ptrdiff_t)nr;
+                    } else if (pack_b || columns % kernel->lanes) { /* the last vector is read whole: filled up with zeros */
+                        NAME(pack)(NAME(transposed)(NAME(at)(panel, 0, jr)), columns, depth, nr, packed_b);
                         sliver = packed_b, sliver_row = (ptrdiff_t)nr;
                     }
                     for (size_t ir = 0; ir < height; ir += mr) { /* 1st loop: slivers of A */
-                        NAME(matrix) rows = pack_a ? (NAME(matrix)){packed_a + ir * depth, 1, (ptrdiff_t)mr} : NAME(at)(block, ir, 0);
-                        NAME(tile)(kernel, least(height - ir, mr), columns, depth, rows, sliver, sliver_row,
-                                   NAME(at)(c, ic + ir, jc + jr), pc > 0);
+                        NAME(matrix) rows = pack_a ? (NAME(matrix)){packed_a + ir * depth, 1, (ptrdiff_t)mr} : NAME(at)(part, ir, 0);
+                        NAME(matrix) tile = NAME(at)(c, ic + ir, jc + jr);
+                        NAME(prefetch)(NAME(at)(tile, mr, 0), ir + mr < height ? least(height - ir - mr, mr) : 0);
+                        NAME(tile)(kernel, least(height - ir, mr), columns, depth, rows, sliver, sliver_row, tile, pc > 0);
                     }
                 }
             }
         }
     }
-    free(packed_a);
+    free(buffer);
     return 0;
 }
 

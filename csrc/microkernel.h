@@ -8,6 +8,8 @@
  * matmul_loops.h. */
 #include "isa.h"
 
+#include <string.h>
+
 #ifndef PASTE
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
@@ -24,22 +26,22 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
                                                              ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
                                                              ptrdiff_t b_row, REAL *c, ptrdiff_t c_row, int accumulate)
 {
-    VEC sum[MR][NV];
+    VEC sum[MR][ROW_VECTORS];
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (size_t j = 0; j < vectors; j++)
             sum[i][j] = accumulate ? LOAD(c + (ptrdiff_t)i * c_row + j * LANES) : BROADCAST(0);
 
     for (; k; k--, a += a_column, b += b_row) {
-        VEC row[NV];
-#pragma GCC unroll 4
+        VEC row[ROW_VECTORS];
+#pragma GCC unroll 8
         for (size_t j = 0; j < vectors; j++)
             row[j] = LOAD(b + j * LANES);
 #pragma GCC unroll 16
         for (size_t i = 0; i < rows; i++) {
             VEC element = BROADCAST(a[(ptrdiff_t)i * a_row]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
             for (size_t j = 0; j < vectors; j++)
                 sum[i][j] = FMA(element, row[j], sum[i][j]);
         }
@@ -47,31 +49,88 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
 
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (size_t j = 0; j < vectors; j++)
             STORE(c + (ptrdiff_t)i * c_row + j * LANES, sum[i][j]);
 }
 
-/* Calls the tile that was compiled for this many rows and vectors (1 or NV). */
+/* Calls the tile that was compiled for this many rows and vectors. */
 static void NAME(run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
                       ptrdiff_t b_row, REAL *c, ptrdiff_t c_row, int accumulate)
 {
-#define CASE(r)                                                                            \
-    case r:                                                                                \
-        if (r <= MR && vectors == 1)                                                       \
-            NAME(tile)(r, 1, k, a, a_row, a_column, b, b_row, c, c_row, accumulate);       \
-        else if (r <= MR)                                                                  \
-            NAME(tile)(r, NV, k, a, a_row, a_column, b, b_row, c, c_row, accumulate);      \
+#define CASE(r, v)                                                                         \
+    case 16 * r + v:                                                                       \
+        if (v <= (r == 1 ? ROW_VECTORS : r <= MR ? NV : 0))                                \
+            NAME(tile)(r, v, k, a, a_row, a_column, b, b_row, c, c_row, accumulate);       \
         break;
-    switch (rows) {
-        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+#define CASES(r) CASE(r, 1) CASE(r, 2) CASE(r, 3) CASE(r, 4)
+    switch (16 * rows + vectors) {
+        CASES(1) CASE(1, 5) CASE(1, 6) CASE(1, 7) CASE(1, 8)
+        CASES(2) CASES(3) CASES(4) CASES(5) CASES(6) CASES(7) CASES(8) CASES(9) CASES(10) CASES(11) CASES(12)
     }
+#undef CASES
 #undef CASE
+}
+
+/* One row times `columns` columns that lie in order, each b_column after the one before. Here vectors run along k: every
+ * element is made of CHAINS chains, one for each k modulo CHAINS, which are then added by halves. The bits are those of
+ * every instruction set, but not those of `run`. */
+static inline __attribute__((always_inline)) void NAME(dot_group)(const size_t columns, size_t k, const REAL *a, const REAL *b,
+                                                                  ptrdiff_t b_column, REAL *c, ptrdiff_t c_column)
+{
+    enum { CHAINS = DOT_BYTES / sizeof(REAL), VECTORS = CHAINS / LANES };
+    VEC sum[DOT_SUMS / VECTORS][VECTORS];
+#pragma GCC unroll 8
+    for (size_t j = 0; j < columns; j++)
+#pragma GCC unroll 8
+        for (size_t v = 0; v < VECTORS; v++)
+            sum[j][v] = BROADCAST(0);
+
+    size_t p = 0, rest = k % CHAINS;
+    for (; p < k - rest; p += CHAINS)
+#pragma GCC unroll 8
+        for (size_t v = 0; v < VECTORS; v++)
+#pragma GCC unroll 8
+            for (size_t j = 0; j < columns; j++)
+                sum[j][v] = FMA(LOAD(a + p + v * LANES), LOAD(b + (ptrdiff_t)j * b_column + (ptrdiff_t)(p + v * LANES)), sum[j][v]);
+#pragma GCC unroll 8
+    for (size_t v = 0; v < VECTORS; v++, p += LANES) {
+        if (p + LANES > k)
+            break;
+#pragma GCC unroll 8
+        for (size_t j = 0; j < columns; j++)
+            sum[j][v] = FMA(LOAD(a + p), LOAD(b + (ptrdiff_t)j * b_column + (ptrdiff_t)p), sum[j][v]);
+    }
+
+#pragma GCC unroll 8
+    for (size_t j = 0; j < columns; j++) {
+        REAL chain[CHAINS];
+        for (size_t v = 0; v < VECTORS; v++)
+            STORE(chain + v * LANES, sum[j][v]);
+        for (size_t q = p; q < k; q++) {
+            VEC last = FMA(BROADCAST(a[q]), BROADCAST(b[(ptrdiff_t)j * b_column + (ptrdiff_t)q]), BROADCAST(chain[q % CHAINS]));
+            memcpy(chain + q % CHAINS, &last, sizeof *chain);
+        }
+#pragma GCC unroll 8
+        for (size_t half = CHAINS / 2; half; half /= 2)
+            for (size_t i = 0; i < half; i++)
+                chain[i] += chain[i + half];
+        c[(ptrdiff_t)j * c_column] = chain[0];
+    }
+}
+
+static void NAME(dots)(size_t columns, size_t k, const REAL *a, const REAL *b, ptrdiff_t b_column, REAL *c, ptrdiff_t c_column)
+{
+    enum { GROUP = DOT_SUMS * LANES * sizeof(REAL) / DOT_BYTES };
+    for (; columns >= GROUP; columns -= GROUP, b += GROUP * b_column, c += GROUP * c_column)
+        NAME(dot_group)(GROUP, k, a, b, b_column, c, c_column);
+    for (; columns; columns--, b += b_column, c += c_column)
+        NAME(dot_group)(1, k, a, b, b_column, c, c_column);
 }
 
 /* Turns `rows` rows of LANES numbers into columns, with zeros in place of the rows from `rows` on. With L = LANES: interleaving
  * row i and row i + L/2 gives rows 2 i and 2 i + 1; after log2 L such shuffles every number is where it belongs. */
-static void NAME(transpose)(size_t rows, const REAL *from, ptrdiff_t from_row, REAL *to, ptrdiff_t to_row)
+static inline void NAME(transpose)(size_t rows, const REAL *from, ptrdiff_t from_row, REAL *to, ptrdiff_t to_row)
 {
     VEC x[LANES], y[LANES];
     for (size_t i = 0; i < LANES; i++)
@@ -90,6 +149,31 @@ static void NAME(transpose)(size_t rows, const REAL *from, ptrdiff_t from_row, R
 #pragma GCC unroll 16
     for (size_t i = 0; i < LANES; i++)
         STORE(to + (ptrdiff_t)i * to_row, x[i]);
+}
+
+/* A sliver of at most `width` rows, in the order in which a tile reads it. */
+static void NAME(pack)(size_t rows, size_t depth, size_t width, const REAL *x, ptrdiff_t x_row, ptrdiff_t x_column, REAL *out)
+{
+    size_t p = 0;
+    if (x_column == 1) {
+        size_t whole = depth / LANES * LANES;
+        for (size_t r = (width + LANES - 1) / LANES * LANES; r; r -= LANES) { /* the last first: it writes too much */
+            size_t begin = r - LANES, n = begin >= rows ? 0 : rows - begin < LANES ? rows - begin : LANES;
+            for (p = 0; p < whole; p += LANES)
+                NAME(transpose)(n, x + (ptrdiff_t)begin * x_row + (ptrdiff_t)p, x_row, out + p * width + begin, (ptrdiff_t)width);
+        }
+    }
+    for (; p < depth; p++) {
+        const REAL *from = x + (ptrdiff_t)p * x_column;
+        size_t r = 0;
+        if (x_row == 1)
+            for (; r + LANES <= rows; r += LANES)
+                STORE(out + p * width + r, LOAD(from + r));
+        for (; r < rows; r++)
+            out[p * width + r] = from[(ptrdiff_t)r * x_row];
+        for (; r < width; r++)
+            out[p * width + r] = 0;
+    }
 }
 
 enum { NAME(MR_OF) = MR, NAME(LANES_OF) = LANES, NAME(NV_OF) = NV };
