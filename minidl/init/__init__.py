@@ -1,10 +1,14 @@
 """Initializers: what weights start from.
 
-`laws.py` holds the laws as objects that layers take, `inplace.py` torch.nn.init's functions for the same laws.
+`laws.py` holds the laws as objects that layers take, `inplace.py` torch.nn.init's functions for the same laws, `presets.py`
+other frameworks' defaults, and `check.py` tells whether a law of one's own is right. How they reach the parameters of a model,
+by name and rule, is `nn/initialize.py`.
 """
 
 from typing import Any
 
+from . import presets
+from .check import check
 from .inplace import (
     calculate_gain,
     constant_,
@@ -28,8 +32,10 @@ from .laws import (
     Initializer,
     LecunNormal,
     LecunUniform,
+    Moments,
     Normal,
     Ones,
+    Origin,
     TruncatedNormal,
     Uniform,
     VarianceScaling,
@@ -52,8 +58,10 @@ __all__ = [
     "Initializer",
     "LecunNormal",
     "LecunUniform",
+    "Moments",
     "Normal",
     "Ones",
+    "Origin",
     "TruncatedNormal",
     "Uniform",
     "VarianceScaling",
@@ -61,6 +69,7 @@ __all__ = [
     "XavierUniform",
     "Zeros",
     "calculate_gain",
+    "check",
     "constant_",
     "draw",
     "fans",
@@ -70,6 +79,7 @@ __all__ = [
     "named",
     "normal_",
     "ones_",
+    "presets",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from ..random import as_generator
 from ..tensor import Tensor
 from .laws import (
     Constant,
@@ -12,6 +13,7 @@ from .laws import (
     HeUniform,
     Normal,
     Ones,
+    Origin,
     TruncatedNormal,
     Uniform,
     VarianceScaling,
@@ -74,15 +76,19 @@ def _in_place(law_of):
         if not array.flags.writeable:
             raise ValueError(f"{law_of.__name__}: the array is read-only; pass a copy")
         law = law_of(*bound.args, **bound.kwargs)
+        rng = as_generator(bound.arguments.get("generator"))
+        origin = Origin(rng.seed, rng.position)
+        # A parameter's own fans, but not for a vector, which torch.nn.init says has none.
+        fan_in, fan_out = (getattr(tensor, "fans", None) if array.ndim > 1 else None) or (None, None)
         with np.errstate(over="ignore"):
-            values = law(array.shape, bound.arguments.get("generator"), dtype=array.dtype)
+            values = law(array.shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=array.dtype)
         if not np.isfinite(values).all():
             raise ValueError(f"{law_of.__name__}: {law} is infinite in {array.dtype}")
         array[...] = values
         if isinstance(tensor, Tensor):
             tensor.changed()
-            if hasattr(tensor, "law"):  # a Parameter
-                tensor.law = law
+            if hasattr(tensor, "law") and hasattr(tensor, "origin"):  # a Parameter
+                tensor.law, tensor.origin = law, origin
         return tensor
 
     return fill

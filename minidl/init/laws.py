@@ -8,7 +8,7 @@ sampling itself is in `random.py`.
 import contextlib
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -20,8 +20,20 @@ Shape = tuple[int, ...]
 Fans = tuple[int, int] | None
 
 
+class Moments(NamedTuple):
+    """What is known of the values of an array: None for what is not."""
+
+    mean: float | None = None
+    std: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
 class Initializer:
-    """A law and its parameters, which never change. Subclasses say in `sample` how an array is made.
+    """A law and its parameters, which never change.
+
+    Subclasses say in `sample` how an array is made and, where theory knows them, in `moments` its mean, standard deviation and
+    bounds.
 
     Examples
     --------
@@ -50,6 +62,9 @@ class Initializer:
 
     def __hash__(self):
         return hash((type(self), *vars(self).values()))
+
+    def __deepcopy__(self, memo):
+        return self
 
     def __call__(
         self,
@@ -83,7 +98,18 @@ class Initializer:
         return self.sample(shape, known, as_generator(rng), np.dtype(dtype))
 
     def sample(self, shape: Shape, fans: Fans, rng: Generator, dtype: np.dtype) -> np.ndarray:
+        """An array of this shape and dtype. `fans` is (fan_in, fan_out), or None where neither layer nor shape has any."""
         raise NotImplementedError
+
+    def moments(self, shape: Shape, fans: Fans) -> Moments:
+        """Mean, standard deviation and bounds of an element of such an array, by theory.
+
+        Examples
+        --------
+        >>> XavierUniform().moments((400, 500), fans=(500, 400)).std  # sqrt(2 / 900)
+        0.04714045207910317
+        """
+        return Moments()
 
 
 def fans(shape: Shape) -> Fans:
@@ -113,6 +139,9 @@ class Constant(Initializer):
     def sample(self, shape, fans, rng, dtype):
         return np.full(shape, self.value, dtype)
 
+    def moments(self, shape, fans):
+        return Moments(self.value, 0.0, self.value, self.value)
+
 
 class Zeros(Initializer):
     """Every element is 0: the usual start of a bias. As weights they let no gradient through, so nothing before learns."""
@@ -120,12 +149,18 @@ class Zeros(Initializer):
     def sample(self, shape, fans, rng, dtype):
         return np.zeros(shape, dtype)
 
+    def moments(self, shape, fans):
+        return Moments(0.0, 0.0, 0.0, 0.0)
+
 
 class Ones(Initializer):
     """Every element is 1: the usual start of the scale in batch norm."""
 
     def sample(self, shape, fans, rng, dtype):
         return np.ones(shape, dtype)
+
+    def moments(self, shape, fans):
+        return Moments(1.0, 0.0, 1.0, 1.0)
 
 
 class Uniform(Initializer):
@@ -142,6 +177,9 @@ class Uniform(Initializer):
     def sample(self, shape, fans, rng, dtype):
         return rng.uniform(shape, self.low, self.high, dtype)
 
+    def moments(self, shape, fans):
+        return Moments((self.low + self.high) / 2, (self.high - self.low) / math.sqrt(12), self.low, self.high)
+
 
 class Normal(Initializer):
     """Normal with this mean and standard deviation, whatever the width of the layer."""
@@ -154,6 +192,9 @@ class Normal(Initializer):
 
     def sample(self, shape, fans, rng, dtype):
         return rng.normal(shape, self.mean, self.std, dtype)
+
+    def moments(self, shape, fans):
+        return Moments(self.mean, self.std, -math.inf, math.inf)
 
 
 class TruncatedNormal(Initializer):
@@ -174,6 +215,22 @@ class TruncatedNormal(Initializer):
 
     def sample(self, shape, fans, rng, dtype):
         return rng.truncated_normal(shape, self.mean, self.std, self.low, self.high, dtype)
+
+    def moments(self, shape, fans):
+        """Mean and standard deviation of what is left after the cut, by Gauss-Legendre quadrature of the density."""
+        if self.std == 0 or self.low == self.high:
+            value = min(max(self.mean, self.low), self.high)
+            return Moments(value, 0.0, self.low, self.high)
+        low, high = (self.low - self.mean) / self.std, (self.high - self.mean) / self.std
+        densest = min(max(0.0, low), high)
+        reach = 40 / max(abs(densest), 4.5)  # beyond it the density has fallen by exp(-40)
+        low, high = max(low, densest - reach), min(high, densest + reach)
+        node, weight = np.polynomial.legendre.leggauss(100)
+        z = low + (high - low) * (node + 1) / 2
+        weight = weight * np.exp((densest - z) * (densest + z) / 2)
+        mean = np.average(z, weights=weight)
+        std = math.sqrt(np.average((z - mean) ** 2, weights=weight))
+        return Moments(float(self.mean + self.std * mean), self.std * std, self.low, self.high)
 
 
 # The standard deviation of a standard normal cut at -+2: sqrt(1 - 4 p(2) / (P(2) - P(-2))), p the density, P its integral.
@@ -220,16 +277,23 @@ class VarianceScaling(Initializer):
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         return math.sqrt(self.scale / n) if n else 0.0
 
-    def sample(self, shape, fans, rng, dtype):
-        need_fans(self, shape, fans)
-        std = self.std(*fans)
+    def at(self, fan_in: int, fan_out: int) -> Initializer:
+        """The law that this is for a layer with these fans: a Normal, Uniform or TruncatedNormal one."""
+        std = self.std(fan_in, fan_out)
         if self.distribution == "normal":
-            return rng.normal(shape, 0.0, std, dtype)
+            return Normal(0.0, std)
         if self.distribution == "uniform":
             bound = math.sqrt(3) * std
-            return rng.uniform(shape, -bound, bound, dtype)
+            return Uniform(-bound, bound)
         std /= CUT_STD
-        return rng.truncated_normal(shape, 0.0, std, -2 * std, 2 * std, dtype)
+        return TruncatedNormal(0.0, std, -2 * std, 2 * std)
+
+    def sample(self, shape, fans, rng, dtype):
+        need_fans(self, shape, fans)
+        return self.at(*fans).sample(shape, fans, rng, dtype)
+
+    def moments(self, shape, fans):
+        return self.at(*fans).moments(shape, fans) if fans else Moments()
 
 
 class _Scaled(Initializer):
@@ -242,6 +306,9 @@ class _Scaled(Initializer):
     def sample(self, shape, fans, rng, dtype):
         need_fans(self, shape, fans)
         return self.scaling.sample(shape, fans, rng, dtype)
+
+    def moments(self, shape, fans):
+        return self.scaling.moments(shape, fans)
 
 
 class XavierUniform(_Scaled):
@@ -428,9 +495,28 @@ def law(spec: Any) -> Initializer:
     )
 
 
-def draw(
-    argument: str, law: Initializer, shape: Shape, fan_in: int, fan_out: int, rng: Generator, dtype: DTypeLike
-) -> np.ndarray:
+class Origin(NamedTuple):
+    """Where the numbers of a parameter came from: `Generator(seed)`, or its stream of this name, from this position on.
+
+    Examples
+    --------
+    >>> print(Origin(seed=0, stream="fc1.weight"))
+    seed 0, stream 'fc1.weight'
+    """
+
+    seed: int
+    position: int = 0
+    stream: str | None = None
+
+    def __str__(self):
+        return (
+            f"seed {self.seed}, position {self.position}"
+            if self.stream is None
+            else f"seed {self.seed}, stream {self.stream!r}"
+        )
+
+
+def draw(argument: str, law: Initializer, shape: Shape, fans: Fans, rng: Generator, dtype: DTypeLike) -> np.ndarray:
     """An array by this law for a layer with these fans; whatever the law returns, it is a finite array of this shape and dtype.
 
     Raises
@@ -438,6 +524,7 @@ def draw(
     ValueError, TypeError
         If the law returns something else. The message begins with `argument`, which says whose law it is.
     """
+    fan_in, fan_out = fans or (None, None)
     with named(argument), np.errstate(over="ignore"):
         values = np.asarray(law(shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=dtype))
     if values.shape != tuple(shape):
@@ -459,11 +546,17 @@ def named(argument: str):
     except (ValueError, TypeError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{argument}: {error}") from error
+    except Exception as error:
+        error.add_note(argument)
+        raise
 
 
 def need_fans(law: Initializer, shape: Shape, fans: Fans) -> None:
     if fans is None:
-        raise ValueError(f"{law} needs fan_in and fan_out, and shape {shape} has none: it takes at least two axes")
+        raise ValueError(
+            f"{law} needs fan_in and fan_out, and shape {shape} has none: it takes at least two axes, or fans that a layer "
+            "states; give this parameter another law"
+        )
 
 
 def choice(name: str, value: str, known: tuple[str, ...]) -> None:

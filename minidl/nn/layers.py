@@ -100,12 +100,13 @@ def check_dtype(layer: str, dtype: DTypeLike) -> None:
 
 
 def make_parameter(
-    argument: str, spec: Any, shape: tuple[int, ...], fans: tuple[int, int], rng: Generator, dtype: DTypeLike
+    argument: str, spec: Any, shape: tuple[int, ...], fans: tuple[int, int] | None, rng: Generator, dtype: DTypeLike
 ) -> Parameter:
-    """The Parameter that an argument like weight_init= describes."""
+    """The Parameter that an argument like weight_init= describes, in a layer that states its fans."""
     with init.named(argument):
         law = init.law(spec)
-    return Parameter(init.draw(argument, law, shape, *fans, rng, dtype), law=law)
+    origin = None if isinstance(law, init.Given) else init.Origin(rng.seed, rng.position)
+    return Parameter(init.draw(argument, law, shape, fans, rng, dtype), law=law, fans=fans, origin=origin)
 
 
 def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:
