@@ -1,6 +1,7 @@
 """Initializers: what weights start from.
 
-`laws.py` holds the laws as objects that layers take, `inplace.py` torch.nn.init's functions for the same laws.
+`laws.py` holds the laws as objects that layers take, `matrices.py` those about a whole matrix, `inplace.py` torch.nn.init's
+functions for the same laws.
 """
 
 from typing import Any
@@ -41,24 +42,44 @@ from .laws import (
     law,
     named,
 )
+from .matrices import (
+    Bilinear,
+    DeltaOrthogonal,
+    Dirac,
+    Eye,
+    Identity,
+    LooksLinear,
+    Orthogonal,
+    Sparse,
+    ZerO,
+)
 
 __all__ = [
     "BY_NAME",
+    "Bilinear",
     "Constant",
     "Custom",
+    "DeltaOrthogonal",
+    "Dirac",
+    "Eye",
     "Given",
     "HeNormal",
     "HeUniform",
+    "Identity",
     "Initializer",
     "LecunNormal",
     "LecunUniform",
+    "LooksLinear",
     "Normal",
     "Ones",
+    "Orthogonal",
+    "Sparse",
     "TruncatedNormal",
     "Uniform",
     "VarianceScaling",
     "XavierNormal",
     "XavierUniform",
+    "ZerO",
     "Zeros",
     "calculate_gain",
     "constant_",
