@@ -5,7 +5,7 @@ layers some libraries have a bias law (a forget gate at 1); there are no such la
 """
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,7 +26,8 @@ def _at_centre(shape: Shape, matrix: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """0, but `matrix` at the middle of the kernel: a convolution that multiplies each pixel's channels by the matrix."""
     weight = np.zeros(shape, dtype)
     if weight.size:
-        weight[(slice(None), slice(None), *(n // 2 for n in shape[2:]))] = matrix
+        centre: Any = (..., *(n // 2 for n in shape[2:]))
+        weight[centre] = matrix
     return weight
 
 
