@@ -1,6 +1,7 @@
 """Tests the laws about a whole matrix: against linear algebra (orthogonality, NumPy's QR, singular values), the moments of
 Haar's measure, and matrices written out by hand."""
 
+import functools
 import math
 
 import numpy as np
@@ -68,11 +69,11 @@ def test_a_product_of_orthogonal_matrices_keeps_every_direction_and_one_of_norma
     smallest is not: the SVD says some 1e-18 whatever it is, so it is taken as 1 / |inverse|, where it is the largest. The law
     of large numbers puts it near exp(50 (psi(1/2) + ln(2/100)) / 2) = 1e-64 (Newman 1986)."""
     rng = Generator(0)
-    orthogonal = normal = inverse = np.eye(100)
-    for _ in range(50):
-        orthogonal = init.Orthogonal()((100, 100), rng, dtype=np.float64) @ orthogonal
-        factor = init.Normal(std=0.1)((100, 100), rng, dtype=np.float64)
-        normal, inverse = factor @ normal, inverse @ np.linalg.inv(factor)
+    factors = init.Normal(std=0.1)((50, 100, 100), rng, dtype=np.float64)
+    rotations = [init.Orthogonal()((100, 100), rng, dtype=np.float64) for _ in range(50)]
+    orthogonal, normal, inverse = (
+        functools.reduce(np.matmul, matrices) for matrices in (rotations, factors, np.linalg.inv(factors)[::-1])
+    )
     assert np.abs(np.linalg.svd(orthogonal, compute_uv=False) - 1).max() < 1e-13
     values = np.linalg.svd(normal, compute_uv=False)
     assert 3 < values[0] < 20
