@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minidl import functional as F
-from minidl.gaussian import expectation
+from minidl.gaussian import derivative, expectation
 
 
 @pytest.mark.parametrize(("power", "moment"), [(0, 1), (1, 0), (2, 1), (3, 0), (4, 3), (6, 15), (8, 105)])
@@ -101,3 +101,26 @@ def test_a_function_that_is_not_elementwise_is_an_error():
 def test_a_function_that_is_not_finite_is_an_error():
     with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="f is NaN or infinite, for one at z = -"):
         expectation(np.sqrt)
+
+
+@pytest.mark.parametrize("std", [0.01, 1, 50])
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [
+        (lambda z: np.sin(z) * np.exp(-z * z), lambda z: (np.cos(z) - 2 * z * np.sin(z)) * np.exp(-z * z)),
+        (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+        (lambda z: np.tanh(10 * z), lambda z: 10 - 10 * np.tanh(10 * z) ** 2),
+        (lambda z: np.maximum(z, 0), lambda z: z > 0),
+        (lambda z: np.clip(z, -1, 1), lambda z: np.abs(z) < 1),
+        (lambda z: np.clip(z, 0, 6), lambda z: (z > 0) & (z < 6)),
+        (lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))), lambda z: np.where(z > 0, 1, np.exp(np.minimum(z, 0)))),
+    ],
+)
+def test_a_derivative_from_values_is_as_good_as_one_worked_out_by_hand(f, slope, std):
+    ours = expectation(lambda z: derivative(f)(z) ** 2, std)
+    assert ours == pytest.approx(expectation(lambda z: np.asarray(slope(z), float) ** 2, std), rel=1e-10)
+
+
+def test_a_derivative_without_panels_is_an_error():
+    with pytest.raises(ValueError, match="derivative is for expectation with std > 0"):
+        expectation(derivative(np.tanh), std=0)

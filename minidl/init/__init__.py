@@ -6,6 +6,7 @@ functions for the same laws.
 
 from typing import Any
 
+from .gain import gain
 from .inplace import (
     calculate_gain,
     constant_,
@@ -91,6 +92,7 @@ __all__ = [
     "draw",
     "eye_",
     "fans",
+    "gain",
     "kaiming_normal_",
     "kaiming_uniform_",
     "law",
