@@ -1,21 +1,26 @@
 """Initializers: what weights start from.
 
-`laws.py` holds the laws as objects that layers take, `inplace.py` torch.nn.init's functions for the same laws, `presets.py`
-other frameworks' defaults, and `check.py` tells whether a law of one's own is right. How they reach the parameters of a model,
-by name and rule, is `nn/initialize.py`.
+`laws.py` holds the laws as objects that layers take, `matrices.py` those about a whole matrix, `inplace.py` torch.nn.init's
+functions for the same laws, `presets.py` other frameworks' defaults; `check.py` tells whether a law of one's own is right. How
+they reach the parameters of a model, by name and rule, is `nn/initialize.py`.
 """
 
 from typing import Any
 
 from . import presets
 from .check import check
+from .gain import gain
 from .inplace import (
     calculate_gain,
     constant_,
+    dirac_,
+    eye_,
     kaiming_normal_,
     kaiming_uniform_,
     normal_,
     ones_,
+    orthogonal_,
+    sparse_,
     trunc_normal_,
     uniform_,
     xavier_normal_,
@@ -47,39 +52,64 @@ from .laws import (
     law,
     named,
 )
+from .matrices import (
+    Bilinear,
+    DeltaOrthogonal,
+    Dirac,
+    Eye,
+    Identity,
+    LooksLinear,
+    Orthogonal,
+    Sparse,
+    ZerO,
+)
 
 __all__ = [
     "BY_NAME",
+    "Bilinear",
     "Constant",
     "Custom",
+    "DeltaOrthogonal",
+    "Dirac",
+    "Eye",
     "Given",
     "HeNormal",
     "HeUniform",
+    "Identity",
     "Initializer",
     "LecunNormal",
     "LecunUniform",
+    "LooksLinear",
     "Moments",
     "Normal",
     "Ones",
     "Origin",
+    "Orthogonal",
+    "Sparse",
     "TruncatedNormal",
     "Uniform",
     "VarianceScaling",
     "XavierNormal",
     "XavierUniform",
+    "ZerO",
     "Zeros",
     "calculate_gain",
     "check",
     "constant_",
+    "dirac_",
     "draw",
+    "eye_",
     "fans",
+    "gain",
     "kaiming_normal_",
     "kaiming_uniform_",
     "law",
     "named",
     "normal_",
     "ones_",
+    "orthogonal_",
     "presets",
+    "sparse_",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",

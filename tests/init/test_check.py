@@ -47,6 +47,10 @@ RIGHT = [
     (init.Normal(3, 0.5), None),
     (init.TruncatedNormal(0, 2, -4, 4), None),
     ("he_uniform", None),
+    (init.Orthogonal(), lambda fan_in, fan_out: 1 / max(fan_in, fan_out)),
+    (init.Orthogonal(2), None),
+    (init.LooksLinear(), None),
+    (init.Sparse(0.9), None),
 ]
 
 
@@ -192,6 +196,11 @@ def test_without_a_stated_variance_the_formula_that_fits_is_noted(law, note):
     report = init.check(law)
     assert report
     assert report.notes[0].startswith(note)
+
+
+def test_a_law_that_says_that_it_goes_by_the_shape_may():
+    (note,) = init.check(init.Orthogonal(), lambda fan_in, fan_out: 1 / max(fan_in, fan_out)).notes
+    assert note.startswith("it goes by the shape, as its own moments say")
 
 
 def test_a_function_is_told_what_it_does_to_a_kernel():

@@ -31,6 +31,15 @@ INFINITE = (-math.inf, math.inf)
         # the cut law is widened by 1 / 0.879626, and cut at twice that
         (init.VarianceScaling(1, "fan_in", "truncated_normal"), (0, 0.0447214, -0.1016827, 0.1016827)),
         (init.VarianceScaling(0), (0, 0, *INFINITE)),
+        (init.VarianceScaling(1, "fan_geo_avg"), (0, 0.0472871, *INFINITE)),  # 1 / sqrt(sqrt(500 * 400)) = 200000^(-1/4)
+        # 400 rows of length 2: a sum of squares of 1600 over 200,000; 200 rows of length 2 and 250 numbers, four times
+        (init.Orthogonal(2), (0, 0.0894427, -2, 2)),
+        (init.LooksLinear(2), (0, 0.1264911, -2, 2)),
+        (init.LooksLinear(2, mode="in"), (0, 0.1, -2, 2)),  # 400 x 250, twice
+        (init.Sparse(0.9, std=2), (0, 0.6324555, *INFINITE)),  # 40 of 400 are not 0
+        (init.Sparse(0.99875, std=1), (0, 0, *INFINITE)),  # ceil(399.5) = 400 of 400 are 0
+        (init.Identity(2), (0.004, 0.0893532, 0, 2)),  # 400 times 2 in 200,000: variance 0.008 - 0.004^2
+        (init.ZerO(), (0.002, 0.0446766, 0, 1)),  # the partial identity: variance 0.002 - 0.002^2
     ],
     ids=str,
 )
@@ -74,6 +83,15 @@ def test_a_narrow_cut_is_next_to_uniform():
     moments = init.TruncatedNormal(0, 1, -8, -7.99).moments((), None)
     assert moments.mean == pytest.approx(-7.995 + 6.6625e-5, abs=1e-8)
     assert moments.std == pytest.approx(0.01 / math.sqrt(12), rel=1e-3)
+
+
+def test_moments_of_kernels():
+    """An orthogonal 8 x 4 matrix at one of nine places: four columns of length 1, so 4 of 8 * 4 * 9 squares."""
+    std = 1 / math.sqrt(72)
+    assert init.DeltaOrthogonal().moments((8, 4, 3, 3), None) == pytest.approx((0, std, -1, 1))
+    assert init.Bilinear().moments((1, 1, 4), None) == pytest.approx((0.5, 0.25, 0.25, 0.75))  # 1/4, 3/4, 3/4, 1/4
+    assert init.Dirac().moments((2, 2, 3), None) == pytest.approx((1 / 6, math.sqrt(5) / 6, 0, 1))  # two ones among twelve
+    assert init.Identity().moments((0, 3), None) == init.Moments()
 
 
 @pytest.mark.parametrize(

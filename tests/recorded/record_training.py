@@ -1,9 +1,8 @@
-"""Writes training.json: what PyTorch computes for layers, losses, SGD and a small training run, and its names and defaults.
+"""Writes training.json: what PyTorch computes for layers, losses, SGD and a small training run.
 
 Run it with PyTorch 2.13: `python tests/recorded/record_training.py`. The tests read the file and need no PyTorch.
 """
 
-import inspect
 import json
 from pathlib import Path
 
@@ -48,10 +47,6 @@ SGDS = [
     {"momentum": 0.5, "weight_decay": 0.1, "dampening": 0.2},
     {"momentum": 0.8, "weight_decay": 0.05, "nesterov": True},
 ]
-GAINS = ["linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
-GAINS += ["sigmoid", "tanh", "relu", "leaky_relu", "selu"]
-IN_PLACE = ["uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_"]
-IN_PLACE += ["xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_"]
 
 
 def numbers(*shape):
@@ -196,24 +191,6 @@ def record_training():
     return {"lr": 0.5, "momentum": 0.9, "start": start, "x": x.tolist(), "y": y.tolist(), "steps": steps}
 
 
-def record_signatures():
-    """For each in-place function its parameters in order; those with a default as [name, default]."""
-    from torch.nn import init
-
-    signatures = {}
-    for name in IN_PLACE:
-        parameters = inspect.signature(getattr(init, name)).parameters.values()
-        signatures[name] = [[p.name] if p.default is p.empty else [p.name, p.default] for p in parameters]
-    return signatures
-
-
-def record_gains():
-    from torch.nn import init
-
-    gains = [[name, None, init.calculate_gain(name)] for name in GAINS]
-    return gains + [["leaky_relu", slope, init.calculate_gain("leaky_relu", slope)] for slope in (0, 0.2, 1, -0.5)]
-
-
 def main():
     import torch
 
@@ -226,8 +203,6 @@ def main():
         "losses": record_losses(),
         "sgd": record_sgd(),
         "training": record_training(),
-        "signatures": record_signatures(),
-        "gains": record_gains(),
     }
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in recorded.items()]
     Path(__file__).with_name("training.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
