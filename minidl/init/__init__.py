@@ -1,7 +1,7 @@
 """Initializers: what weights start from.
 
-`laws.py` holds the laws as objects that layers take, `matrices.py` those about a whole matrix, `inplace.py` torch.nn.init's
-functions for the same laws.
+`laws.py` holds the laws as objects that layers take, `matrices.py` those about a whole matrix, `networks.py` those for
+a whole network, `gain.py` the factor for an activation, `inplace.py` torch.nn.init's functions.
 """
 
 from typing import Any
@@ -58,15 +58,18 @@ from .matrices import (
     Sparse,
     ZerO,
 )
+from .networks import CoordinateCheck, Fixup, MuPOutput, coordinate_check, lsuv, mup_groups
 
 __all__ = [
     "BY_NAME",
     "Bilinear",
     "Constant",
+    "CoordinateCheck",
     "Custom",
     "DeltaOrthogonal",
     "Dirac",
     "Eye",
+    "Fixup",
     "Given",
     "HeNormal",
     "HeUniform",
@@ -75,6 +78,7 @@ __all__ = [
     "LecunNormal",
     "LecunUniform",
     "LooksLinear",
+    "MuPOutput",
     "Normal",
     "Ones",
     "Orthogonal",
@@ -88,6 +92,7 @@ __all__ = [
     "Zeros",
     "calculate_gain",
     "constant_",
+    "coordinate_check",
     "dirac_",
     "draw",
     "eye_",
@@ -96,6 +101,8 @@ __all__ = [
     "kaiming_normal_",
     "kaiming_uniform_",
     "law",
+    "lsuv",
+    "mup_groups",
     "named",
     "normal_",
     "ones_",
