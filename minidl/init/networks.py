@@ -21,10 +21,10 @@ from .matrices import Orthogonal
 class Fixup(_Scaled):
     """He's normal law times L^(-1 / (2 m - 2)), for all layers but the last of each of L residual branches of m layers.
 
-    L branches at He's scale, added up, double the variance of the signal L times. Under this law, with the last layer of each
-    branch at `Zeros()`, a step of SGD changes the function by an amount that does not depend on depth, so that no batch norm
-    is needed. The recipe (section 3): this law here; `Zeros()` for the last layer of each branch and for the classification
-    layer; He's elsewhere; a factor for each branch (`nn.Residual(..., scale_init=1.0)`), and biases.
+    At He's scale a branch adds at least as much variance as came in, so L blocks multiply it by 2^L or more. Under this law,
+    with the last layer of each branch at `Zeros()`, a step of SGD changes the function by an amount that does not depend on
+    depth, so that no batch norm is needed. The recipe (section 3): this law here; `Zeros()` for the last layer of each branch
+    and for the classification layer; He's elsewhere; a factor for each branch (`nn.Residual(..., scale_init=1.0)`); biases.
 
     Parameters
     ----------
@@ -307,8 +307,8 @@ def lsuv(model: Any, x: Any, tol: float = 0.1, max_iter: int = 10, rng: Generato
             variance = float(y.data.var(dtype=np.float64))
             if not 0 < variance < math.inf:
                 raise ValueError(
-                    f"lsuv: the output of {where} has variance {variance} over this batch, which no factor makes 1; look at the "
-                    "batch, and at what comes before the layer (dead units?)"
+                    f"lsuv: the output of {where} has variance {variance} over this batch, which no factor makes 1; look at "
+                    "the batch, and at what comes before the layer (dead units?)"
                 )
             if abs(variance - 1) < tol:
                 break
