@@ -1,8 +1,9 @@
 """Initializers: what weights start from.
 
-`laws.py` holds the laws as objects that layers take, `matrices.py` those about a whole matrix, `inplace.py` torch.nn.init's
-functions for the same laws, `presets.py` other frameworks' defaults; `check.py` tells whether a law of one's own is right. How
-they reach the parameters of a model, by name and rule, is `nn/initialize.py`.
+`laws.py` holds the laws as objects that layers take, `matrices.py` those about a whole matrix, `networks.py` those for
+a whole network, `gain.py` the factor for an activation, `inplace.py` torch.nn.init's functions, `presets.py` other frameworks'
+defaults; `check.py` tells whether a law of one's own is right. How laws reach the parameters of a model, by name and rule, is
+`nn/initialize.py`.
 """
 
 from typing import Any
@@ -63,15 +64,18 @@ from .matrices import (
     Sparse,
     ZerO,
 )
+from .networks import CoordinateCheck, Fixup, MuPOutput, coordinate_check, lsuv, mup_groups
 
 __all__ = [
     "BY_NAME",
     "Bilinear",
     "Constant",
+    "CoordinateCheck",
     "Custom",
     "DeltaOrthogonal",
     "Dirac",
     "Eye",
+    "Fixup",
     "Given",
     "HeNormal",
     "HeUniform",
@@ -81,6 +85,7 @@ __all__ = [
     "LecunUniform",
     "LooksLinear",
     "Moments",
+    "MuPOutput",
     "Normal",
     "Ones",
     "Origin",
@@ -96,6 +101,7 @@ __all__ = [
     "calculate_gain",
     "check",
     "constant_",
+    "coordinate_check",
     "dirac_",
     "draw",
     "eye_",
@@ -104,6 +110,8 @@ __all__ = [
     "kaiming_normal_",
     "kaiming_uniform_",
     "law",
+    "lsuv",
+    "mup_groups",
     "named",
     "normal_",
     "ones_",

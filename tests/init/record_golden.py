@@ -30,6 +30,7 @@ LAWS = [
     init.VarianceScaling(2.0, "fan_avg", "truncated_normal"),
     init.VarianceScaling(1.0, "fan_geo_avg", "normal"),
     init.Sparse(0.7),
+    init.MuPOutput(2.0),
 ]
 
 

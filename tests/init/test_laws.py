@@ -29,6 +29,8 @@ LAWS = [
     (init.VarianceScaling(2, "fan_in", "normal"), 0.0632456, None),
     (init.VarianceScaling(2, "fan_out", "normal"), 0.0707107, None),
     (init.VarianceScaling(1, "fan_avg", "normal"), 0.0471405, None),
+    (init.VarianceScaling(1, "fan_geo_avg", "normal"), 0.0472871, None),  # sqrt(500 * 400) = 447.2136
+    (init.VarianceScaling(1, "fan_geo_avg", "uniform"), 0.0472871, 0.08190366),
     (init.VarianceScaling(2, "fan_in", "uniform"), 0.0632456, 0.10954451),
     (init.VarianceScaling(2, "fan_out", "uniform"), 0.0707107, 0.12247449),
     (init.VarianceScaling(1, "fan_avg", "uniform"), 0.0471405, 0.08164966),
@@ -116,6 +118,7 @@ def test_a_convolution_kernel_multiplies_the_fans():
         (init.VarianceScaling(2), 0.0632456),
         (init.VarianceScaling(2, "fan_out"), 0.0707107),
         (init.VarianceScaling(1, "fan_avg"), 0.0471405),
+        (init.VarianceScaling(1, "fan_geo_avg"), 0.0472871),
         (init.VarianceScaling(0), 0),
     ],
 )

@@ -36,6 +36,8 @@ INFINITE = (-math.inf, math.inf)
         (init.Orthogonal(2), (0, 0.0894427, -2, 2)),
         (init.LooksLinear(2), (0, 0.1264911, -2, 2)),
         (init.LooksLinear(2, mode="in"), (0, 0.1, -2, 2)),  # 400 x 250, twice
+        (init.Fixup(branches=16), (0, 0.0158114, *INFINITE)),  # sqrt(2/500) / 4
+        (init.MuPOutput(), (0, 0.002, *INFINITE)),  # 1/500
         (init.Sparse(0.9, std=2), (0, 0.6324555, *INFINITE)),  # 40 of 400 are not 0
         (init.Sparse(0.99875, std=1), (0, 0, *INFINITE)),  # ceil(399.5) = 400 of 400 are 0
         (init.Identity(2), (0.004, 0.0893532, 0, 2)),  # 400 times 2 in 200,000: variance 0.008 - 0.004^2

@@ -191,6 +191,23 @@ def record_training():
     return {"lr": 0.5, "momentum": 0.9, "start": start, "x": x.tolist(), "y": y.tolist(), "steps": steps}
 
 
+def record_groups():
+    """Two groups, each with numbers of its own, over four steps."""
+    import torch
+
+    start, gradients = numbers(2, 3), [numbers(2, 3) for _ in range(4)]
+    first, second = parameters = [torch.nn.Parameter(row.clone()) for row in start]
+    groups = [{"params": [first], "lr": 0.5}, {"params": [second], "momentum": 0.5, "weight_decay": 0.1, "nesterov": True}]
+    optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+    after = []
+    for gradient in gradients:
+        for p, row in zip(parameters, gradient, strict=True):
+            p.grad = row.clone()
+        optimizer.step()
+        after.append([p.tolist() for p in parameters])
+    return {"start": start.tolist(), "gradients": [g.tolist() for g in gradients], "after": after}
+
+
 def main():
     import torch
 
@@ -203,6 +220,7 @@ def main():
         "losses": record_losses(),
         "sgd": record_sgd(),
         "training": record_training(),
+        "groups": record_groups(),
     }
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in recorded.items()]
     Path(__file__).with_name("training.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
