@@ -1,7 +1,8 @@
 """Stochastic gradient descent: what is done with a gradient once `backward()` has left it in `.grad`."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -21,20 +22,28 @@ class SGD:
 
     Parameters
     ----------
-    params : iterable of Tensor
-        Usually model.parameters(). One without a gradient is left alone.
+    params : iterable of Tensor, or of dicts
+        Usually model.parameters(). One without a gradient is left alone. Dicts are groups with numbers of their own, as in
+        PyTorch: {"params": [...], "lr": 0.01}; what a group does not say it takes from the arguments below.
     lr : float
         The learning rate, at least 0.
     momentum, dampening, weight_decay : float
     nesterov : bool
         Needs momentum > 0 and dampening = 0.
 
+    Attributes
+    ----------
+    param_groups : list of dict
+        The parameters and numbers of each group; changing a number acts at the next step.
+    lr : float
+        The learning rate, where all groups have the same; setting it sets that of every group.
+
     Raises
     ------
     ValueError
-        If there is no parameter, or a number is negative, NaN or infinite.
+        If there is no parameter, one comes twice, or a number is negative, NaN or infinite.
     TypeError
-        If something else than a Tensor is among the parameters.
+        If something else than a Tensor is among the parameters, or a group has a key that SGD does not know.
 
     Examples
     --------
@@ -48,7 +57,7 @@ class SGD:
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Iterable[Any],
         lr: float,
         momentum: float = 0.0,
         dampening: float = 0.0,
@@ -57,39 +66,39 @@ class SGD:
     ):
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
             raise TypeError(f"SGD takes several tensors, got {type(params).__name__}; pass model.parameters()")
-        self.params = list(params)
-        if not self.params:
-            raise ValueError("SGD got no parameters; an iterator like model.parameters() can be used up only once")
-        for i, p in enumerate(self.params):
-            if not isinstance(p, Tensor):
-                raise TypeError(f"SGD takes tensors, got {type(p).__name__} at place {i}; pass model.parameters()")
-            if p.operation:
-                raise ValueError(f"SGD: the tensor at place {i} was made by {p.operation}; only leaves can be trained")
-        if len({id(p) for p in self.params}) < len(self.params):
+        given = list(params)
+        defaults = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
+        grouped = bool(given) and isinstance(given[0], Mapping)
+        self.param_groups = [
+            _group(f"SGD: group {i}" if grouped else "SGD", group, defaults)
+            for i, group in enumerate(given if grouped else [{"params": given}])
+        ]
+        everything = [id(p) for group in self.param_groups for p in group["params"]]
+        if len(set(everything)) < len(everything):
             raise ValueError("SGD got a parameter twice: it would be moved twice in one step")
-        numbers = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
-        for name, value in numbers.items():
-            least = -math.inf if name == "dampening" else 0
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-                raise TypeError(f"SGD: {name} must be a finite number, got {value!r}")
-            if not (math.isfinite(value) and value >= least):
-                raise ValueError(f"SGD: {name} must be a finite number{' of at least 0' * (least == 0)}, got {value}")
-        if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError(f"SGD: nesterov needs momentum > 0 and dampening = 0, got {momentum} and {dampening}")
-        self.lr, self.momentum, self.dampening = float(lr), float(momentum), float(dampening)
-        self.weight_decay, self.nesterov = float(weight_decay), nesterov
         self._velocity: dict[int, np.ndarray] = {}
 
     def __repr__(self):
-        return (
-            f"SGD(lr={self.lr}, momentum={self.momentum}, dampening={self.dampening}, weight_decay={self.weight_decay}, "
-            f"nesterov={self.nesterov})"
-        )
+        groups = [", ".join(f"{name}={value}" for name, value in g.items() if name != "params") for g in self.param_groups]
+        return f"SGD({groups[0] if len(groups) == 1 else '; '.join(f'group {i}: {group}' for i, group in enumerate(groups))})"
+
+    @property
+    def lr(self) -> float:
+        rates = {group["lr"] for group in self.param_groups}
+        if len(rates) > 1:
+            raise AttributeError(f"the groups have learning rates of their own, {sorted(rates)}: see optimizer.param_groups")
+        return rates.pop()
+
+    @lr.setter
+    def lr(self, lr: float) -> None:
+        for group in self.param_groups:
+            group["lr"] = lr
 
     def zero_grad(self) -> None:
         """Forget all gradients: every `.grad` is None."""
-        for p in self.params:
-            p.grad = None
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
 
     def step(self) -> None:
         """Move every parameter once, in place.
@@ -97,26 +106,58 @@ class SGD:
         Raises
         ------
         ValueError
-            If the learning rate is not finite any more, or a gradient has another shape than its parameter. Nothing has been
+            If a learning rate is not finite any more, or a gradient has another shape than its parameter. Nothing has been
             moved then.
         """
-        if not math.isfinite(self.lr):
-            raise ValueError(f"SGD: lr must be a finite number, got {self.lr}")
-        for i, p in enumerate(self.params):
+        groups = self.param_groups
+        pairs = [(p, group) for group in groups for p in group["params"]]
+        for group in groups:
+            if not math.isfinite(group["lr"]):
+                raise ValueError(f"SGD: lr must be a finite number, got {group['lr']}")
+        for i, (p, _) in enumerate(pairs):
             if p.grad is not None and np.shape(p.grad) != p.shape:
                 raise ValueError(f"SGD: parameter {i} has shape {p.shape}, its .grad {np.shape(p.grad)}")
-        for i, p in enumerate(self.params):
+        for i, (p, group) in enumerate(pairs):
             g = p.grad
             if g is None:
                 continue
-            if self.weight_decay:
-                g = g + self.weight_decay * p.data
-            if self.momentum:
+            if group["weight_decay"]:
+                g = g + group["weight_decay"] * p.data
+            if group["momentum"]:
                 v = self._velocity.get(i)
                 if v is None:
                     v = self._velocity[i] = np.array(g)
                 else:
-                    v *= self.momentum
-                    v += (1 - self.dampening) * g
-                g = g + self.momentum * v if self.nesterov else v
-            p.data -= self.lr * g
+                    v *= group["momentum"]
+                    v += (1 - group["dampening"]) * g
+                g = g + group["momentum"] * v if group["nesterov"] else v
+            p.data -= group["lr"] * g
+
+
+def _group(where: str, group: Any, defaults: dict[str, Any]) -> dict[str, Any]:
+    """A checked copy of a group, with the defaults for what it does not say."""
+    if not isinstance(group, Mapping) or "params" not in group:
+        raise TypeError(f'{where} must be a dict like {{"params": layer.parameters(), "lr": 0.01}}, got {group!r}')
+    if unknown := set(group) - {"params", *defaults}:
+        raise TypeError(f"{where} has {', '.join(map(repr, sorted(unknown)))}; a group may have params, {', '.join(defaults)}")
+    params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+    if not params:
+        raise ValueError(f"{where} got no parameters; an iterator like model.parameters() can be used up only once")
+    for i, p in enumerate(params):
+        if not isinstance(p, Tensor):
+            raise TypeError(f"{where} takes tensors, got {type(p).__name__} at place {i}; pass model.parameters()")
+        if p.operation:
+            raise ValueError(f"{where}: the tensor at place {i} was made by {p.operation}; only leaves can be trained")
+    known = {**defaults, **group, "params": params}
+    for name in ("lr", "momentum", "dampening", "weight_decay"):
+        least, value = -math.inf if name == "dampening" else 0, known[name]
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+            raise TypeError(f"{where}: {name} must be a finite number, got {value!r}")
+        if not (math.isfinite(value) and value >= least):
+            raise ValueError(f"{where}: {name} must be a finite number{' of at least 0' * (least == 0)}, got {value}")
+        known[name] = float(value)  # a Python number, so that a float32 parameter stays one
+    if known["nesterov"] and (known["momentum"] <= 0 or known["dampening"] != 0):
+        raise ValueError(
+            f"{where}: nesterov needs momentum > 0 and dampening = 0, got {known['momentum']} and {known['dampening']}"
+        )
+    return known

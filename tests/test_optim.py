@@ -228,3 +228,63 @@ def test_a_learning_rate_set_to_nan_is_an_error_before_anything_moves():
     with pytest.raises(ValueError, match="lr must be a finite number, got nan"):
         optimizer.step()
     assert a.data.tolist() == [1, 1]
+
+
+# Groups
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-6)])
+def test_groups_move_by_their_own_numbers_as_in_pytorch(dtype, tolerance):
+    recorded = RECORDED["groups"]
+    first, second = parameters = [Tensor(np.array(row, dtype), requires_grad=True) for row in recorded["start"]]
+    groups = [{"params": [first], "lr": 0.5}, {"params": second, "momentum": 0.5, "weight_decay": 0.1, "nesterov": True}]
+    optimizer = SGD(groups, lr=0.1, momentum=0.9)
+    for gradient, expected in zip(recorded["gradients"], recorded["after"], strict=True):
+        for p, row in zip(parameters, gradient, strict=True):
+            p.grad = np.array(row, dtype)
+        optimizer.step()
+        np.testing.assert_allclose([p.data for p in parameters], expected, rtol=tolerance, atol=tolerance)
+        assert first.dtype == dtype
+
+
+def test_the_numbers_of_a_group_can_be_changed_and_lr_is_that_of_all():
+    a, b = (Tensor(np.array([0.0]), requires_grad=True) for _ in range(2))
+    optimizer = SGD([{"params": [a]}, {"params": [b], "lr": 2}], lr=1)
+    assert [group["lr"] for group in optimizer.param_groups] == [1, 2]
+    with pytest.raises(AttributeError, match=r"learning rates of their own, \[1.0, 2.0\]: see optimizer.param_groups"):
+        optimizer.lr  # noqa: B018
+    optimizer.param_groups[1]["lr"] = 3
+    a.grad = b.grad = np.array([1.0])
+    optimizer.step()
+    assert (a.item(), b.item()) == (-1, -3)
+    optimizer.lr = 0.5
+    optimizer.step()
+    assert (a.item(), b.item(), optimizer.lr) == (-1.5, -3.5, 0.5)
+    optimizer.zero_grad()
+    assert a.grad is b.grad is None
+
+
+def test_the_groups_that_were_passed_are_not_changed():
+    w = Tensor([1.0], requires_grad=True)
+    groups = [{"params": [w]}]
+    SGD(groups, lr=1).lr = 2
+    assert groups == [{"params": [w]}]
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [
+        (lambda a, b: [{"params": [a]}, [b]], TypeError, "^SGD: group 1 must be a dict like"),
+        (lambda a, b: [{"lr": 1}], TypeError, "^SGD: group 0 must be a dict like"),
+        (lambda a, b: [{"params": [a], "learning_rate": 1}], TypeError, "^SGD: group 0 has 'learning_rate'; a group may have"),
+        (lambda a, b: [{"params": [a]}, {"params": []}], ValueError, "^SGD: group 1 got no parameters"),
+        (lambda a, b: [{"params": [a]}, {"params": [a, b]}], ValueError, "SGD got a parameter twice"),
+        (lambda a, b: [{"params": [a], "lr": -1}], ValueError, "^SGD: group 0: lr must be .* at least 0, got -1"),
+        (lambda a, b: [{"params": [a]}, {"params": [b], "nesterov": True}], ValueError, "^SGD: group 1: nesterov needs"),
+        (lambda a, b: [{"params": [a, 3]}], TypeError, "^SGD: group 0 takes tensors, got int at place 1"),
+    ],
+)
+def test_a_group_that_cannot_be_is_an_error(groups, error, message):
+    a, b = (Tensor([1.0], requires_grad=True) for _ in range(2))
+    with pytest.raises(error, match=message):
+        SGD(groups(a, b), lr=0.1)

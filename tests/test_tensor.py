@@ -655,10 +655,11 @@ def change_view(view):
 
 
 def change_by_init(function):
-    return lambda x: function(x, *((0.25,) if function is init.constant_ else ()))
+    arguments = (0.25,) if function in (init.constant_, init.sparse_) else ()
+    return lambda x: function(x, *arguments)
 
 
-INIT_FUNCTIONS = [name for name in vars(init) if name.endswith("_") and not name.startswith("_")]
+INIT_FUNCTIONS = [name for name in vars(init) if name.endswith("_") and name[0] != "_" and name != "dirac_"]  # not for matrices
 CHANGES = {
     "t[...] = v": change_by_assignment,
     "t.data -= v": change_data,

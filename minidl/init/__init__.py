@@ -1,17 +1,27 @@
 """Initializers: what weights start from.
 
-`laws.py` holds the laws as objects that layers take, `inplace.py` torch.nn.init's functions for the same laws.
+`laws.py` holds the laws as objects that layers take, `matrices.py` those about a whole matrix, `networks.py` those for
+a whole network, `gain.py` the factor for an activation, `inplace.py` torch.nn.init's functions, `presets.py` other frameworks'
+defaults; `check.py` tells whether a law of one's own is right. How laws reach the parameters of a model, by name and rule, is
+`nn/initialize.py`.
 """
 
 from typing import Any
 
+from . import presets
+from .check import check
+from .gain import gain
 from .inplace import (
     calculate_gain,
     constant_,
+    dirac_,
+    eye_,
     kaiming_normal_,
     kaiming_uniform_,
     normal_,
     ones_,
+    orthogonal_,
+    sparse_,
     trunc_normal_,
     uniform_,
     xavier_normal_,
@@ -28,8 +38,10 @@ from .laws import (
     Initializer,
     LecunNormal,
     LecunUniform,
+    Moments,
     Normal,
     Ones,
+    Origin,
     TruncatedNormal,
     Uniform,
     VarianceScaling,
@@ -41,35 +53,71 @@ from .laws import (
     law,
     named,
 )
+from .matrices import (
+    Bilinear,
+    DeltaOrthogonal,
+    Dirac,
+    Eye,
+    Identity,
+    LooksLinear,
+    Orthogonal,
+    Sparse,
+    ZerO,
+)
+from .networks import CoordinateCheck, Fixup, MuPOutput, coordinate_check, lsuv, mup_groups
 
 __all__ = [
     "BY_NAME",
+    "Bilinear",
     "Constant",
+    "CoordinateCheck",
     "Custom",
+    "DeltaOrthogonal",
+    "Dirac",
+    "Eye",
+    "Fixup",
     "Given",
     "HeNormal",
     "HeUniform",
+    "Identity",
     "Initializer",
     "LecunNormal",
     "LecunUniform",
+    "LooksLinear",
+    "Moments",
+    "MuPOutput",
     "Normal",
     "Ones",
+    "Origin",
+    "Orthogonal",
+    "Sparse",
     "TruncatedNormal",
     "Uniform",
     "VarianceScaling",
     "XavierNormal",
     "XavierUniform",
+    "ZerO",
     "Zeros",
     "calculate_gain",
+    "check",
     "constant_",
+    "coordinate_check",
+    "dirac_",
     "draw",
+    "eye_",
     "fans",
+    "gain",
     "kaiming_normal_",
     "kaiming_uniform_",
     "law",
+    "lsuv",
+    "mup_groups",
     "named",
     "normal_",
     "ones_",
+    "orthogonal_",
+    "presets",
+    "sparse_",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",

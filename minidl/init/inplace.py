@@ -1,10 +1,17 @@
-"""torch.nn.init's functions: they overwrite a Tensor, a Parameter or an array by one of the laws, and return it."""
+"""torch.nn.init's functions: they overwrite a Tensor, a Parameter or an array by one of the laws, and return it.
+
+Names, arguments, defaults, kinds of error and warnings are those of PyTorch 2.13. What differs: a number that cannot be (NaN,
+a negative standard deviation or gain, a sparsity beyond [0, 1]) is an error here, always; and every draw is from `generator`,
+also the choice of zeros in `sparse_`, for which PyTorch takes its global one.
+"""
 
 import functools
 import math
+import warnings
 
 import numpy as np
 
+from ..random import as_generator
 from ..tensor import Tensor
 from .laws import (
     Constant,
@@ -12,6 +19,7 @@ from .laws import (
     HeUniform,
     Normal,
     Ones,
+    Origin,
     TruncatedNormal,
     Uniform,
     VarianceScaling,
@@ -20,6 +28,7 @@ from .laws import (
     Zeros,
     choice,
 )
+from .matrices import Dirac, Identity, Orthogonal, Sparse
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -74,15 +83,19 @@ def _in_place(law_of):
         if not array.flags.writeable:
             raise ValueError(f"{law_of.__name__}: the array is read-only; pass a copy")
         law = law_of(*bound.args, **bound.kwargs)
+        rng = as_generator(bound.arguments.get("generator"))
+        origin = Origin(rng.seed, rng.position)
+        # A parameter's own fans, but not for a vector, which torch.nn.init says has none.
+        fan_in, fan_out = (getattr(tensor, "fans", None) if array.ndim > 1 else None) or (None, None)
         with np.errstate(over="ignore"):
-            values = law(array.shape, bound.arguments.get("generator"), dtype=array.dtype)
+            values = law(array.shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=array.dtype)
         if not np.isfinite(values).all():
             raise ValueError(f"{law_of.__name__}: {law} is infinite in {array.dtype}")
         array[...] = values
         if isinstance(tensor, Tensor):
             tensor.changed()
-            if hasattr(tensor, "law"):  # a Parameter
-                tensor.law = law
+            if hasattr(tensor, "law") and hasattr(tensor, "origin"):  # a Parameter
+                tensor.law, tensor.origin = law, origin
         return tensor
 
     return fill
@@ -102,8 +115,15 @@ def normal_(tensor, mean=0.0, std=1.0, generator=None):
 
 @_in_place
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
-    """Overwrite with `TruncatedNormal(mean, std, a, b)`."""
-    return TruncatedNormal(mean, std, a, b)
+    """Overwrite with `TruncatedNormal(mean, std, a, b)`; warns where mean is more than 2 std outside [a, b]."""
+    law = TruncatedNormal(mean, std, a, b)
+    if not a - 2 * std <= mean <= b + 2 * std:
+        warnings.warn(
+            "mean is more than 2 std from [a, b] in trunc_normal_, so only a tail of the law is left; a and b are values, not "
+            "numbers of standard deviations",
+            stacklevel=3,
+        )
+    return law
 
 
 @_in_place
@@ -139,18 +159,45 @@ def xavier_normal_(tensor, gain=1.0, generator=None):
 @_in_place
 def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
     """Overwrite with a uniform law of variance calculate_gain(nonlinearity, a)^2 / fan."""
-    return _kaiming(HeUniform, "uniform", a, mode, nonlinearity)
+    return _kaiming(HeUniform, "uniform", tensor.shape, a, mode, nonlinearity)
 
 
 @_in_place
 def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
     """Overwrite with a normal law of variance calculate_gain(nonlinearity, a)^2 / fan."""
-    return _kaiming(HeNormal, "normal", a, mode, nonlinearity)
+    return _kaiming(HeNormal, "normal", tensor.shape, a, mode, nonlinearity)
 
 
-def _kaiming(he, distribution, a, mode, nonlinearity):
+def _kaiming(he, distribution, shape, a, mode, nonlinearity):
+    if 0 in shape:
+        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=4)
+    mode = mode.lower() if isinstance(mode, str) else mode
     choice("mode", mode, ("fan_in", "fan_out"))
     gain = calculate_gain(nonlinearity, a)
     if nonlinearity in ("relu", "leaky_relu"):
         return he(a if nonlinearity == "leaky_relu" else 0.0, mode)
     return VarianceScaling(gain**2, mode, distribution)
+
+
+@_in_place
+def eye_(tensor):
+    """Overwrite a matrix with `Identity()`."""
+    return Identity()
+
+
+@_in_place
+def dirac_(tensor, groups=1):
+    """Overwrite a convolution's weight of three to five axes with `Dirac(groups)`."""
+    return Dirac(groups)
+
+
+@_in_place
+def orthogonal_(tensor, gain=1, generator=None):
+    """Overwrite with `Orthogonal(gain)`."""
+    return Orthogonal(gain)
+
+
+@_in_place
+def sparse_(tensor, sparsity, std=0.01, generator=None):
+    """Overwrite a matrix with `Sparse(sparsity, std)`."""
+    return Sparse(sparsity, std)

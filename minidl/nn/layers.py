@@ -100,12 +100,13 @@ def check_dtype(layer: str, dtype: DTypeLike) -> None:
 
 
 def make_parameter(
-    argument: str, spec: Any, shape: tuple[int, ...], fans: tuple[int, int], rng: Generator, dtype: DTypeLike
+    argument: str, spec: Any, shape: tuple[int, ...], fans: tuple[int, int] | None, rng: Generator, dtype: DTypeLike
 ) -> Parameter:
-    """The Parameter that an argument like weight_init= describes."""
+    """The Parameter that an argument like weight_init= describes, in a layer that states its fans."""
     with init.named(argument):
         law = init.law(spec)
-    return Parameter(init.draw(argument, law, shape, *fans, rng, dtype), law=law)
+    origin = None if isinstance(law, init.Given) else init.Origin(rng.seed, rng.position)
+    return Parameter(init.draw(argument, law, shape, fans, rng, dtype), law=law, fans=fans, origin=origin)
 
 
 def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:
@@ -121,6 +122,67 @@ def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:
         other = f", or make the layer with dtype=np.{x.dtype}" if x.dtype in (np.float32, np.float64) else ""
         raise InputError(layer, f"has {dtype} parameters, got {x.dtype} input; give it {dtype} data{other}")
     return as_tensor(x)
+
+
+class Residual(Module):
+    """y = x + f(x), or y = x + alpha f(x) with a number alpha that is learned.
+
+    Parameters
+    ----------
+    branch : Module
+        f; its output has the shape of its input.
+    scale_init : initializer, name, number, array or function, optional
+        What alpha starts from; None for no alpha. With 0 every block begins as the identity, however deep the network is, and
+        the signal and the gradient pass unchanged (ReZero). Fixup starts its factors at 1 and the branch's last layer at 0.
+    rng, dtype
+        As in `Linear`.
+
+    Attributes
+    ----------
+    scale : Parameter, shape (), or None
+        alpha.
+
+    Raises
+    ------
+    TypeError
+        If branch is no Module.
+    ValueError
+        In a call, if f(x) has another shape than x.
+
+    Notes
+    -----
+    Source: He, Zhang, Ren and Sun, "Deep residual learning for image recognition", CVPR 2016, equation 1; Bachlechner et al.,
+    "ReZero is all you need: fast convergence at large depth", UAI 2021, equation 1.
+
+    Examples
+    --------
+    >>> block = Residual(Linear(2, 2, weight_init="ones"), scale_init=0.0)
+    >>> block([[1.0, 2.0]]).data
+    array([[1., 2.]], dtype=float32)
+    """
+
+    def __init__(
+        self, branch: Module, *, scale_init: Any = None, rng: Generator | int | None = None, dtype: DTypeLike = np.float32
+    ):
+        if not isinstance(branch, Module):
+            raise TypeError(f"Residual takes a module, got {type(branch).__name__}; of several layers make a Sequential")
+        check_dtype("Residual", dtype)
+        self.branch = branch
+        self.scale = None
+        if scale_init is not None:
+            self.scale = make_parameter("Residual scale_init", scale_init, (), None, as_generator(rng), dtype)
+
+    def forward(self, x):
+        if self.scale is not None:
+            x = check_input(self, x, self.scale.dtype)
+        y = self.branch(x)
+        x = as_tensor(x, like=y)
+        if y.shape != x.shape:
+            raise InputError(self, f"adds its input to its branch's output, but these have shapes {x.shape} and {y.shape}")
+        return x + y if self.scale is None else x + self.scale * y
+
+    def extra_repr(self):
+        return "" if self.scale is None else f"scale_init={self.scale.law}"
 
 
 class Flatten(Module):

@@ -10,26 +10,40 @@ from typing import Any
 import numpy as np
 
 from .. import init
+from ..random import Generator
 from ..tensor import Tensor
 
 
 class Parameter(Tensor):
-    """A tensor that training changes.
+    """A tensor that training changes, and that knows what it started from.
 
     Attributes
     ----------
     law : Initializer or None
         What its first value was made by.
+    fans : (fan_in, fan_out) or None
+        As the layer states them; for a parameter of your own that states none, as `init.fans` reads them off the shape.
+    origin : init.Origin or None
+        The seed, and the stream or position, that the law drew from; None where the values were given or loaded.
     """
 
-    __slots__ = ("law",)
+    __slots__ = ("fans", "law", "origin")
 
-    def __init__(self, data: Any, requires_grad: bool = True, law: init.Initializer | None = None):
+    def __init__(
+        self,
+        data: Any,
+        requires_grad: bool = True,
+        law: init.Initializer | None = None,
+        fans: tuple[int, int] | None = None,
+        origin: init.Origin | None = None,
+    ):
         super().__init__(data, requires_grad)
-        self.law = law
+        self.law, self.origin = law, origin
+        self.fans = init.fans(self.shape) if fans is None else fans
 
     def __reduce__(self):
-        return type(self), (self.data, self.requires_grad, self.law), (None, {"grad": self.grad})
+        arguments = (self.data, self.requires_grad, self.law, self.fans, self.origin)
+        return type(self), arguments, (None, {"grad": self.grad})
 
 
 class InputError(ValueError, TypeError):
@@ -150,6 +164,79 @@ class Module:
         function(self)
         return self
 
+    def initialize(self, rng: Generator | int | None = 0, rules: Any = None, dry_run: bool = False) -> "Module":
+        """Start afresh: draw every parameter from the stream of its own qualified name.
+
+        So a parameter's values depend on the seed, its name, its law, its fans, shape and dtype, and on nothing else: layers
+        that are added, removed or put in another order leave all others as they are. Two models with the same names and the
+        same seed are twins; give each its own seed.
+
+        Parameters
+        ----------
+        rng : int, Generator or None
+            A seed, or a generator (or the global one) whose seed is used; its position neither counts nor moves.
+        rules : mapping from pattern to law, or a list of such pairs, optional
+            The first pattern that matches a parameter's name says its law: anything that `init.law` takes. A parameter without
+            a match is drawn by the law that it has. Patterns are those of `fnmatch.fnmatchcase`, on the whole qualified name:
+            "encoder.*", "*.weight" (which also matches the "weight" of a model that is a lone layer). One that begins with the
+            name of a class, "Linear.bias", "BatchNorm1d.*", is for all layers of that class. `init.presets` has ready ones.
+        dry_run : bool
+            Print what each parameter would get, and change nothing.
+
+        Returns
+        -------
+        Module
+            The model itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a pattern matches no parameter (one for a class in `minidl.nn` that the model has no layer of is no mistake), a
+            law is unknown, cannot be drawn for a parameter, or gives anything but finite numbers of its shape. The model is
+            left as it was.
+
+        Notes
+        -----
+        Parameters whose values were loaded, or that have no law and no rule, stay as they are. A parameter that two layers
+        share is drawn once, under its first name, and only that name counts for the rules. Gradients are forgotten; buffers
+        stay, and so does what an optimizer remembers: make a new one.
+
+        Examples
+        --------
+        >>> from minidl import init, nn
+        >>> model = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
+        >>> model.initialize(rng=0, rules={"2.*": init.Zeros(), "*.weight": init.HeNormal()}, dry_run=True)[0].weight.law
+        parameter  shape   law                             fan_in  fan_out  drawn from                 std
+        0.weight   (2, 3)  HeNormal(a=0.0, mode='fan_in')  3       2        seed 0, stream '0.weight'  0.8165
+        0.bias     (2,)    Zeros()                         3       2        seed 0, stream '0.bias'    0
+        2.weight   (1, 2)  Zeros()                         2       1        seed 0, stream '2.weight'  0
+        2.bias     (1,)    Zeros()                         2       1        seed 0, stream '2.bias'    0
+        XavierUniform(gain=1.0)
+        """
+        from .initialize import initialize
+
+        return initialize(self, rng, rules, dry_run)
+
+    def describe(self) -> Any:
+        """What every parameter was made by, and how its values compare: a table to print, and a list of its rows.
+
+        Each row has the name, shape, law, fans and origin of a parameter, and as `theory` and `actual` the mean, standard
+        deviation and bounds that its law states (None where it states none) and that its values have now, after whatever
+        training there was.
+
+        Examples
+        --------
+        >>> from minidl import nn
+        >>> rows = nn.Linear(500, 400).initialize(rng=0).describe()
+        >>> rows[0].name, rows[0].law, rows[0].origin.stream
+        ('weight', XavierUniform(gain=1.0), 'weight')
+        >>> round(rows[0].theory.std, 5), round(rows[0].actual.std, 5)
+        (0.04714, 0.04708)
+        """
+        from .initialize import Description
+
+        return Description(self)
+
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers, by name."""
         return {name: np.array(value.data if isinstance(value, Parameter) else value) for name, _, _, value in self._state()}
@@ -201,7 +288,7 @@ class Module:
             if isinstance(value, Parameter):
                 value.data[...] = array
                 value.changed()
-                value.law = init.Given("state_dict")
+                value.law, value.origin = init.Given("state_dict"), None
             else:
                 value[...] = array
 

@@ -35,7 +35,7 @@ class BatchNorm1d(Module):
     track_running_stats : bool
         Whether there are running values; without them evaluation uses the batch, too.
     weight_init, bias_init, rng, dtype
-        As in `Linear`; both fans are num_features.
+        As in `Linear`; but there are no fans, for each weight multiplies one number: a law that needs them is an error.
 
     Examples
     --------
@@ -69,9 +69,9 @@ class BatchNorm1d(Module):
             raise ValueError(f"BatchNorm1d: momentum must be None or from 0 to 1, got {momentum!r}")
         self.num_features, self.eps, self.momentum = int(num_features), eps, momentum
         self.dtype = np.dtype(dtype)
-        shape, fans, rng = (self.num_features,), (self.num_features,) * 2, as_generator(rng)
-        self.weight = make_parameter("BatchNorm1d weight_init", weight_init, shape, fans, rng, dtype) if affine else None
-        self.bias = make_parameter("BatchNorm1d bias_init", bias_init, shape, fans, rng, dtype) if affine else None
+        shape, rng = (self.num_features,), as_generator(rng)
+        self.weight = make_parameter("BatchNorm1d weight_init", weight_init, shape, None, rng, dtype) if affine else None
+        self.bias = make_parameter("BatchNorm1d bias_init", bias_init, shape, None, rng, dtype) if affine else None
         self.running_mean = self.running_var = None
         if track_running_stats:
             self.register_buffer("running_mean", np.zeros(shape, dtype))

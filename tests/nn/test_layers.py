@@ -420,3 +420,40 @@ def test_activations_keep_float32(name):
     # PyTorch's float64 values at decimals that float32 rounds: eight units in the last place
     np.testing.assert_allclose(y.data, recorded["y"], rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(x.grad, recorded["dx"], rtol=1e-6, atol=1e-6)
+
+
+# Residual
+
+
+def test_residual_adds_the_branch_and_with_a_factor_at_0_it_is_the_identity():
+    branch = nn.Linear(2, 2, weight_init=[[1.0, 2.0], [3.0, 4.0]], bias_init=1.0)
+    x = np.array([[1.0, -1.0]], np.float32)  # branch: [1 - 2 + 1, 3 - 4 + 1] = [0, 0]; for [1, 1]: [4, 8]
+    assert nn.Residual(branch)(x).data.tolist() == [[1, -1]]
+    assert nn.Residual(branch)([[1.0, 1.0]]).data.tolist() == [[5, 9]]
+    assert nn.Residual(branch, scale_init=0.5)([[1.0, 1.0]]).data.tolist() == [[3, 5]]
+    assert nn.Residual(branch, scale_init="zeros")([[1.0, 1.0]]).data.tolist() == [[1, 1]]
+
+
+def test_in_rezero_the_factor_learns_first():
+    """y = x + alpha f(x) with alpha = 0: dL/dalpha = sum f(x) dy, and nothing reaches the weights of f yet."""
+    block = nn.Residual(nn.Linear(2, 2, weight_init=1.0), scale_init=0.0)
+    block([[1.0, 2.0]]).sum().backward()
+    assert block.scale.grad.tolist() == 6  # f(x) = [3, 3]
+    assert not block.branch.weight.grad.any()
+
+
+def test_a_residual_block_shows_its_law_and_its_parameters_have_names():
+    block = nn.Residual(nn.Tanh(), scale_init=init.Zeros())
+    assert repr(block) == "Residual(\n  scale_init=Zeros()\n  (branch): Tanh()\n)"
+    assert [name for name, _ in block.named_parameters()] == ["scale"]
+    assert list(nn.Residual(nn.Linear(2, 2)).state_dict()) == ["branch.weight", "branch.bias"]
+
+
+def test_a_branch_that_is_no_module_or_changes_the_shape_is_an_error():
+    with pytest.raises(TypeError, match="Residual takes a module, got list; of several layers make a Sequential"):
+        nn.Residual([nn.Tanh()])
+    model = nn.Sequential(nn.Residual(nn.Linear(3, 2)))
+    with pytest.raises(ValueError, match=r"Residual '0' adds its input .* shapes \(1, 3\) and \(1, 2\)"):
+        model(np.ones((1, 3), np.float32))
+    with pytest.raises(ValueError, match="Residual scale_init: no initializer is called 'zeroes'"):
+        nn.Residual(nn.Tanh(), scale_init="zeroes")

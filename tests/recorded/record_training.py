@@ -1,9 +1,8 @@
-"""Writes training.json: what PyTorch computes for layers, losses, SGD and a small training run, and its names and defaults.
+"""Writes training.json: what PyTorch computes for layers, losses, SGD and a small training run.
 
 Run it with PyTorch 2.13: `python tests/recorded/record_training.py`. The tests read the file and need no PyTorch.
 """
 
-import inspect
 import json
 from pathlib import Path
 
@@ -48,10 +47,6 @@ SGDS = [
     {"momentum": 0.5, "weight_decay": 0.1, "dampening": 0.2},
     {"momentum": 0.8, "weight_decay": 0.05, "nesterov": True},
 ]
-GAINS = ["linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
-GAINS += ["sigmoid", "tanh", "relu", "leaky_relu", "selu"]
-IN_PLACE = ["uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_"]
-IN_PLACE += ["xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_"]
 
 
 def numbers(*shape):
@@ -196,22 +191,21 @@ def record_training():
     return {"lr": 0.5, "momentum": 0.9, "start": start, "x": x.tolist(), "y": y.tolist(), "steps": steps}
 
 
-def record_signatures():
-    """For each in-place function its parameters in order; those with a default as [name, default]."""
-    from torch.nn import init
+def record_groups():
+    """Two groups, each with numbers of its own, over four steps."""
+    import torch
 
-    signatures = {}
-    for name in IN_PLACE:
-        parameters = inspect.signature(getattr(init, name)).parameters.values()
-        signatures[name] = [[p.name] if p.default is p.empty else [p.name, p.default] for p in parameters]
-    return signatures
-
-
-def record_gains():
-    from torch.nn import init
-
-    gains = [[name, None, init.calculate_gain(name)] for name in GAINS]
-    return gains + [["leaky_relu", slope, init.calculate_gain("leaky_relu", slope)] for slope in (0, 0.2, 1, -0.5)]
+    start, gradients = numbers(2, 3), [numbers(2, 3) for _ in range(4)]
+    first, second = parameters = [torch.nn.Parameter(row.clone()) for row in start]
+    groups = [{"params": [first], "lr": 0.5}, {"params": [second], "momentum": 0.5, "weight_decay": 0.1, "nesterov": True}]
+    optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+    after = []
+    for gradient in gradients:
+        for p, row in zip(parameters, gradient, strict=True):
+            p.grad = row.clone()
+        optimizer.step()
+        after.append([p.tolist() for p in parameters])
+    return {"start": start.tolist(), "gradients": [g.tolist() for g in gradients], "after": after}
 
 
 def main():
@@ -226,8 +220,7 @@ def main():
         "losses": record_losses(),
         "sgd": record_sgd(),
         "training": record_training(),
-        "signatures": record_signatures(),
-        "gains": record_gains(),
+        "groups": record_groups(),
     }
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in recorded.items()]
     Path(__file__).with_name("training.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")

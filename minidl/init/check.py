@@ -1,0 +1,287 @@
+"""`check`: is a law of one's own right? It is drawn a few times, measured, and compared with the variance it should have.
+
+What it finds is said with a figure, and well-known mistakes are called by their names. A figure counts as off where it leaves
+five standard errors, which chance does once in a million checks.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..random import Generator, as_generator
+from .laws import CUT_STD, Custom, Initializer, Moments, Shape
+from .laws import law as as_law
+
+# (fan_in, fan_out), and with them shape (fan_out, fan_in): 40,000 values each.
+WIDE, TALL, SQUARE = (400, 100), (100, 400), (200, 200)
+
+# What the variance of a law may be, with what is known of it.
+FORMULAS: dict[str, tuple[Callable[[int, int], float], str]] = {
+    "1 / fan_in": (lambda n, m: 1 / n, "LeCun's"),
+    "2 / fan_in": (lambda n, m: 2 / n, "He's, for ReLU"),
+    "1 / fan_out": (lambda n, m: 1 / m, "LeCun's for the backward pass"),
+    "2 / fan_out": (lambda n, m: 2 / m, "He's for the backward pass"),
+    "2 / (fan_in + fan_out)": (lambda n, m: 2 / (n + m), "Xavier's"),
+    "1 / (fan_in + fan_out)": (lambda n, m: 1 / (n + m), "half of Xavier's: is a 2 missing?"),
+    "1 / (3 fan_in)": (lambda n, m: 1 / (3 * n), "is this U(-1/sqrt n, 1/sqrt n)?"),
+    "1 / (3 fan_out)": (lambda n, m: 1 / (3 * m), "is this U(-1/sqrt n, 1/sqrt n), with n = fan_out?"),
+    "2 / (3 fan_in)": (lambda n, m: 2 / (3 * n), "is this U(-s, s), with He's standard deviation s as the bound?"),
+    "6 / fan_in": (lambda n, m: 6 / n, "is the bound of He's uniform law the standard deviation of a normal one here?"),
+    "6 / (fan_in + fan_out)": (lambda n, m: 6 / (n + m), "is the bound of Xavier's uniform law used as a standard deviation?"),
+}
+
+FACTORS = {
+    1 / 3: "1/3 of {}: is this U(-1/sqrt n, 1/sqrt n)? U(-b, b) has variance b^2 / 3, so b = sqrt(3 variance)",
+    3.0: "3 times {}: is the bound of the uniform law used as a standard deviation?",
+    1 / 2: "1/2 of {}: is the factor 2 for ReLU missing?",
+    2.0: "2 times {}: is there a factor 2 for ReLU that should not be?",
+    1 / 4: "1/4 of {}: is the standard deviation halved, or a gain of 2 missing?",
+    4.0: "4 times {}: was a factor 2 meant for the variance given to the standard deviation?",
+    CUT_STD**2: "0.774 of {}: is a normal law cut at two standard deviations? Divide its standard deviation by 0.8796",
+}
+
+
+class Report:
+    """What `check` found: true if there are no problems; printed, one line for each problem and note."""
+
+    def __init__(self, law: Initializer):
+        self.law = law
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+
+    def __bool__(self):
+        return not self.problems
+
+    def __repr__(self):
+        verdict = f"{len(self.problems)} problem{'s' * (len(self.problems) > 1)}" if self.problems else "all is well"
+        return "\n".join([f"{self.law}: {verdict}", *(f"- {line}" for line in self.problems + self.notes)])
+
+
+def check(law: Any, variance: Any = None) -> Report:
+    """Whether a law that draws weights is right: its variance and fans, mean, symmetry, shape, dtype, and its use of `rng`.
+
+    Parameters
+    ----------
+    law : initializer, or function (shape, rng) -> array
+        Anything that `init.law` takes.
+    variance : function (fan_in, fan_out) -> float, initializer or name, optional
+        What the variance should be, or a law that has it. If None it is what the law itself states in `moments`; where it
+        states nothing the report says which well-known formula fits.
+
+    Returns
+    -------
+    Report
+        True if all is well. `problems` and `notes` are lists of sentences.
+
+    Examples
+    --------
+    >>> def mine(shape, rng):
+    ...     fan_out, fan_in = shape
+    ...     return rng.uniform(shape, -1 / fan_in**0.5, 1 / fan_in**0.5)
+    >>> print(check(mine, variance=lambda fan_in, fan_out: 1 / fan_in))
+    Custom(mine): 1 problem
+    - the variance is 1/3 of 1 / fan_in: is this U(-1/sqrt n, 1/sqrt n)? U(-b, b) has variance b^2 / 3, so b = sqrt(3 variance)
+    >>> print(check("he_normal"))
+    HeNormal(a=0.0, mode='fan_in'): all is well
+    """
+    law = as_law(law)
+    report = Report(law)
+    moments = _stated(variance) if variance is not None else law.moments
+    numpy_state = np.random.get_state()  # noqa: NPY002 - to see whether the law draws from it
+    default = as_generator(None)
+    seed, position = default.seed, default.position
+    try:
+        samples = {fans: _draw(law, fans[::-1], fans) for fans in (WIDE, TALL, SQUARE)}
+        _check_state(report, samples[WIDE])
+        if (default.seed, default.position) != (seed, position):
+            report.problems.append("it uses minidl's global generator: draw from the rng that it gets")
+        if not _same(numpy_state, np.random.get_state()):  # noqa: NPY002
+            report.problems.append("it draws from np.random's global state, which every import may change: draw from rng")
+        if not report:
+            return report
+        _check_units(report, samples[WIDE])
+        if not report:
+            return report
+        _check_centre(report, samples, moments)
+        _check_variance(report, samples, moments)
+    except _Broken as broken:
+        report.problems.append(str(broken))
+    finally:
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        default.manual_seed(seed).position = position
+    return report
+
+
+def _stated(variance: Any) -> Callable[[Shape, tuple[int, int]], Moments]:
+    """The moments that the argument `variance` stands for, as `Initializer.moments` gives them."""
+    if isinstance(variance, Initializer | str):
+        return as_law(variance).moments
+    if not callable(variance):
+        raise TypeError(
+            "check: variance is a function (fan_in, fan_out) -> float, an initializer or its name, "
+            f"got {type(variance).__name__}"
+        )
+
+    def moments(shape: Shape, fans: tuple[int, int]) -> Moments:
+        value = variance(*fans)
+        if not 0 < value < math.inf:
+            raise ValueError(f"check: variance{fans} gave {value!r}, expected a positive number")
+        return Moments(0.0, math.sqrt(value))
+
+    return moments
+
+
+class _Broken(Exception):
+    """The law gives no array that could be measured."""
+
+
+def _draw(law: Initializer, shape: Shape, fans: tuple[int, int], rng: Any = 1, dtype: Any = np.float64) -> np.ndarray:
+    try:
+        values = np.asarray(law(shape, as_generator(rng), fan_in=fans[0], fan_out=fans[1], dtype=dtype))
+    except Exception as error:
+        hint = "; rng is a minidl.random.Generator, whose methods take the shape first: rng.normal(shape, mean, std)"
+        raise _Broken(f"for shape {shape} it raises {type(error).__name__}: {error}{hint * isinstance(law, Custom)}") from error
+    if values.shape != shape:
+        raise _Broken(f"for shape {shape} it gives an array of shape {values.shape}")
+    if values.dtype.kind != "f":
+        raise _Broken(f"it gives an array of {values.dtype}, where numbers of float32 or float64 are expected")
+    if values.dtype != dtype and not isinstance(law, Custom):
+        raise _Broken(f"it gives an array of {values.dtype} where {np.dtype(dtype)} is asked for: pass dtype on to rng")
+    if not np.isfinite(values).all():
+        raise _Broken(f"for shape {shape} {np.count_nonzero(~np.isfinite(values))} of {values.size} values are NaN or infinite")
+    return values.astype(np.float64)
+
+
+def _check_state(report: Report, first: np.ndarray) -> None:
+    """Equal generators give equal values, whatever was drawn before; one generator gives other values each time."""
+    law, shape, rng = report.law, WIDE[::-1], Generator(1)
+    again, then = _draw(law, shape, WIDE, rng), _draw(law, shape, WIDE, rng)
+    _draw(law, shape, WIDE, dtype=np.float32)
+    if not np.array_equal(first, again):
+        share = np.mean(first != again)
+        report.problems.append(
+            f"{share:.0%} of the values differ between two draws from generators of one seed: it has random numbers of its "
+            "own, or keeps something from call to call; draw all from rng"
+        )
+    elif np.array_equal(again, then):
+        report.problems.append(
+            "two draws from one generator are the same, so two layers that take it are twins: it draws nothing, or from a seed "
+            "of its own; draw from rng"
+        )
+
+
+def _check_units(report: Report, values: np.ndarray) -> None:
+    for what, rows in (("units", values), ("inputs", values.T)):
+        distinct = len(np.unique(rows, axis=0))
+        if distinct < len(rows):
+            report.problems.append(
+                f"of {len(rows)} {what} only {distinct} differ: those with the same weights stay clones; draw the full shape"
+            )
+
+
+def _check_centre(report: Report, samples: dict, moments: Callable) -> None:
+    for fans, values in samples.items():
+        stated = moments(values.shape, fans).mean or 0.0
+        std = values.std()
+        if abs(values.mean() - stated) > 5 * std / math.sqrt(values.size):
+            off = (values.mean() - stated) / std
+            hint = "; no value is negative: is this [0, b) instead of [-b, b)?" if values.min() >= 0 else ""
+            report.problems.append(f"the mean is {values.mean():.3g}, expected {stated:.3g}: off by {off:.2f} std{hint}")
+            break
+    z = np.concatenate([(values - values.mean()).ravel() / values.std() for values in samples.values()])
+    skewness, error = np.mean(z**3), math.sqrt(np.mean((z**3 - 3 * z) ** 2) / z.size)  # for z symmetric about 0
+    if abs(skewness) > 5 * error:
+        report.problems.append(f"it is not symmetric about its mean: the skewness is {skewness:.2f}, expected 0")
+
+
+def _check_variance(report: Report, samples: dict, moments: Callable) -> None:
+    measured = {fans: values.var() for fans, values in samples.items()}
+    tolerance = {fans: _tolerance(values) for fans, values in samples.items()}
+
+    def fit(formula: Callable[[int, int], float]) -> bool:
+        return all(abs(measured[fans] / formula(*fans) - 1) < tolerance[fans] for fans in measured)
+
+    known = [name for name, (formula, _) in FORMULAS.items() if fit(formula)]
+    stds = {fans: moments(fans[::-1], fans).std for fans in measured}
+    if None in stds.values():
+        about = f"is {known[0]}: {FORMULAS[known[0]][1]}" if known else "fits no well-known formula"
+        report.notes.append(f"the variance {about}; state what it should be, as variance=")
+        return
+    expected = {fans: std**2 for fans, std in stds.items()}
+    stated = next((name for name, (f, _) in FORMULAS.items() if all(math.isclose(f(*k), expected[k]) for k in expected)), "")
+    stated = stated or "the stated variance"
+    if not fit(lambda *fans: expected[fans]):
+        report.problems.append(f"the variance is {_what_is_off(measured, expected, fit, known, stated)}")
+        return
+    _check_fans(report, moments, expected[SQUARE], stated)
+
+
+def _what_is_off(measured: dict, expected: dict, fit: Callable, known: list[str], stated: str) -> str:
+    ratio = {fans: measured[fans] / expected[fans] for fans in measured}
+    for factor, mistake in FACTORS.items():
+        if fit(lambda *fans: factor * expected[fans]):  # noqa: B023 - called at once
+            return mistake.format(stated)
+    if fit(lambda *fans: expected[fans[::-1]]):
+        return f"{stated} with fan_in and fan_out swapped: the shape of a weight is (fan_out, fan_in)"
+    if fit(lambda *fans: expected[fans] ** 2):
+        return f"the square of {stated}: is the variance given where the standard deviation belongs? Take its square root"
+    if fit(lambda *fans: expected[fans] ** 0.5):
+        return f"the square root of {stated}: is the root taken once too often?"
+    if fit(lambda *fans: measured[SQUARE]):
+        return f"{measured[SQUARE]:.3g} whatever the fans, not {stated}: it does not follow them"
+    times = ", ".join(f"{ratio[fans]:.3g} at fan_in {fans[0]}, fan_out {fans[1]}" for fans in ratio)
+    if known:
+        from fractions import Fraction  # only here, for it is slow to import
+
+        equal = Fraction(ratio[SQUARE]).limit_denominator(6)
+        return f"{known[0]}, not {stated} ({equal} of it where fan_in = fan_out): {FORMULAS[known[0]][1]}"
+    return f"not {stated}; it is this many times that: {times}"
+
+
+def _check_fans(report: Report, moments: Callable, of_shape: float, stated: str) -> None:
+    """Whether the fans that a layer states count, where they are not those of the shape; and the places of a kernel."""
+    law = report.law
+    if isinstance(law, Custom):
+        _check_kernel(report, moments)
+        report.notes.append(
+            "a function (shape, rng) reads its fans off the shape; an Initializer gets those that the layer states"
+        )
+        return
+    values = _draw(law, SQUARE, fans := (50, 800))
+    expected = moments(SQUARE, fans).std ** 2
+    if abs(values.var() / expected - 1) > _tolerance(values):
+        own = law.moments(SQUARE, fans).std
+        if own and abs(values.var() / own**2 - 1) < _tolerance(values):
+            report.notes.append("it goes by the shape, as its own moments say, not by the fans that a layer states")
+            return
+        reads = abs(values.var() / of_shape - 1) < _tolerance(values)
+        how = "it reads its fans off the shape" if reads else f"the variance is {values.var() / expected:.3g} times {stated}"
+        report.problems.append(
+            f"for shape {SQUARE} and fans that the layer states as {fans}, {how}: take them from the argument `fans` of sample"
+        )
+
+
+def _check_kernel(report: Report, moments: Callable) -> None:
+    shape, fans = (32, 16, 3, 3), (144, 288)  # each of the nine places multiplies both fans
+    try:
+        values = _draw(report.law, shape, fans)
+    except _Broken:
+        report.notes.append("it is for matrices only; a convolution's kernel has further axes, which multiply both fans")
+        return
+    ratio = values.var() / moments(shape, fans).std ** 2
+    if abs(ratio - 1) > _tolerance(values):
+        report.notes.append(
+            f"for a kernel of shape {shape} the variance is {ratio:.2g} times too large: 9 places multiply the fans"
+        )
+
+
+def _tolerance(values: np.ndarray) -> float:
+    """Five relative standard errors of the sample variance: sqrt((kurtosis - 1) / n)."""
+    z = values - values.mean()
+    return 5 * math.sqrt(max(np.mean(z**4) / np.mean(z**2) ** 2 - 1, 0) / z.size) + 1e-6
+
+
+def _same(before: Any, after: Any) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))

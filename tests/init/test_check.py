@@ -1,0 +1,243 @@
+"""Tests that `init.check` finds nothing wrong with right laws and calls each of a collection of wrong ones by its mistake."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+import minidl
+from minidl import init
+
+
+def he(fan_in, fan_out):
+    return 2 / fan_in
+
+
+def xavier(fan_in, fan_out):
+    return 2 / (fan_in + fan_out)
+
+
+def normal(variance):
+    """A student's function: a normal law of this variance, a function of the shape."""
+    return lambda shape, rng: rng.normal(shape, std=math.sqrt(variance(shape)))
+
+
+def uniform(bound):
+    return lambda shape, rng: rng.uniform(shape, -bound(shape), bound(shape))
+
+
+RIGHT = [
+    (normal(lambda shape: 2 / shape[1]), he),
+    (normal(lambda shape: 2 / math.prod(shape[1:])), "he_uniform"),
+    (uniform(lambda shape: math.sqrt(6 / (shape[0] + shape[1]))), xavier),
+    (uniform(lambda shape: math.sqrt(6 / (shape[0] + shape[1]))), "xavier_normal"),
+    (uniform(lambda shape: 1 / math.sqrt(shape[1])), lambda fan_in, fan_out: 1 / (3 * fan_in)),
+    (lambda shape, rng: rng.normal(shape, std=0.01), lambda fan_in, fan_out: 1e-4),
+    (lambda shape, rng: np.random.default_rng(int(rng.integers(2**40))).normal(size=shape), init.Normal()),
+    (lambda shape, rng: rng.normal(shape) ** 3, lambda fan_in, fan_out: 15),  # heavy tails: kurtosis 46
+    (lambda shape, rng: rng.normal(shape) * rng.bernoulli(shape, 0.1), lambda fan_in, fan_out: 0.1),
+    (normal(lambda shape: 1 / shape[1]), None),
+    (init.HeNormal(), he),
+    (init.HeNormal(mode="fan_out"), lambda fan_in, fan_out: 2 / fan_out),
+    (init.XavierUniform(), xavier),
+    (init.VarianceScaling(2, "fan_avg", "truncated_normal"), None),
+    (init.LecunUniform(), "lecun_normal"),
+    (init.Uniform(), None),
+    (init.Normal(3, 0.5), None),
+    (init.TruncatedNormal(0, 2, -4, 4), None),
+    ("he_uniform", None),
+    (init.Orthogonal(), lambda fan_in, fan_out: 1 / max(fan_in, fan_out)),
+    (init.Orthogonal(2), None),
+    (init.LooksLinear(), None),
+    (init.Sparse(0.9), None),
+]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+@pytest.mark.parametrize(("law", "variance"), RIGHT)
+def test_a_right_law_gives_no_alarm(law, variance, first):
+    """Whatever the numbers: some are drawn first, so that the law gets others."""
+
+    def later(shape, rng):
+        rng.uniform(first)
+        return law(shape, rng)
+
+    report = init.check(later if first and not isinstance(law, init.Initializer | str) else law, variance)
+    assert report.problems == []
+    assert bool(report)
+    assert str(report).splitlines()[0].endswith("all is well")
+
+
+own = np.random.default_rng(0)
+calls = []
+
+
+def exponential(shape, rng):
+    """Skewed, of mean 0 and the right variance: -log(1 - u) has mean 1 and variance 1."""
+    return (-np.log1p(-rng.uniform(shape, dtype=np.float64)) - 1) * math.sqrt(2 / shape[1])
+
+
+def counts_its_calls(shape, rng):
+    calls.append(shape)
+    return rng.normal(shape, std=math.sqrt(2 / shape[1]) * (1 + 0.5 * (len(calls) % 2)))
+
+
+def draws_from_numpy(shape, rng):
+    return np.random.randn(*shape)  # noqa: NPY002
+
+
+def some_clones(shape, rng):
+    values = rng.normal(shape, std=math.sqrt(2 / shape[1]))
+    values[1] = values[0]
+    return values
+
+
+class ByShape(init.Initializer):
+    def sample(self, shape, fans, rng, dtype):
+        return rng.normal(shape, 0, math.sqrt(2 / shape[1]), dtype)
+
+
+class InFloat32(init.Initializer):
+    def sample(self, shape, fans, rng, dtype):
+        return rng.normal(shape, 0, math.sqrt(2 / fans[0]))
+
+
+WRONG = [
+    # Uniform laws: U(-b, b) has variance b^2 / 3
+    (
+        uniform(lambda s: math.sqrt(2 / (s[0] + s[1]))),
+        xavier,
+        r"variance is 1/3 of 2 / \(fan_in \+ fan_out\): is this U\(-1/sqrt n",
+    ),
+    (
+        uniform(lambda s: 1 / math.sqrt(s[1])),
+        xavier,
+        r"variance is 1 / \(3 fan_in\), not 2 .* \(1/3 of it where fan_in = fan_out\): is this U",
+    ),
+    (uniform(lambda s: math.sqrt(2 / s[1])), he, r"variance is 1/3 of 2 / fan_in"),
+    (normal(lambda s: 6 / s[1]), he, "3 times 2 / fan_in: is the bound of the uniform law used as a standard deviation"),
+    (normal(lambda s: 6 / (s[0] + s[1])), he, r"variance is 6 / \(fan_in \+ fan_out\), not 2 / fan_in \(3/2 of it where"),
+    # Factors
+    (normal(lambda s: 1 / s[1]), he, "variance is 1/2 of 2 / fan_in: is the factor 2 for ReLU missing"),
+    (normal(lambda s: 2 / s[1]), "lecun_normal", "variance is 2 times 1 / fan_in: is there a factor 2 for ReLU"),
+    (normal(lambda s: 0.5 / s[1]), he, "variance is 1/4 of 2 / fan_in"),
+    (normal(lambda s: 8 / s[1]), he, "variance is 4 times 2 / fan_in"),
+    (lambda s, rng: rng.truncated_normal(s) * math.sqrt(2 / s[1]), he, "0.774 of 2 / fan_in: .* cut .* Divide .* by 0.8796"),
+    # Fans
+    (normal(lambda s: 2 / s[0]), he, "2 / fan_in with fan_in and fan_out swapped: the shape of a weight is"),
+    (normal(lambda s: 2 / (s[0] + s[1])), he, r"variance is 2 / \(fan_in \+ fan_out\), not 2 / fan_in .*Xavier"),
+    (normal(lambda s: 2 / s[0] + 1 / s[1]), he, r"not 2 / fan_in; it is this many times that: .* at fan_in 400, fan_out 100"),
+    (normal(lambda s: 1e-4), he, "variance is [0-9.e-]+ whatever the fans, not 2 / fan_in: it does not follow them"),
+    (ByShape(), he, r"fans that the layer states as \(50, 800\), it reads its fans off the shape: take them from"),
+    # Standard deviation and variance
+    (
+        normal(lambda s: (2 / s[1]) ** 2),
+        he,
+        "the square of 2 / fan_in: is the variance given where the standard deviation belongs",
+    ),
+    (normal(lambda s: (2 / s[1]) ** 0.5), he, "the square root of 2 / fan_in: is the root taken once too often"),
+    (normal(lambda s: 3 / s[1]), lambda fan_in, fan_out: 9 / fan_in, "variance is 1/3 of the stated variance"),
+    # Centre and symmetry
+    (
+        lambda s, rng: rng.uniform(s, 0, math.sqrt(6 / s[1])),
+        he,
+        r"mean is 0.061\d?, expected 0: off by 1.7\d std; no value is negative: is this \[0, b\)",
+    ),
+    (lambda s, rng: rng.normal(s, 0.01, math.sqrt(2 / s[1])), he, r"the mean is 0.0\d+, expected 0: off by 0.\d+ std$"),
+    (exponential, he, r"not symmetric about its mean: the skewness is [12]\.\d+, expected 0"),
+    # Random state
+    (draws_from_numpy, None, "draws from np.random's global state"),
+    (lambda s, rng: init.HeNormal()(s), he, "uses minidl's global generator"),
+    (lambda s, rng: own.normal(size=s), None, "100% of the values differ between two draws from generators of one seed"),
+    (counts_its_calls, None, "% of the values differ between two draws from generators of one seed: .* keeps something"),
+    (lambda s, rng: np.random.default_rng(0).normal(size=s), None, "two draws from one generator are the same, .* twins"),
+    (lambda s, rng: init.HeNormal()(s, 0), he, "two draws from one generator are the same, .* twins"),
+    ("zeros", None, "two draws from one generator are the same, .* twins"),
+    # Units
+    (lambda s, rng: np.full(s, rng.normal(())), None, "of 100 units only 1 differ: those with the same weights stay clones"),
+    (some_clones, he, "of 100 units only 99 differ"),
+    (lambda s, rng: np.ones(s) * rng.normal((s[0], 1)), None, "of 400 inputs only 1 differ"),
+    # What is no array of numbers of this shape and dtype
+    (lambda s, rng: rng.normal(s[::-1]), None, r"for shape \(100, 400\) it gives an array of shape \(400, 100\)"),
+    (lambda s, rng: rng.integers(0, 3, size=s), None, "gives an array of int64"),
+    (lambda s, rng: np.log(rng.bernoulli(s).astype(float) - 1), None, r"\d+ of 40000 values are NaN or infinite"),
+    (lambda s, rng: rng.normal(0, 1, s), None, r"raises TypeError: .*shape first: rng.normal\(shape, mean, std\)"),
+    (lambda s: np.zeros(s), None, "raises TypeError: .*1 positional argument"),
+    (InFloat32(), he, "gives an array of float32 where float64 is asked for: pass dtype on to rng"),
+    (init.TruncatedNormal(0, 1, 60, 61), None, "raises ValueError: .*too little"),
+]
+
+
+@pytest.mark.parametrize(("law", "variance", "message"), WRONG, ids=[message for _, _, message in WRONG])
+def test_a_wrong_law_is_called_by_its_mistake(law, variance, message):
+    with np.errstate(all="ignore"):
+        report = init.check(law, variance)
+    assert not report
+    assert len(report.problems) <= 2
+    assert any(re.search(message, problem) for problem in report.problems), report.problems
+
+
+def test_a_uniform_law_not_centred_has_two_problems_and_both_are_said():
+    report = init.check(lambda shape, rng: rng.uniform(shape, 0, math.sqrt(6 / shape[1])), he)
+    assert str(report).splitlines()[0].endswith("<lambda>): 2 problems")
+    assert "1/4 of 2 / fan_in" in report.problems[1]  # [0, b) is half as wide as [-b, b)
+
+
+@pytest.mark.parametrize(
+    ("law", "note"),
+    [
+        (normal(lambda shape: 2 / shape[1]), "the variance is 2 / fan_in: He's, for ReLU; state what it should be"),
+        (normal(lambda shape: 1 / (3 * shape[1])), r"the variance is 1 / (3 fan_in): is this U(-1/sqrt n, 1/sqrt n)?"),
+        (normal(lambda shape: 5 / shape[1]), "the variance fits no well-known formula"),
+    ],
+)
+def test_without_a_stated_variance_the_formula_that_fits_is_noted(law, note):
+    report = init.check(law)
+    assert report
+    assert report.notes[0].startswith(note)
+
+
+def test_a_law_that_says_that_it_goes_by_the_shape_may():
+    (note,) = init.check(init.Orthogonal(), lambda fan_in, fan_out: 1 / max(fan_in, fan_out)).notes
+    assert note.startswith("it goes by the shape, as its own moments say")
+
+
+def test_a_function_is_told_what_it_does_to_a_kernel():
+    (kernel, function) = init.check(normal(lambda shape: 2 / shape[1]), he).notes
+    assert kernel.startswith("for a kernel of shape (32, 16, 3, 3) the variance is ")
+    assert 8 < float(kernel.split()[-9]) < 10  # nine places: fan_in is 16 * 9
+    assert "reads its fans off the shape" in function
+
+    def matrices_only(shape, rng):
+        _, fan_in = shape
+        return rng.normal(shape, std=math.sqrt(2 / fan_in))
+
+    assert "it is for matrices only" in init.check(matrices_only, he).notes[0]
+
+
+@pytest.mark.parametrize("law", [draws_from_numpy, lambda s, rng: minidl.manual_seed(9).normal(s), init.HeNormal()])
+def test_a_check_leaves_the_global_generators_as_they_were(law):
+    np.random.seed(3)  # noqa: NPY002
+    expected = np.random.random()  # noqa: NPY002
+    np.random.seed(3)  # noqa: NPY002
+    minidl.manual_seed(4).uniform(5)
+    rng = minidl.random.as_generator(None)
+    before = (rng.seed, rng.position)
+    init.check(law, he)
+    assert np.random.random() == expected  # noqa: NPY002
+    assert (rng.seed, rng.position) == before
+
+
+@pytest.mark.parametrize(
+    ("variance", "error", "message"),
+    [
+        (0.01, TypeError, r"variance is a function \(fan_in, fan_out\) -> float, an initializer or its name, got float"),
+        (lambda fan_in, fan_out: -1, ValueError, r"variance\(400, 100\) gave -1, expected a positive number"),
+        (lambda fan_in, fan_out: math.nan, ValueError, "gave nan, expected a positive number"),
+        ("he_nromal", ValueError, "did you mean 'he_normal'"),
+    ],
+)
+def test_a_stated_variance_that_is_none_is_an_error(variance, error, message):
+    with pytest.raises(error, match=message):
+        init.check(init.HeNormal(), variance)
