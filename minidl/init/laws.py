@@ -7,6 +7,7 @@ sampling itself is in `random.py`.
 
 import contextlib
 import math
+import sys
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -639,9 +640,10 @@ def draw(argument: str, law: Initializer, shape: Shape, fans: Fans, rng: Generat
         raise ValueError(f"{argument}: {law} gave an array of shape {values.shape}, expected {tuple(shape)}")
     if values.dtype.kind != "f" and not (isinstance(law, Given) and values.dtype.kind in "iu"):
         raise TypeError(f"{argument}: {law} gave an array of {values.dtype}, expected float32 or float64; use .astype()")
+    kept = values.base is not None or sys.getrefcount(values) > 2  # by the law too, which may hand it out again
     with np.errstate(over="ignore"):
-        values = values.astype(dtype)
-    if not np.isfinite(values).all():
+        values = values.astype(dtype, copy=kept)
+    if values.size and not (math.isfinite(values.min()) and math.isfinite(values.max())):  # NaN is both; no array of flags
         raise ValueError(f"{argument}: {law} gave NaN or infinity in {np.dtype(dtype)}; a network cannot start from these")
     return values
 

@@ -6,6 +6,7 @@ import copy
 import inspect
 import json
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -457,3 +458,23 @@ def test_a_branch_that_is_no_module_or_changes_the_shape_is_an_error():
         model(np.ones((1, 3), np.float32))
     with pytest.raises(ValueError, match="Residual scale_init: no initializer is called 'zeroes'"):
         nn.Residual(nn.Tanh(), scale_init="zeroes")
+
+
+@pytest.mark.parametrize("view", [False, True])
+def test_layers_whose_function_returns_one_array_twice_do_not_share_it(view):
+    kept = np.ones((2, 3), np.float32)
+    first, second = (nn.Linear(3, 2, weight_init=lambda shape, rng: kept[:] if view else kept) for _ in range(2))
+    first.weight.data[...] = 5
+    assert (kept == 1).all()
+    assert (second.weight.data == 1).all()
+
+
+@pytest.mark.skipif(minidl.kernels.backend != "compiled", reason="the NumPy twins work with copies")
+def test_a_layer_is_made_without_a_second_copy_of_its_weights():
+    tracemalloc.start()
+    try:
+        layer = nn.Linear(1000, 1000, bias=False, weight_init="xavier_normal", rng=0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert layer.weight.data.nbytes <= peak < 1.05 * layer.weight.data.nbytes
