@@ -83,7 +83,9 @@ class Generator:
         try:
             out = np.empty(size, dtype)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"size must be a whole number or a tuple of them, none negative, got {size!r}") from error
+            raise type(error)(
+                f"size must be a whole number or a tuple of them, none negative, got {size!r} ({error})"
+            ) from error
         if not isinstance(self.position, int) or not 0 <= self.position < 1 << 63:
             raise ValueError(f"position must be a whole number from 0 to 2**63 - 1, got {self.position!r}")
         if out.size:
