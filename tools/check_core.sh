@@ -3,7 +3,7 @@
 #
 #   bash tools/check_core.sh MODE...
 #
-#   native    gcc with setup.py's flags, without optimization and at -O2; clang, where it is installed, with setup.py's flags
+#   native    gcc, and clang where it is installed, with setup.py's flags, without optimization and at -O2
 #   asan      AddressSanitizer and UndefinedBehaviorSanitizer: reads and writes past an end, undefined behaviour
 #   tsan      ThreadSanitizer: races between threads
 #   valgrind  memory that is read before it is written; needs: apt-get install valgrind
@@ -39,14 +39,13 @@ check() {
     case $1 in
     native)
         needs gcc gcc
-        for level in -O3 -O0 -O2; do
-            build gcc "$level"
-            "$scratch/core"
+        for compiler in gcc clang; do
+            command -v $compiler > "$scratch/where" || continue
+            for level in -O3 -O0 -O2; do
+                build $compiler $level
+                "$scratch/core"
+            done
         done
-        if command -v clang > "$scratch/where"; then
-            build clang
-            "$scratch/core"
-        fi
         ;;
     asan)
         needs gcc gcc

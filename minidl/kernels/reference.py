@@ -243,7 +243,8 @@ def normal(out, key, position, mean, std, p_low, q_high, width, low, high):
         word = words(key, position, 2 * out.size)
         p, q = ((bits53(k) + 0.5) * FLOAT64(2.0**-53) for k in (word, ~word))
     x = real(mean) + real(std) * quantile(real(p_low) + real(width) * p, real(q_high) + real(width) * q)
-    out[:] = np.minimum(np.maximum(x, real(low)), real(high))
+    x = np.where(x > real(low), x, real(low))  # not np.maximum, which may take either of -0 and +0
+    out[:] = np.where(x < real(high), x, real(high))
 
 
 # Integers
