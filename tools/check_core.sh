@@ -6,7 +6,8 @@
 #   native    gcc, and clang where it is installed, with setup.py's flags, without optimization and at -O2
 #   asan      AddressSanitizer and UndefinedBehaviorSanitizer: reads and writes past an end, undefined behaviour
 #   tsan      ThreadSanitizer: races between threads
-#   valgrind  memory that is read before it is written; needs: apt-get install valgrind
+#   valgrind  memory that is read before it is written; needs: apt-get install valgrind (not of use for the Python tests: hours,
+#             and many complaints about Python itself)
 #   kernels   the Python tests in tests/kernels in place of the program, the extension built with asan's two sanitizers;
 #             needs: pip install -e ".[dev]" (MINIDL_FUZZ: see tests/kernels/test_fuzz.py)
 #   aarch64   ARM with NEON, emulated; needs: apt-get install gcc-aarch64-linux-gnu qemu-user
@@ -71,7 +72,8 @@ check() {
             cd "$scratch"
             rm -f minidl/kernels/*.so
             sed -i 's/"-O3"/"-O1"/' setup.py
-            export CC=gcc CFLAGS="-g -fsanitize=address,undefined -fno-sanitize-recover=all" LDFLAGS=-fsanitize=address,undefined
+            export CC=gcc LDFLAGS=-fsanitize=address,undefined
+            export CFLAGS="-g $LDFLAGS -fno-sanitize-recover=all"
             python setup.py -q build_ext --inplace
             # Python keeps what it allocated. Some tests ask for more memory than there is, which is then said here and there.
             export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1

@@ -347,8 +347,8 @@ static void chains(size_t real, int fused, size_t m, size_t n, size_t k, const d
             double sum = 0;
             for (size_t p = 0; p < k; p++) {
                 double x = a[i * k + p], y = b[p * n + j];
-                if (real == 4)
-                    sum = fused ? fmaf((float)x, (float)y, (float)sum) : (float)x * (float)y + (float)sum;
+                if (real == 4) /* the casts: s390x computes with floats as with doubles */
+                    sum = fused ? fmaf((float)x, (float)y, (float)sum) : (float)((float)((float)x * (float)y) + (float)sum);
                 else
                     sum = fused ? fma(x, y, sum) : x * y + sum;
             }
@@ -356,8 +356,8 @@ static void chains(size_t real, int fused, size_t m, size_t n, size_t k, const d
         }
 }
 
-/* One product with A and B in each of the layouts `from` ... `to`, by every instruction set and 1 ... `most` threads. Hashes the
- * elements of C on to h[0], those of generic's on to h[1]. */
+/* One product with A and B in each of the layouts `from` ... `to`, by every instruction set and 1 ... `most` threads. Hashes
+ * the elements of C on to h[0], those of generic's on to h[1]. */
 static void check_product(size_t real, size_t m, size_t k, size_t n, enum layout from, enum layout to, size_t most,
                           uint64_t h[2])
 {
