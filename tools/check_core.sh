@@ -6,8 +6,8 @@
 #   native    gcc, and clang where it is installed, with setup.py's flags, without optimization and at -O2
 #   asan      AddressSanitizer and UndefinedBehaviorSanitizer: reads and writes past an end, undefined behaviour
 #   tsan      ThreadSanitizer: races between threads
-#   valgrind  memory that is read before it is written; needs: apt-get install valgrind (not of use for the Python tests: hours,
-#             and many complaints about Python itself)
+#   valgrind  memory that is read before it is written; needs: apt-get install valgrind (too slow for the Python tests,
+#             where it also complains about Python itself)
 #   kernels   the Python tests in tests/kernels in place of the program, the extension built with asan's two sanitizers;
 #             needs: pip install -e ".[dev]" (MINIDL_FUZZ: see tests/kernels/test_fuzz.py)
 #   aarch64   ARM with NEON, emulated; needs: apt-get install gcc-aarch64-linux-gnu qemu-user
