@@ -64,7 +64,7 @@ static void NAME(prefetch)(NAME(matrix) c, size_t rows)
 static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b, NAME(matrix) c)
 {
     const NAME(microkernel) *kernel = &isa_current()->SUFFIX;
-    if (m == 1 && a.column == 1 && b.row == 1 && b.column != 1) { /* columns of B that lie in order: nothing to gain from a tile */
+    if (m == 1 && a.column == 1 && b.row == 1 && (b.column != 1 || n == 1)) { /* columns of B that lie in order */
         kernel->dots(n, k, a.data, b.data, b.column, c.data, c.column);
         return 0;
     }
@@ -158,7 +158,8 @@ int NAME(matmul)(size_t m, size_t n, size_t k, const REAL *a, ptrdiff_t a_row, p
                 *NAME(at)(p.c, i, j).data = 0;
         return 0;
     }
-    if (NAME(cost)(n, m, k, a_row, c_row) < NAME(cost)(m, n, k, b_column, c_column)) /* C^T = B^T A^T */
+    /* One row stays one row, and one column becomes one, on every instruction set: `dots` has bits of its own. */
+    if (n == 1 || (m > 1 && NAME(cost)(n, m, k, a_row, c_row) < NAME(cost)(m, n, k, b_column, c_column))) /* C^T = B^T A^T */
         p = (NAME(product)){n, m, k, 1, NAME(transposed)(p.b), NAME(transposed)(p.a), NAME(transposed)(p.c), 0};
     double parts = 1 + (double)m * (double)n * (double)k / WORK_PER_THREAD;
     p.parts = parts < (double)threads_get() ? (size_t)parts : threads_get();

@@ -194,8 +194,8 @@ static void normal_f64(draw part, const sample_law *law, void *samples)
             uint32_t a = word[2 * i], b = word[2 * i + 1];
             double p = p_low + width * unit_f64(a, b), q = q_high + width * unit_f64(~a, ~b);
             double x = mean + std * quantile_f64(p, q);
-            x = x < low ? low : x;
-            out[i] = x > high ? high : x;
+            x = x > low ? x : low; /* of equal zeros the bound's, as MAX_F32 and MIN_F32 have it */
+            out[i] = x < high ? x : high;
         }
     }
 }

@@ -2,6 +2,7 @@
 derived in place; seeds are fixed, so a test that passed once keeps passing."""
 
 import copy
+import hashlib
 import itertools
 import math
 import pickle
@@ -173,6 +174,37 @@ def test_a_copy_or_a_pickle_goes_on_where_the_original_stood_and_on_its_own(copi
     np.testing.assert_array_equal(twin.normal(5), first)
 
 
+def test_seed_and_position_are_the_whole_state():
+    rng = at(2**60 + 3, seed=2**64 - 1)
+    saved = rng.seed, rng.position
+    draws = rng.normal(70_001), rng.permutation(9)
+    restored = at(saved[1], saved[0])
+    np.testing.assert_array_equal(restored.normal(70_001), draws[0])
+    np.testing.assert_array_equal(restored.permutation(9), draws[1])
+    assert vars(restored) == vars(rng)
+
+
+GOLDEN = {
+    "uniform float32": "036a038a12ec2931",
+    "uniform float64": "0b9ece40efb2ec9e",
+    "normal float32": "5a10b9592efba262",
+    "normal float64": "c6d1be3e31151429",
+    "truncated normal float32": "3c6df44bebcd2604",
+    "truncated normal float64": "7b83482c364b34e9",
+    "integers": "b5d813b3f2e05647",
+    "integers drawn again": "8cccb78f58ea5698",
+    "bernoulli": "863b3b1f1dc4e111",
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_samples_never_change_from_machine_to_machine_or_version_to_version(law):
+    """Recorded from this package; the tests in tests/kernels and the other ones here say that they are right."""
+    samples = LAWS[law][1](at(2**34 - 501, seed=2026), 1000)
+    little_endian = samples.astype(samples.dtype.newbyteorder("<"))
+    assert hashlib.blake2b(little_endian.tobytes(), digest_size=8).hexdigest() == GOLDEN[law]
+
+
 # Streams and the global generator
 
 
@@ -199,6 +231,34 @@ def test_streams_are_not_correlated():
     draws = [rng.normal(n), *(rng.stream(name).normal(n) for name in "ab"), Generator(7).normal(n)]
     for x, y in itertools.combinations([*draws, np.roll(draws[1], 1)], 2):
         assert abs(np.corrcoef(x, y)[0, 1]) < 5 / math.sqrt(n)
+
+
+NEIGHBOURS = {
+    "seeds": Generator,
+    "seeds in the upper word": lambda i: Generator(i << 32),
+    "names": lambda i: Generator(0).stream(f"{i}.weight"),
+}
+
+
+@pytest.mark.parametrize("kind", NEIGHBOURS)
+def test_every_bit_of_a_stream_is_independent_of_every_bit_of_its_neighbours(kind):
+    """With signs for bits, a sum of n products of two independent fair ones exceeds t in size with probability at most
+    2 exp(-t^2 / 2n) (Hoeffding 1963); so the largest of so many pairs exceeds sqrt(2n (ln 1e6 + ln(2 pairs))) once in 1e6."""
+    n, streams = 2048, 32
+    seeds = [NEIGHBOURS[kind](i).seed for i in range(streams)]
+    words = np.stack([kernels.philox((seed & 0xFFFFFFFF, seed >> 32), (0, 0, 0, 0), n) for seed in seeds])
+    bits = words[:, None, :] >> np.arange(32, dtype=np.uint32)[:, None] & 1
+    signs = (2.0 * bits - 1).astype(np.float32).reshape(streams * 32, n)
+    sums = signs @ signs.T  # whole numbers up to 2048: exact
+    assert (np.diag(sums) == n).all()
+    pairs = math.comb(streams * 32, 2)
+    assert abs(np.triu(sums, 1)).max() <= math.sqrt(2 * n * (LOG_ODDS + math.log(2 * pairs)))
+
+
+@pytest.mark.parametrize("kind", NEIGHBOURS)
+def test_the_first_samples_of_neighbouring_streams_fill_the_square_evenly(kind):
+    first = np.array([NEIGHBOURS[kind](i).uniform(1, 0, 4).item() for i in range(2 * 1_600)]).astype(np.int64)
+    assert_uniform_counts(np.bincount(4 * first[0::2] + first[1::2], minlength=16))
 
 
 def test_a_stream_whose_name_is_no_string_is_refused():

@@ -3,10 +3,13 @@
 #
 #   bash tools/check_core.sh MODE...
 #
-#   native    gcc with setup.py's flags, without optimization and at -O2; clang, where it is installed, with setup.py's flags
+#   native    gcc, and clang where it is installed, with setup.py's flags, without optimization and at -O2
 #   asan      AddressSanitizer and UndefinedBehaviorSanitizer: reads and writes past an end, undefined behaviour
 #   tsan      ThreadSanitizer: races between threads
-#   valgrind  memory that is read before it is written; needs: apt-get install valgrind
+#   valgrind  memory that is read before it is written; needs: apt-get install valgrind (too slow for the Python tests,
+#             where it also complains about Python itself)
+#   kernels   the Python tests in tests/kernels in place of the program, the extension built with asan's two sanitizers;
+#             needs: pip install -e ".[dev]" (MINIDL_FUZZ: see tests/kernels/test_fuzz.py)
 #   aarch64   ARM with NEON, emulated; needs: apt-get install gcc-aarch64-linux-gnu qemu-user
 #   s390x     a big-endian processor, emulated; needs: apt-get install gcc-s390x-linux-gnu qemu-user
 #
@@ -37,14 +40,13 @@ check() {
     case $1 in
     native)
         needs gcc gcc
-        for level in -O3 -O0 -O2; do
-            build gcc "$level"
-            "$scratch/core"
+        for compiler in gcc clang; do
+            command -v $compiler > "$scratch/where" || continue
+            for level in -O3 -O0 -O2; do
+                build $compiler $level
+                "$scratch/core"
+            done
         done
-        if command -v clang > "$scratch/where"; then
-            build clang
-            "$scratch/core"
-        fi
         ;;
     asan)
         needs gcc gcc
@@ -61,6 +63,22 @@ check() {
         needs valgrind valgrind
         build gcc -O1
         valgrind --quiet --error-exitcode=1 --leak-check=full "$scratch/core"
+        ;;
+    kernels)
+        needs gcc gcc
+        echo "== tests/kernels under sanitizers"
+        cp -r csrc minidl tests conftest.py pyproject.toml setup.py README.md LICENSE "$scratch"
+        (
+            cd "$scratch"
+            rm -f minidl/kernels/*.so
+            sed -i 's/"-O3"/"-O1"/' setup.py
+            export CC=gcc LDFLAGS=-fsanitize=address,undefined
+            export CFLAGS="-g $LDFLAGS -fno-sanitize-recover=all"
+            python setup.py -q build_ext --inplace
+            # Python keeps what it allocated. Some tests ask for more memory than there is, which is then said here and there.
+            export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
+            LD_PRELOAD=$(gcc -print-file-name=libasan.so) python -m pytest -q --capture=sys -p no:cacheprovider tests/kernels
+        )
         ;;
     aarch64 | s390x)
         needs "$1-linux-gnu-gcc" "gcc-$1-linux-gnu"

@@ -1,24 +1,40 @@
-"""Writes the raw words of a Philox stream to stdout for ever, for test batteries that read bits from a pipe.
+"""Writes the raw words of Philox streams to stdout for ever, for test batteries that read bits from a pipe.
 
-    python tools/raw_words.py [KEY] | dieharder -a -g 200
+    python tools/raw_words.py [STREAM ...] | dieharder -a -g 200
 
-KEY is a number below 2^64 (0 unless given). The whole of dieharder takes an hour or so; `-d N` in place of `-a` runs one test.
+A STREAM is a seed below 2^64 (0 unless given), or a seed and a name, as in 0:0.weight. Of several streams it writes the first
+word of each in turn, then the second of each, and so on: so a battery sees whether streams depend on one another. The whole
+of dieharder takes an hour or more; `-d N` in place of `-a` runs one test.
 """
 
 import argparse
 import sys
 
-from minidl import kernels
+import numpy as np
 
-WORDS = 1 << 20
+from minidl import kernels
+from minidl.random import Generator
+
+WORDS = 1 << 18
+
+
+def stream(text):
+    """The two words of the Philox key of SEED or SEED:NAME."""
+    seed, colon, name = text.partition(":")
+    rng = Generator(int(seed, 0))
+    if colon:
+        rng = rng.stream(name)
+    return rng.seed & 0xFFFFFFFF, rng.seed >> 32
+
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-parser.add_argument("key", nargs="?", type=lambda text: int(text, 0) % 2**64, default=0)
-key = parser.parse_args().key
+parser.add_argument("streams", nargs="*", type=stream, metavar="STREAM", default=[stream("0")])
+keys = parser.parse_args().streams
 counter = 0
 try:
     while True:
-        words = kernels.philox((key & 0xFFFFFFFF, key >> 32), [counter >> 32 * i & 0xFFFFFFFF for i in range(4)], WORDS)
+        four = [counter >> 32 * i & 0xFFFFFFFF for i in range(4)]
+        words = np.stack([kernels.philox(key, four, WORDS) for key in keys], axis=1)
         sys.stdout.buffer.write(words.astype("<u4").tobytes())
         counter += WORDS // 4  # a counter makes four words
 except BrokenPipeError:  # the reader has seen enough

@@ -92,7 +92,7 @@ cdef cnp.ndarray new_array(size, dtype):
     try:
         return empty(size, dtype)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"size must be a whole number or a tuple of them, none negative, got {size!r}") from error
+        raise type(error)(f"size must be a whole number or a tuple of them, none negative, got {size!r} ({error})") from error
 
 
 cdef draw part_of(tuple key, uint64_t position, cnp.ndarray out):

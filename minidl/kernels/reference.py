@@ -90,7 +90,7 @@ def new_array(size, dtype):
     try:
         return np.empty(size, dtype)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"size must be a whole number or a tuple of them, none negative, got {size!r}") from error
+        raise type(error)(f"size must be a whole number or a tuple of them, none negative, got {size!r} ({error})") from error
 
 
 # Uniform
@@ -251,7 +251,8 @@ def normal(size, real, key, position, mean, std, p_low, q_high, width, low, high
         word = words(key, position, 2 * out.size)
         p, q = ((bits53(k) + 0.5) * FLOAT64(2.0**-53) for k in (word, ~word))
     x = real(mean) + real(std) * quantile(real(p_low) + real(width) * p, real(q_high) + real(width) * q)
-    out.flat = np.minimum(np.maximum(x, real(low)), real(high))
+    x = np.where(x > real(low), x, real(low))  # not np.maximum, which may take either of -0 and +0
+    out.flat = np.where(x < real(high), x, real(high))
     return out
 
 

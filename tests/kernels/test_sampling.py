@@ -113,6 +113,8 @@ NORMALS = [  # mean, std, p_low, q_high, width, low, high
     (-3.0, 0.02, 0.0, 0.0, 1.0, -math.inf, math.inf),
     (0.0, 1e-42, 0.0, 0.0, 1.0, -math.inf, math.inf),
     (7.0, 0.0, 0.0, 0.0, 1.0, -math.inf, math.inf),
+    (0.0, 0.0, 0.0, 0.0, 1.0, 0.0, -0.0),  # a zero that meets one of the other sign
+    (-0.0, 0.0, 0.0, 0.0, 1.0, -1.0, 0.0),
     (0.0, 1.0, 0.0, 0.0, 1.0, -0.5, 0.25),  # samples outside are moved to the bounds
     (0.0, 1.0, 0.02275, 0.02275, 0.9545, -2.0, 2.0),
     (0.5, 2.0, 0.5, 0.0, 0.5, 0.5, math.inf),
