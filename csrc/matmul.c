@@ -21,10 +21,10 @@ enum { WORK_PER_THREAD = 1 << 22 };
  * order and meet at most UNPACKED_LENGTH rows of A. */
 enum { UNPACKED = 1 << 16, UNPACKED_LENGTH = 64 };
 
-enum { CACHE_LINE = 64 };
+enum { CACHE_LINE = 64 }; /* bytes */
 
 /* At least mr * nr of every microkernel. */
-enum { LARGEST_TILE = 12 * 32 };
+enum { LARGEST_TILE = 8 * 48 };
 
 static size_t least(size_t x, size_t y)
 {

@@ -92,8 +92,10 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
                 NAME(matrix) part = NAME(at)(a, ic, pc);
                 if (pack_a)
                     NAME(pack)(part, height, depth, mr, packed_a);
-                for (size_t jr = 0; jr < width; jr += nr) { /* 2nd loop: slivers of B */
-                    size_t columns = least(width - jr, nr);
+                for (size_t jr = 0, columns; jr < width; jr += columns) { /* 2nd loop: slivers of B */
+                    columns = least(width - jr, nr);
+                    if (!whole_panel && width - jr > nr && width - jr - nr <= kernel->lanes)
+                        columns -= kernel->lanes; /* two middling tiles at the end, not a wide and a narrow one */
                     const REAL *sliver = NAME(at)(panel, 0, jr).data;
                     ptrdiff_t sliver_row = b.row;
                     if (whole_panel) {

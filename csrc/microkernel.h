@@ -33,6 +33,7 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
         for (size_t j = 0; j < vectors; j++)
             sum[i][j] = accumulate ? LOAD(c + (ptrdiff_t)i * c_row + j * LANES) : BROADCAST(0);
 
+#pragma GCC unroll 4
     for (; k; k--, a += a_column, b += b_row) {
         VEC row[ROW_VECTORS];
 #pragma GCC unroll 8
@@ -66,7 +67,7 @@ static void NAME(run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrd
 #define CASES(r) CASE(r, 1) CASE(r, 2) CASE(r, 3) CASE(r, 4)
     switch (16 * rows + vectors) {
         CASES(1) CASE(1, 5) CASE(1, 6) CASE(1, 7) CASE(1, 8)
-        CASES(2) CASES(3) CASES(4) CASES(5) CASES(6) CASES(7) CASES(8) CASES(9) CASES(10) CASES(11) CASES(12)
+        CASES(2) CASES(3) CASES(4) CASES(5) CASES(6) CASES(7) CASES(8)
     }
 #undef CASES
 #undef CASE
