@@ -6,15 +6,17 @@ Where to read on: `nn/layers.py` -> `functional.py` -> `tensor.py` -> `init/laws
 
 __version__ = "0.1.0"
 
-from . import data, functional, init, kernels, nn, optim, random
+from . import data, flow, functional, init, kernels, nn, optim, random, theory
 from .gradcheck import gradcheck
 from .kernels import get_num_threads, set_num_threads, show_config
 from .random import manual_seed
-from .tensor import Tensor, no_grad
+from .tensor import Tensor, enable_grad, no_grad
 
 __all__ = [
     "Tensor",
     "data",
+    "enable_grad",
+    "flow",
     "functional",
     "get_num_threads",
     "gradcheck",
@@ -27,4 +29,5 @@ __all__ = [
     "random",
     "set_num_threads",
     "show_config",
+    "theory",
 ]

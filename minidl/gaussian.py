@@ -44,8 +44,7 @@ def expectation(f: Callable[[np.ndarray], Any], std: float = 1.0, mean: float = 
     """
     if not (math.isfinite(mean) and 0 <= std < math.inf):
         raise ValueError(f"expectation needs a finite mean and a finite std of at least 0, got mean={mean} and std={std}")
-    z, weights = _rule(float(std), float(mean))
-    z, weights = z.ravel(), weights.ravel()
+    z, weights = rule(float(std), float(mean))
     values = np.asarray(f(z.copy()), np.float64)
     if values.shape != z.shape:
         raise ValueError(f"expectation: f gave shape {values.shape} for an array of shape {z.shape}; it must work elementwise")
@@ -56,10 +55,11 @@ def expectation(f: Callable[[np.ndarray], Any], std: float = 1.0, mean: float = 
 
 
 @functools.lru_cache(maxsize=256)
-def _rule(std: float, mean: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points and weights, a row for each panel: E[f(z)] is the sum of weights * f(points)."""
+def rule(std: float, mean: float) -> tuple[np.ndarray, np.ndarray]:
+    """Points and weights, panel after panel: E[f(z)] for z ~ N(mean, std^2) is about the sum of weights * f(points). To be read
+    only."""
     if std == 0:
-        return np.array([[mean]]), np.array([[1.0]])
+        return np.array([mean]), np.array([1.0])
     farthest = math.ceil(math.log2(max(abs(mean) + 12 * std, 1)))
     scales = np.array([*(2.0**j for j in range(-10, farthest)), 3, 6])
     # In standard deviations from the mean, so that nothing is lost where the law is narrow and far from 0.
@@ -69,7 +69,7 @@ def _rule(std: float, mean: float) -> tuple[np.ndarray, np.ndarray]:
     half, centre = np.diff(cuts)[:, None] / 2, ((cuts[1:] + cuts[:-1]) / 2)[:, None]
     t = centre + half * nodes
     weights = half * node_weights * np.exp(-0.5 * t * t) / math.sqrt(2 * math.pi)
-    return mean + std * t, weights
+    return (mean + std * t).ravel(), weights.ravel()
 
 
 def derivative(f: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], np.ndarray]:

@@ -22,6 +22,7 @@ class _Mode(threading.local):
 
 
 _mode = _Mode()
+backward_observers: list[Callable[[], None]] = []  # called after every backward(); see `flow`
 
 
 class no_grad:
@@ -35,12 +36,14 @@ class no_grad:
     False
     """
 
+    _recording = False
+
     def __init__(self):
         self._before = []
 
     def __enter__(self):
         self._before.append(_mode.recording)
-        _mode.recording = False
+        _mode.recording = self._recording
 
     def __exit__(self, *exception):
         _mode.recording = self._before.pop()
@@ -48,10 +51,16 @@ class no_grad:
     def __call__(self, function):
         @functools.wraps(function)
         def without_grad(*args, **kwargs):
-            with no_grad():
+            with type(self)():
                 return function(*args, **kwargs)
 
         return without_grad
+
+
+class enable_grad(no_grad):
+    """Record what is computed inside, also within `no_grad()`."""
+
+    _recording = True
 
 
 class Tensor:
@@ -325,6 +334,8 @@ class Tensor:
         if not retain_graph:
             for node in made:
                 node._backward, node._parents, node._saved = _Freed(node.operation), (), ()
+        for observer in backward_observers:
+            observer()
 
     def _ancestors(self) -> tuple[list["Tensor"], list[Any]]:
         """All tensors that gradients flow to from here: the leaves, and those made by operations, youngest first."""

@@ -941,3 +941,11 @@ def test_a_backward_that_returns_too_few_gradients_is_an_error():
     with pytest.raises((RuntimeError, ValueError), match="careless"):
         careless(x, y).sum().backward()
     assert (x.grad, y.grad) == (None, None)
+
+
+def test_enable_grad_records_inside_no_grad():
+    w = minidl.Tensor([1.0], requires_grad=True)
+    with minidl.no_grad():
+        with minidl.enable_grad():
+            assert (w * 2).requires_grad
+        assert not (w * 2).requires_grad

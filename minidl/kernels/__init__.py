@@ -180,6 +180,33 @@ def matmul(a, b, out=None):
     return out
 
 
+def summarize(x, bins):
+    """What an array is like: mean, standard deviation, least and largest element, and a histogram between these.
+
+    Parameters
+    ----------
+    x : ndarray of float32 or float64, not empty
+    bins : int
+        0 for no histogram.
+
+    Returns
+    -------
+    mean, std, low, high : float
+        In float64. If the mean is not finite, the others are NaN; without a histogram, low and high are.
+    counts : ndarray of int64, shape (bins,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> summarize(np.array([0.0, 0.0, 0.0, 4.0]), 2)
+    (1.0, 1.7320508075688772, 0.0, 4.0, array([3, 1]))
+    """
+    if not isinstance(x, np.ndarray) or x.dtype not in _REALS or not x.size or bins < 0:
+        raise ValueError("summarize takes an array of float32 or float64 that is not empty, and a number of bins from 0")
+    counts = np.empty(bins + 1, np.int64)  # the kernel wants room for one more
+    return *_backend.summarize(x.ravel(), counts), counts[:-1]
+
+
 def _words(name, values, count):
     values = [int(v) for v in values]
     if len(values) != count or not all(0 <= v < 1 << 32 for v in values):

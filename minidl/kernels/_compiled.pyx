@@ -44,6 +44,12 @@ cdef extern from "matmul.h" nogil:
     int matmul_f64(size_t m, size_t n, size_t k, const double *a, Py_ssize_t a_row, Py_ssize_t a_column, const double *b,
                    Py_ssize_t b_row, Py_ssize_t b_column, double *c, Py_ssize_t c_row, Py_ssize_t c_column)
 
+cdef extern from "summary.h" nogil:
+    ctypedef struct summary:
+        double mean, std, low, high
+    summary summarize_f32(size_t n, const float *x, size_t bins, int64_t *counts)
+    summary summarize_f64(size_t n, const double *x, size_t bins, int64_t *counts)
+
 cdef extern from "threads.h":
     void threads_set(size_t n)
     size_t threads_get()
@@ -174,3 +180,17 @@ def matmul(a, b, out=None):
     if failed:
         raise MemoryError(f"matmul of {a.shape} and {b.shape}: no memory for the packing buffers")
     return z
+
+
+def summarize(cnp.ndarray x, cnp.ndarray counts):
+    cdef summary found
+    cdef size_t n = x.size, bins = counts.size - 1
+    cdef void *numbers = x.data
+    cdef int64_t *places = <int64_t *>counts.data
+    cdef bint single = x.itemsize == 4
+    with nogil:
+        if single:
+            found = summarize_f32(n, <float *>numbers, bins, places)
+        else:
+            found = summarize_f64(n, <double *>numbers, bins, places)
+    return found.mean, found.std, found.low, found.high

@@ -43,6 +43,33 @@ def matmul(a, b, out):
         np.matmul(a, b, out=out)
 
 
+def summarize(x, counts):
+    """(mean, standard deviation, least, largest) of x, and in `counts` its histogram between these two.
+
+    Sums are in float64, so that squares of small numbers are not 0, and of x less its first element, so that nothing is
+    rounded where all are equal. Equal elements count in the middle. If the mean is not finite the rest is NaN, and the counts
+    are 0; without counts, least and largest are NaN.
+    """
+    counts[...] = 0
+    counts = counts[:-1]
+    with np.errstate(all="ignore"):
+        x = x.astype(FLOAT64)
+        mean = float(x[0] + (x - x[0]).sum() / x.size)
+        if not np.isfinite(mean):
+            return float(x.sum()) / x.size, np.nan, np.nan, np.nan
+        std = float(np.sqrt(np.square(x - mean).sum() / x.size))
+        if not len(counts):
+            return mean, std, np.nan, np.nan
+        low, high = float(x.min()), float(x.max())
+        scale = FLOAT64(len(counts)) / (high - low)
+        if np.isfinite(scale):
+            places = np.minimum(((x - low) * scale).astype(np.int64), len(counts) - 1)  # the last bin has both its ends
+            counts += np.bincount(places, minlength=len(counts))
+        else:
+            counts[len(counts) // 2] = x.size
+    return mean, std, low, high
+
+
 # Random words
 
 

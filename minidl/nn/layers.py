@@ -215,28 +215,32 @@ class Dropout(Module):
         return f"p={self.p}"
 
 
-class Tanh(Module):
+class Elementwise(Module):
+    """The base of activations: y_i depends on x_i alone. `flow` and `theory` know what to do with any of them, yours too."""
+
+
+class Tanh(Elementwise):
     """`functional.tanh`"""
 
     def forward(self, x):
         return F.tanh(x)
 
 
-class Sigmoid(Module):
+class Sigmoid(Elementwise):
     """`functional.sigmoid`"""
 
     def forward(self, x):
         return F.sigmoid(x)
 
 
-class ReLU(Module):
+class ReLU(Elementwise):
     """`functional.relu`"""
 
     def forward(self, x):
         return F.relu(x)
 
 
-class LeakyReLU(Module):
+class LeakyReLU(Elementwise):
     """`functional.leaky_relu`"""
 
     def __init__(self, negative_slope: float = 0.01):
@@ -249,7 +253,7 @@ class LeakyReLU(Module):
         return f"negative_slope={self.negative_slope}"
 
 
-class ELU(Module):
+class ELU(Elementwise):
     """`functional.elu`"""
 
     def __init__(self, alpha: float = 1.0):
@@ -262,28 +266,28 @@ class ELU(Module):
         return f"alpha={self.alpha}"
 
 
-class SELU(Module):
+class SELU(Elementwise):
     """`functional.selu`"""
 
     def forward(self, x):
         return F.selu(x)
 
 
-class GELU(Module):
+class GELU(Elementwise):
     """`functional.gelu`"""
 
     def forward(self, x):
         return F.gelu(x)
 
 
-class SiLU(Module):
+class SiLU(Elementwise):
     """`functional.silu`"""
 
     def forward(self, x):
         return F.silu(x)
 
 
-class Softplus(Module):
+class Softplus(Elementwise):
     """`functional.softplus`"""
 
     def forward(self, x):

@@ -4,14 +4,29 @@ A Module finds what it is made of among its own attributes: Parameters, Modules,
 registered as buffers. The names are PyTorch's ("0.weight", "encoder.fc1.bias"), so a state_dict fits both.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from .. import init
+from .. import init, tensor
 from ..random import Generator
 from ..tensor import Tensor
+
+# Called after every call of every module with (module, arguments, output); what they return is the output. See `flow`.
+observers: list[Callable[["Module", tuple, Any], Any]] = []
+
+
+@contextlib.contextmanager
+def observed_by(of_calls: list, of_backward: list) -> Iterator[None]:
+    """Inside, these observe every call of a module and every backward(), and nobody else does."""
+    before = observers[:], tensor.backward_observers[:]
+    observers[:], tensor.backward_observers[:] = of_calls, of_backward
+    try:
+        yield
+    finally:
+        observers[:], tensor.backward_observers[:] = before
 
 
 class Parameter(Tensor):
@@ -89,10 +104,13 @@ class Module:
 
     def __call__(self, *args, **kwargs):
         try:
-            return self.forward(*args, **kwargs)
+            output = self.forward(*args, **kwargs)
         except InputError:
             self._name_below()  # again: a list may have grown since it was assigned
             raise
+        for observer in observers:
+            output = observer(self, args, output)
+        return output
 
     def __setattr__(self, name, value):
         super().__setattr__(name, value)

@@ -1,0 +1,207 @@
+"""The pictures of `flow`: all that minidl draws, and the only place that needs matplotlib.
+
+Colours are those of Okabe and Ito, and viridis, which colour-blind eyes can tell apart.
+"""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .flow import FlowReport, LayerRecord, Watch
+
+COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
+MARKERS = "os^Dv*"
+COLUMNS = 10  # histograms in a row
+
+
+def new_figure(width: float, height: float) -> Any:
+    """A figure that belongs to no window.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib, with how to install it.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('pictures need matplotlib: pip install matplotlib, or pip install -e ".[examples]"') from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: Any, path: Any) -> Any:
+    """Write the figure to `path`, if one is given; a file that is there is replaced only by a whole one. Returns the figure."""
+    if path is not None:
+        path = Path(path)
+        partial = path.with_stem(path.stem + ".part")
+        figure.savefig(partial, dpi=110)
+        partial.replace(path)
+    return figure
+
+
+def report(flow_report: "FlowReport", path: Any = None) -> Any:
+    """Above, the size of outputs and gradients from layer to layer, beside the theory; below, their histograms.
+
+    Points are measured; lines are predicted, with a band of two standard deviations of what random networks of these widths
+    do. The histograms are those of up to ten layers: the activations, where there are any.
+
+    Parameters
+    ----------
+    flow_report : FlowReport
+    path : path, optional
+        Where to save the picture; its suffix says in which format.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    records = list(flow_report)
+    if not records:
+        raise ValueError("there is nothing to draw: no layer was called")
+    shown = [r for r in records if r.saturated is not None] or [r for r in records if r.distinct_units is not None] or records
+    if len(shown) > COLUMNS:
+        shown = [shown[i] for i in np.linspace(0, len(shown) - 1, COLUMNS).round().astype(int)]
+    backward = any(r.grad_std is not None for r in records)
+    figure = new_figure(10, 6.6 if backward else 5)
+    top, bottom = figure.subfigures(2, 1, height_ratios=[3, 3 if backward else 1.6])
+
+    panels = top.subplots(1, 1 + backward, squeeze=False)[0]
+    _curves(panels[0], records, "out_std", "predicted_std", "std_spread")
+    panels[0].set(title="Forward: the outputs", ylabel="standard deviation")
+    if backward:
+        _curves(panels[1], records, "grad_ratio", "predicted_grad_ratio", "grad_spread")
+        panels[1].set(title="Backward: the gradients for the outputs", ylabel="size, relative to the last layer's")
+    legend = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    labels = list(legend)
+    top.legend(legend.values(), labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+
+    rows = bottom.subplots(1 + backward, len(shown), squeeze=False)
+    for column, record in enumerate(shown):
+        _histogram(rows[0][column], record.out_histogram, COLOURS[0])
+        rows[0][column].set_title(f"{record.name}\n{record.kind}"[:24], fontsize=8)
+        if backward:
+            _histogram(rows[1][column], record.grad_histogram, COLOURS[1])
+    rows[0][0].set_ylabel("outputs", fontsize=9)
+    if backward:
+        rows[1][0].set_ylabel("gradients", fontsize=9)
+    bottom.suptitle(
+        "Histograms: how often each value occurs (each with its own scale)" + (", last layers to the right" * (len(shown) > 1)),
+        fontsize=10,
+    )
+    return save(figure, path)
+
+
+def _curves(axes: Any, records: list["LayerRecord"], measured: str, predicted: str, spread: str) -> None:
+    """One series for each kind of layer, for what comes before and after an activation differs in size."""
+    kinds = list(dict.fromkeys(r.kind for r in records))
+    at_the_bottom: dict[str, Any] = {"markersize": 4, "linestyle": "none", "transform": axes.get_xaxis_transform()}
+    for i, kind in enumerate(kinds):
+        colour = COLOURS[i % len(COLOURS)]
+        places = [place for place, r in enumerate(records) if r.kind == kind]
+        values, theory, width = (_column(records, places, name) for name in (measured, predicted, spread))
+        axes.plot(places, values, MARKERS[i % len(MARKERS)], color=colour, markersize=4, linestyle="none", label=kind)
+        axes.plot(places, theory, "-", color=colour, linewidth=1)
+        zeros = [place for place in places if getattr(records[place], measured) == 0]
+        axes.plot(zeros, [0.03] * len(zeros), MARKERS[i % len(MARKERS)], color=colour, fillstyle="none", **at_the_bottom)
+        axes.fill_between(places, theory * np.exp(-2 * width), theory * np.exp(2 * width), color=colour, alpha=0.2, linewidth=0)
+    if any(getattr(r, predicted) is not None for r in records):
+        axes.plot([], [], "-", color="grey", linewidth=1, label="theory, with two standard deviations")
+    if any(getattr(r, measured) == 0 for r in records):
+        axes.plot([], [], "o", color="grey", fillstyle="none", markersize=4, label="exactly 0")
+    axes.set_yscale("log")
+    if not any((getattr(r, name) or 0) > 0 for r in records for name in (measured, predicted)):
+        axes.set_ylim(0.1, 10)
+    axes.set_xlim(-0.5, len(records) - 0.5)
+    low, high = axes.get_ylim()
+    if high < 200 * low:  # a narrow range: room around it, and ordinary numbers
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+        axes.set_ylim(low / 1.6, high * 1.6)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    ticks = range(0, len(records), math.ceil(len(records) / 12))
+    axes.set_xticks(ticks, [records[i].name[-8:] for i in ticks], fontsize=8)
+    axes.set_xlabel("layer")
+    axes.grid(alpha=0.3)
+
+
+def _column(records: list["LayerRecord"], places: list[int], name: str) -> np.ndarray:
+    """A field of these records; NaN, which is not drawn, where it is None or a logarithmic axis has no place for it."""
+    values = [getattr(records[place], name) for place in places]
+    least = -1.0 if name.endswith("spread") else 0.0
+    return np.array([v if v is not None and math.isfinite(v) and v > least else math.nan for v in values])
+
+
+def _histogram(axes: Any, histogram: Any, colour: str) -> None:
+    axes.set_yticks([])
+    axes.tick_params(labelsize=7)
+    for side in ("left", "right", "top"):
+        axes.spines[side].set_visible(False)
+    if histogram is None:
+        axes.set_xticks([])
+        axes.text(0.5, 0.5, "no finite\nvalues", transform=axes.transAxes, ha="center", va="center", fontsize=7)
+        return
+    axes.stairs(histogram.counts, histogram.edges, fill=True, color=colour)
+    low, high = histogram.edges[0], histogram.edges[-1]
+    axes.set_xticks([low, high], [_short(low), _short(high)])
+    for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
+        label.set_horizontalalignment(side)
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if 10 <= abs(value) < 1000 else f"{value:.1g}"
+
+
+def watch(watched: "Watch", path: Any = None) -> Any:
+    """Heat maps, layer by step: updates, gradients, units that differ, units that are dead.
+
+    Parameters
+    ----------
+    watched : Watch
+    path : path, optional
+        Where to save the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    if not watched.steps:
+        raise ValueError("there is nothing to draw: no step was measured inside `with flow.watch(model):`")
+    panels = [
+        ("update_ratio", "Step of the weights, relative to their size", "log10", "viridis"),
+        ("weight_grad_norm", "Gradient of the weights", "log10 of the norm", "viridis"),
+        ("distinct_units", "Units that differ", "share", "viridis"),
+        ("dead", "Dead units", "share", "viridis_r"),
+    ]
+    curves = watched.curves
+    panels = [panel for panel in panels if np.isfinite(curves[panel[0]]).any()]
+    if not panels:
+        raise ValueError("there is nothing to draw: no layer has weights or is an activation")
+    figure = new_figure(10, 3.2 * math.ceil(len(panels) / 2) + 0.3)
+    grid = figure.subplots(math.ceil(len(panels) / 2), min(len(panels), 2), squeeze=False)
+    for axes, (key, title, unit, colours) in zip(grid.flat, panels, strict=False):
+        values = curves[key]
+        rows = np.flatnonzero(np.isfinite(values).any(axis=0))
+        values = values[:, rows].T
+        if key == "distinct_units":
+            values = values / np.array([watched.units[i] for i in rows])[:, None]
+        if unit.startswith("log10"):
+            values = np.log10(np.where(values > 0, values, math.nan))
+        limits = {"vmin": 0, "vmax": 1} if unit == "share" else {}
+        end = watched.steps[-1] + (watched.steps[1] - watched.steps[0] if len(watched.steps) > 1 else 1)
+        extent = (watched.steps[0], end, len(rows) - 0.5, -0.5)
+        axes.set_facecolor("lightgrey")  # what is exactly 0 has no logarithm
+        image = axes.imshow(values, aspect="auto", interpolation="nearest", cmap=colours, extent=extent, **limits)
+        figure.colorbar(image, ax=axes, label=unit)
+        ticks = range(0, len(rows), math.ceil(len(rows) / 10))
+        axes.set_yticks(ticks, [f"{watched.names[rows[i]]} {watched.kinds[rows[i]]}"[:20] for i in ticks], fontsize=8)
+        axes.set(title=title, xlabel="step")
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    if any(np.isnan(np.ma.filled(image.get_array(), math.nan)).any() for axes in grid.flat for image in axes.images):
+        figure.supxlabel("grey: exactly 0, or not measured", fontsize=8)
+    return save(figure, path)

@@ -1,0 +1,587 @@
+"""What a signal does in a deep network, by theory: its size from layer to layer, forward and backward, and how far one random
+network strays from that.
+
+In a wide layer with random weights the sums before the activation are close to normal (mean-field theory). So the second
+moment q of layer l follows from that of layer l - 1, and the whole network from its laws and widths, before any weight is
+drawn. First the maps of one layer, in the notation of Poole et al. (sigma_w^2 = fan_in var(w)); then `propagate`, which takes a
+network's own layers. `flow` sets the results beside what it measures. Weights are taken as independent with mean 0, as they
+are at the start of training.
+
+Sources: Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
+ICLR 2014; Poole et al., "Exponential expressivity in deep neural networks through transient chaos", NIPS 2016; Schoenholz et
+al., "Deep information propagation", ICLR 2017; Klambauer et al., "Self-normalizing neural networks", NIPS 2017; Hanin and
+Rolnick, "How to start training: the effect of initialization and architecture", NeurIPS 2018; Yang et al., "A mean field theory
+of batch normalization", ICLR 2019.
+"""
+
+import contextlib
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from . import kernels, nn
+from .gaussian import rule
+from .nn.module import observed_by
+from .tensor import Tensor, enable_grad
+
+Function = Callable[[Any], Tensor]
+TERMS = 32  # of the Hermite series
+
+
+@functools.lru_cache(maxsize=32)
+def _basis(offset: float, wide: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Points z, and the matrix that takes g(z) to a_k = E[g(z) h_k(z)], z ~ N(0, 1), h_k the normalized Hermite polynomials.
+
+    `offset` is mean / std of what is to be integrated: the points are laid around its zero, where activations have kinks.
+    There they must be close together if the std is `wide`, larger than 32; otherwise fewer will do.
+    """
+    scale = 1.0 if wide else 2.0**-9
+    points, weights = rule(scale, offset * scale)
+    points, weights = points[weights > 1e-16], weights[weights > 1e-16]
+    z = points / scale - offset
+    h = [np.ones_like(z), z]
+    for k in range(1, TERMS - 1):
+        h.append((z * h[k] - math.sqrt(k) * h[k - 1]) / math.sqrt(k + 1))
+    return z, weights * np.array(h)
+
+
+@contextlib.contextmanager
+def gradients_kept(result: Tensor) -> Iterator[None]:
+    """Every gradient that result.backward() touches is None at first, and afterwards what it was before."""
+    leaves, _ = result._ancestors()
+    before = [leaf.grad for leaf in leaves]
+    try:
+        for leaf in leaves:
+            leaf.grad = None
+        yield
+    finally:
+        for leaf, grad in zip(leaves, before, strict=True):
+            leaf.grad = grad
+
+
+def slope(x: Any, y: Tensor) -> np.ndarray | None:
+    """f'(x), elementwise, for y = f(x), if f is one operation, whose derivative is at hand."""
+    if y._backward is None or len(y._parents) != 1 or y._parents[0] is not x:
+        return None
+    return y._backward(np.ones_like(y._data))[0]
+
+
+def values_and_slopes(f: Function, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """f(x) and f'(x), elementwise; whatever f is made of keeps its gradients."""
+    u = Tensor(x, requires_grad=True)
+    with enable_grad(), observed_by([], []):
+        y = f(u)
+        if not isinstance(y, Tensor) or y.shape != u.shape:
+            raise TypeError(
+                "the theory takes activations, functions of a Tensor that work elementwise, like functional.tanh; this one "
+                f"gave {f'shape {y.shape} for {u.shape}' if isinstance(y, Tensor) else type(y).__name__}"
+            )
+        slopes = slope(u, y)
+        if slopes is None and y.requires_grad:
+            with gradients_kept(y):
+                y.backward(np.ones_like(y._data))
+                slopes = u.grad
+    return y.data, np.zeros_like(u.data) if slopes is None else slopes
+
+
+class _Moments:
+    """Expectations of an activation f of u ~ N(mean, variance), and of pairs (u_a, u_b) of such.
+
+    With a_k the Hermite coefficients of g, E[g(u_a) g(u_b)] = sum_k a_k^2 c^k, c the correlation of u_a and u_b (Mehler's
+    formula). What lies beyond the last term is put on the last power.
+    """
+
+    def __init__(self, f: Function, variance: float, mean: float = 0.0):
+        std = math.sqrt(variance)
+        z, self.basis = _basis(mean / std if std else 0.0, std > 32)
+        self.values, self.slopes = values_and_slopes(f, mean + std * z)
+
+    def mean(self, g: np.ndarray) -> float:
+        return float(self.basis[0] @ g)
+
+    def coefficients(self, *functions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """a_k, k < TERMS, and a_k^2 with the rest of the sum of squares behind: one row for each function."""
+        g = np.array(functions)
+        a = kernels.matmul(g, self.basis.T)
+        squares = np.empty((len(g), TERMS + 1))
+        np.multiply(a, a, out=squares[:, :-1])
+        total = kernels.matmul(g * g, self.basis[:1].T)[:, 0]
+        squares[:, -1] = np.maximum(total - squares[:, :-1].sum(axis=1), 0.0)
+        return a, squares
+
+
+_K = np.arange(TERMS + 1.0)
+_FACTORS = np.array([np.ones(TERMS + 1), _K, _K * (_K - 1)])  # in the i-th derivative of c^k, of
+_POWERS = np.maximum(_K - np.arange(3)[:, None], 0)  # c to these
+
+
+def _pair(squares: np.ndarray, c: float) -> np.ndarray:
+    """sum_k a_k^2 c^k of every row, its derivative by c, and its second derivative."""
+    return (_FACTORS * c**_POWERS) @ squares.T
+
+
+def variance_map(f: Function, q: float, sigma_w: float, sigma_b: float = 0.0) -> float:
+    """sigma_w^2 E[f(sqrt(q) z)^2] + sigma_b^2: the second moment before the next activation (Poole 2016, equation 3).
+
+    Parameters
+    ----------
+    f : function of a Tensor
+        An activation: `functional.tanh`, `nn.LeakyReLU(0.2)`, or your own out of minidl's operations.
+    q : float
+        The second moment before this activation.
+    sigma_w, sigma_b : float
+        The weights have variance sigma_w^2 / fan_in, the biases sigma_b^2.
+
+    Examples
+    --------
+    >>> from minidl import functional as F
+    >>> round(variance_map(F.relu, q=1.0, sigma_w=2**0.5), 12)  # He's law keeps it
+    1.0
+    """
+    _check(q=q, sigma_w=sigma_w, sigma_b=sigma_b)
+    m = _Moments(f, q)
+    return sigma_w**2 * m.mean(m.values**2) + sigma_b**2
+
+
+def correlation_map(f: Function, c: float, q: float, sigma_w: float, sigma_b: float = 0.0) -> float:
+    """(sigma_w^2 E[f(u_a) f(u_b)] + sigma_b^2) / q: the correlation of two inputs, one layer on (Poole 2016, equation 5).
+
+    u_a and u_b are normal with variance q, which should be the fixed point, and correlation c.
+    """
+    _check(q=q, sigma_w=sigma_w, sigma_b=sigma_b)
+    m = _Moments(f, q)
+    return (sigma_w**2 * float(_pair(m.coefficients(m.values)[1], c)[0, 0]) + sigma_b**2) / q
+
+
+def backward_factor(f: Function, q: float, sigma_w: float, c: float = 1.0) -> float:
+    """chi = sigma_w^2 E[f'(u_a) f'(u_b)]: what one layer, on the way back, multiplies the gradient's second moment by.
+
+    With c = 1 it is chi_1 = sigma_w^2 E[f'(sqrt(q) z)^2], which is also the slope of the correlation map at 1: above 1
+    gradients explode and like inputs part (chaos), below 1 gradients vanish and all inputs become alike (order).
+    Source: Schoenholz 2017, equations 4 and 6.
+
+    Examples
+    --------
+    >>> from minidl import functional as F
+    >>> round(backward_factor(F.tanh, q=0.0, sigma_w=1.5), 12)  # 1.5^2, for tanh'(0) = 1
+    2.25
+    """
+    _check(q=q, sigma_w=sigma_w)
+    m = _Moments(f, q)
+    return sigma_w**2 * (m.mean(m.slopes**2) if c == 1 else float(_pair(m.coefficients(m.slopes)[1], c)[0, 0]))
+
+
+def fixed_point(f: Function, sigma_w: float, sigma_b: float = 0.0) -> float:
+    """q*: where the variance map leads, starting from q = 1. It may be 0 (the signal vanishes) or infinite (it explodes).
+
+    Examples
+    --------
+    >>> from minidl import functional as F
+    >>> fixed_point(F.tanh, sigma_w=0.9), fixed_point(F.relu, sigma_w=1.5)
+    (0.0, inf)
+    >>> round(fixed_point(F.selu, sigma_w=1.0), 9)
+    1.0
+    """
+    _check(sigma_w=sigma_w, sigma_b=sigma_b)
+
+    def change(q):
+        return variance_map(f, q, sigma_w, sigma_b) / q - 1
+
+    first = change(1.0)
+    if abs(first) < 1e-10:
+        return 1.0
+    factor, end, far = (2.0, 1e12, math.inf) if first > 0 else (0.5, 1e-8, 0.0)
+    q = 1.0
+    while change(q) * first > 0:
+        if q * factor / end > 1 if first > 0 else q * factor / end < 1:
+            return far
+        q *= factor
+    return _bisect(change, q / factor, q)
+
+
+def critical_sigma_w(f: Function, sigma_b: float = 0.0) -> float:
+    """The sigma_w that has chi_1 = 1 at its fixed point, for this sigma_b: the edge between order and chaos.
+
+    There gradients neither vanish nor explode, and signals reach deepest. Source: Poole 2016, figure 1.
+
+    Raises
+    ------
+    ValueError
+        If there is none, as for ReLU with sigma_b > 0.
+
+    Examples
+    --------
+    >>> from minidl import functional as F
+    >>> round(critical_sigma_w(F.tanh, sigma_b=0.05**0.5) ** 2, 3)
+    1.761
+    """
+    _check(sigma_b=sigma_b)
+
+    # chi_1 = 1 says sigma_w^2 = 1 / E[f'^2]; put into q = sigma_w^2 E[f^2] + sigma_b^2, that leaves one equation for q.
+    def excess(q):
+        m = _Moments(f, q)
+        slope = m.mean(m.slopes**2)
+        return -1.0 if slope == 0 else 1 - (m.mean(m.values**2) / slope + sigma_b**2) / q
+
+    low, high = 1e-8, 1e8
+    if excess(low) > -1e-9:
+        q = low
+    elif excess(high) <= 1e-9:
+        raise ValueError(f"no sigma_w is critical for this activation with sigma_b={sigma_b}: chi_1 is 1 at no fixed point")
+    else:
+        q = _bisect(excess, low, high)
+    return 1 / math.sqrt(backward_factor(f, q, 1.0))
+
+
+def depth_scale(f: Function, sigma_w: float, sigma_b: float = 0.0) -> float:
+    """xi = -1 / ln chi, in layers: how deep two inputs can still be told apart; infinite on the critical line.
+
+    chi is taken at c*, the correlation that two inputs end up with: chi_1 in the ordered phase, where c* = 1. A network
+    trains if it is not much deeper than a few xi. Source: Schoenholz 2017, equations 9 and 10, figure 5.
+
+    Raises
+    ------
+    ValueError
+        If the signal grows without bound, so that there is no fixed point.
+
+    Examples
+    --------
+    >>> from minidl import functional as F
+    >>> round(depth_scale(F.tanh, sigma_w=0.9), 4)  # -1 / ln 0.81
+    4.7456
+    """
+    q = fixed_point(f, sigma_w, sigma_b)
+    if math.isinf(q):
+        raise ValueError(f"depth_scale: with sigma_w={sigma_w} and sigma_b={sigma_b} the signal grows without bound")
+    chi = backward_factor(f, q, sigma_w)
+    if chi > 1 + 1e-9:
+        m = _Moments(f, q)
+        _, squares = m.coefficients(m.values)
+
+        def change(c):
+            return (sigma_w**2 * float(_pair(squares, c)[0, 0]) + sigma_b**2) / q - c
+
+        chi = backward_factor(f, q, sigma_w, 0.0 if change(0.0) < 1e-12 else _bisect(change, 0.0, 1 - 1e-6))
+    if chi <= 0:
+        return 0.0
+    return math.inf if abs(chi - 1) < 1e-9 else -1 / math.log(chi)
+
+
+def _check(**numbers: float) -> None:
+    for name, value in numbers.items():
+        if not (isinstance(value, (int, float, np.number)) and 0 <= value < math.inf):
+            raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+
+
+def _bisect(function: Callable[[float], float], low: float, high: float) -> float:
+    """A zero between two places of opposite signs."""
+    sign = function(low)
+    for _ in range(60):
+        middle = math.sqrt(low * high) if low > 0 else (low + high) / 2
+        if function(middle) * sign > 0:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+# A network's own layers
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What theory says of the values between two layers, for a batch.
+
+    Attributes
+    ----------
+    width : int
+        The number of units.
+    mean, square : float
+        Over all units and inputs.
+    pair : float
+        The mean of y_a y_b for two different inputs a and b of one unit.
+    scatter : float
+        The variance of (y_a . y_b) / |y|^2 over pairs of inputs: how far pairs are from the average pair.
+    one, shared : float
+        The variance of `square` over random networks, relative to its square, for a single input; and the part of it that
+        two inputs have in common, so that a larger batch does not average it away.
+    """
+
+    width: int
+    mean: float
+    square: float
+    pair: float = 0.0
+    scatter: float = 0.0
+    one: float = 0.0
+    shared: float = 0.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Of one layer's output: the standard deviation over units and inputs, and the gradient there.
+
+    Attributes
+    ----------
+    std : float or None
+        None where the theory does not reach: after weights that do not have mean 0, after an unknown kind of layer.
+    std_spread : float or None
+        The standard deviation of log(std) over random networks of these widths.
+    grad_ratio : float or None
+        Root mean square of the gradient here, divided by that at the last layer's output.
+    grad_spread : float or None
+        As std_spread.
+    """
+
+    std: float | None = None
+    std_spread: float | None = None
+    grad_ratio: float | None = None
+    grad_spread: float | None = None
+
+
+Moments = Callable[[nn.Parameter], tuple[float, float]]
+
+
+def actual_moments(parameter: nn.Parameter) -> tuple[float, float]:
+    """Mean and standard deviation of a parameter's elements."""
+    return kernels.summarize(parameter.data, 0)[:2]
+
+
+def weight_moments(parameter: nn.Parameter, actual: Moments = actual_moments) -> tuple[float, float]:
+    """Mean and standard deviation of a parameter's elements: by its law, or, if they have changed since, as they are."""
+    mean, std = actual(parameter)
+    law = parameter.law and parameter.law.moments(parameter.shape, parameter.fans)
+    if not law or law.mean is None or law.std is None:
+        return mean, std
+    # Six standard errors, of a normal law's mean and standard deviation, and what float32 rounds off.
+    error = 6 * law.std / math.sqrt(parameter.size) + 1e-6 * abs(law.mean)
+    return (law.mean, law.std) if max(abs(mean - law.mean), math.sqrt(2) * abs(std - law.std)) <= error else (mean, std)
+
+
+def input_signal(x: np.ndarray) -> Signal:
+    """The signal that a batch is, of shape (batch, ..., features)."""
+    rows = x.reshape(-1, x.shape[-1]).astype(np.float64)
+    n, width = rows.shape
+    total = float((rows * rows).sum())
+    if not total or n < 2:
+        return Signal(width, float(rows.mean()), total / rows.size)
+    gram = rows.T @ rows if n > width else rows @ rows.T
+    own = (rows * rows).sum(axis=1)
+    pairs = n * (n - 1)
+    pair = (float((rows.sum(axis=0) ** 2).sum()) - total) / pairs / width
+    squares = (float((gram * gram).sum()) - float(own @ own)) / pairs  # of y_a . y_b
+    square = total / rows.size
+    return Signal(width, float(rows.mean()), square, pair, max(squares / width**2 - pair**2, 0.0) / square**2)
+
+
+def propagate(
+    layers: Sequence[nn.Module],
+    sources: Sequence[int | None],
+    signal: Signal,
+    samples: int = 1,
+    gradient: Signal | None = None,
+    actual: Moments = actual_moments,
+) -> list[Prediction]:
+    """Predictions for every layer of a network, in the order of the calls.
+
+    The spread is that of Hanin and Rolnick (2018), to first order in 1 / width: with n_l units in layer l, each adds
+    kappa / n_l to the relative variance of the second moment (kappa = 5 for ReLU, 2 for a linear layer), and an activation
+    passes on what came before times (d ln V / d ln q)^2.
+
+    Parameters
+    ----------
+    layers : sequence of Module
+    sources : sequence of int or None
+        For each layer which one's output it takes: its place, -1 for the network's input, None if it is something else.
+    signal : Signal
+        The input.
+    samples : int
+        The number of inputs that are measured together.
+    gradient : Signal, optional
+        The gradient at the last layer's output; otherwise that of one input is meant.
+    actual : function
+        `actual_moments`, or one that knows them already.
+    """
+    known: dict[int | None, Signal] = {-1: signal}
+    steps: list[_Step | None] = []
+    for i, (layer, source) in enumerate(zip(layers, sources, strict=True)):
+        incoming = known.get(source)
+        step = None
+        if incoming is not None:
+            with np.errstate(all="ignore"):
+                step = _step(layer, incoming, samples, actual)
+            if step is not None and math.isfinite(step.out.square):
+                known[i] = step.out
+            else:
+                step = None
+        steps.append(step)
+    backward = _backward(steps, sources, samples, gradient)
+    return [
+        Prediction(*((None, None) if step is None else (step.std, step.std_spread)), *backward.get(i, (None, None)))
+        for i, step in enumerate(steps)
+    ]
+
+
+@dataclass
+class _Step:
+    """One layer: the signal after it, its own output as measured, and what it does to gradients on the way back.
+
+    On the way back, rho is the cosine of two inputs' gradients, and `coherent` how far the gradient's logarithm follows the
+    deviations of the forward signal.
+    """
+
+    out: Signal
+    std: float
+    std_spread: float
+    factor: float = 1.0
+    kurtosis: tuple[float, float] | None = None  # E[f'^4] / E[f'^2]^2, of an activation, for one input and for a pair
+    overlap: float = 1.0  # what rho is multiplied by
+    coherent: float = 0.0
+
+
+def _step(layer: nn.Module, x: Signal, samples: int, actual: Moments) -> _Step | None:
+    if isinstance(layer, nn.Linear):
+        return _linear(layer, x, samples, actual)
+    if isinstance(layer, nn.Elementwise):
+        return _elementwise(layer, x, samples)
+    if isinstance(layer, nn.BatchNorm1d):
+        return _batch_norm(layer, x)
+    if isinstance(layer, nn.Dropout):
+        kept = 1 - layer.p if layer.training else 1.0
+        if not kept:
+            return None
+        out = replace(x, square=x.square / kept, scatter=x.scatter * kept**2)
+        return _Step(out, _std(out), 0.5 * math.sqrt(_together(x.one, x.shared, samples)), 1 / kept)
+    if isinstance(layer, nn.Flatten):
+        return _Step(x, _std(x), 0.5 * math.sqrt(_together(x.one, x.shared, samples)))
+    return None
+
+
+def _std(x: Signal) -> float:
+    return math.sqrt(max(x.square - x.mean**2, 0.0))
+
+
+def _together(one: float, shared: float, samples: int) -> float:
+    """The variance of an average over `samples` inputs."""
+    return max(shared + (one - shared) / samples, 0.0)
+
+
+def _linear(layer: nn.Linear, x: Signal, samples: int, actual: Moments) -> _Step | None:
+    n_in, n_out = layer.in_features, layer.out_features
+    mean, std = weight_moments(layer.weight, actual)
+    if (n_in * mean**2 > 0.01 * std**2 and abs(mean) > 4 * std / math.sqrt(layer.weight.size)) or x.width != n_in:
+        return None  # weights that do not cancel out
+    bias, bias_std = (0.0, 0.0) if layer.bias is None else weight_moments(layer.bias, actual)
+    gain = n_in * std**2
+    added = bias_std**2 + bias**2
+    square = gain * x.square + added
+    pair = gain * x.pair + added
+    share = gain * x.square / square if square else 0.0
+    out = Signal(n_out, bias, square, pair, share**2 * x.scatter, share**2 * x.one, share**2 * x.shared)
+    # Its own units are a sample of size n_out: 2 / n_out is the relative variance of a mean of squares of normal variables.
+    rho = (pair - bias**2) / (square - bias**2) if square > bias**2 else 0.0
+    spread = _together(out.one + 2 / n_out, out.shared + 2 / n_out * (rho**2 + out.scatter), samples)
+    return _Step(out, _std(out), 0.5 * math.sqrt(spread), n_out * std**2)
+
+
+def _elementwise(layer: nn.Elementwise, x: Signal, samples: int) -> _Step:
+    variance = max(x.square - x.mean**2, 0.0)
+    m = _Moments(layer, variance, x.mean)
+    f, slopes, mean = m.values, m.slopes, m.mean(m.values)
+    c = min(max((x.pair - x.mean**2) / variance, -1.0), 1.0) if variance else 0.0
+    ratio = x.square / variance if variance else 0.0
+    scatter = x.scatter * ratio**2
+    a, squares = m.coefficients(f, slopes, f * f, (f - mean) ** 2, slopes**2)
+    table = _pair(squares, c)
+    pairs = table[0].tolist()
+    square, chi = float(a[2, 0]), float(a[4, 0])
+
+    def noise(g: int) -> tuple[float, float]:
+        """Of the mean of column g over the units: its relative variance, for one input, and what two inputs share."""
+        size, bend = float(a[g, 0]), float(table[2, g])
+        if not size:
+            return 0.0, 0.0
+        one = float(squares[g, 1:].sum()) / size**2 / x.width
+        shared = (pairs[g] - size**2 + 0.5 * scatter * bend) / size**2 / x.width
+        return follows(g) ** 2 * x.one + one, follows(g) ** 2 * x.shared + shared
+
+    def follows(g: int) -> float:
+        """d ln E[g] / d ln q: for s dE[g(sqrt(s) z)]/ds = E[g h_2] / sqrt(2), by integration by parts."""
+        return float(a[g, 2] / a[g, 0]) / math.sqrt(2) * ratio if a[g, 0] else 0.0
+
+    scattered = 0.0
+    if square:
+        fresh = max(pairs[2] - pairs[0] ** 2, 0.0)  # the variance of f(u_a) f(u_b)
+        scattered = (float(table[1, 0]) ** 2 * scatter + fresh / x.width) / square**2
+    out = Signal(x.width, mean, square, pairs[0], scattered, *noise(2))
+    return _Step(
+        out,
+        _std(out),
+        0.5 * math.sqrt(_together(*noise(3), samples)),
+        factor=chi,
+        kurtosis=(float(squares[4].sum()) / chi**2, pairs[4] / chi**2) if chi else (1.0, 1.0),
+        overlap=pairs[1] / chi if chi else 0.0,
+        coherent=follows(4) * math.sqrt(_together(x.one, x.shared, samples)),
+    )
+
+
+def _batch_norm(layer: nn.BatchNorm1d, x: Signal) -> _Step | None:
+    if x.width != layer.num_features:
+        return None
+    weight = np.ones(x.width) if layer.weight is None else layer.weight.data.astype(np.float64)
+    bias = np.zeros(x.width) if layer.bias is None else layer.bias.data.astype(np.float64)
+    if layer.training or layer.running_mean is None or layer.running_var is None:
+        variance = max(x.square - x.pair, 0.0)  # of one unit, over the batch
+        gain = 1 / (variance + layer.eps) if variance + layer.eps else 0.0
+        mean, factor = float(bias.mean()), float((weight**2).mean()) * gain
+        square = factor * variance + float((bias**2).mean())
+        # A unit's mean and variance over the batch are fixed now, whatever the weights: nothing is left to chance.
+        out = Signal(x.width, mean, square, float((bias**2).mean()), x.scatter)
+        # But backward, E[1/v] > 1/E[v], v a unit's variance: of order 1 / width, which is left out and counts as spread.
+        unsure = 2 * x.scatter * (x.square / variance) ** 2 if variance else 0.0
+        return _Step(out, _std(out), 0.0, factor, coherent=unsure)
+    scale = weight / np.sqrt(layer.running_var + layer.eps)
+    shift = bias - scale * layer.running_mean
+    a, b, cross = float((scale**2).mean()), float((shift**2).mean()), 2 * float((scale * shift).mean()) * x.mean
+    mean = float(scale.mean()) * x.mean + float(shift.mean())
+    out = replace(x, mean=mean, square=a * x.square + cross + b, pair=a * x.pair + cross + b)
+    return _Step(out, _std(out), 0.5 * math.sqrt(x.one + 2 / x.width), a)
+
+
+def _backward(
+    steps: Sequence[_Step | None], sources: Sequence[int | None], samples: int, gradient: Signal | None
+) -> dict[int, tuple[float, float]]:
+    """(grad_ratio, grad_spread) of the layers on the way back from the last, as long as it is a chain."""
+    if not steps:
+        return {}
+    ratio, coherent, one, shared = 1.0, 0.0, 0.0, 0.0
+    rho = 0.0  # the mean square cosine of two inputs' gradients
+    if gradient is not None and gradient.square:
+        rho = (gradient.pair / gradient.square) ** 2 + gradient.scatter
+    else:
+        samples = 1
+    i = len(steps) - 1
+    result = {i: (1.0, 0.0)}
+    while (step := steps[i]) is not None:
+        source = sources[i]
+        if source is None or source < 0 or sources.count(source) > 1:
+            break
+        ratio *= step.factor
+        width = step.out.width
+        coherent += step.coherent
+        if step.kurtosis is not None:
+            one += (3 * step.kurtosis[0] - 1) / width
+            shared += max((1 + 2 * rho) * step.kurtosis[1] - 1, 0.0) / width
+            rho = rho * step.overlap**2 + 1 / width
+            extra = (0.0, 0.0)
+        else:  # whatever mixes units: what comes out of it is a fresh sample
+            before = steps[source]
+            n = before.out.width if before is not None else width
+            extra = (2 / n, 2 / n * rho)
+        spread = 0.5 * math.sqrt(coherent**2 + _together(one + extra[0], shared + extra[1], samples))
+        result[source] = (math.sqrt(ratio), spread)
+        i = source
+    return result

@@ -1,0 +1,119 @@
+"""Tests what stands in the pictures: the numbers of the report, in the right places; and what happens without matplotlib."""
+
+import math
+import sys
+
+import numpy as np
+import pytest
+
+from minidl import flow, nn, optim, plot
+from minidl import functional as F
+from minidl.random import Generator
+
+X, Y = Generator(5).normal((16, 8)), np.arange(16) % 3
+
+
+def mlp(depth=3, law="xavier_uniform"):
+    rng = Generator(0)
+    layers = [m for _ in range(depth) for m in (nn.Linear(8, 8, weight_init=law, rng=rng), nn.ReLU())]
+    return nn.Sequential(*layers, nn.Linear(8, 3, rng=rng))
+
+
+def watched(steps=6, law="xavier_uniform"):
+    model = mlp(law=law)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    with flow.watch(model, every=2) as w:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            F.cross_entropy(model(X), Y).backward()
+            optimizer.step()
+    return w
+
+
+def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match="pip install matplotlib"):
+        flow.measure(mlp(), X).plot()
+
+
+@pytest.fixture
+def matplotlib():
+    return pytest.importorskip("matplotlib")
+
+
+@pytest.mark.usefixtures("matplotlib")
+def test_the_points_of_a_report_are_what_was_measured_and_the_lines_what_was_predicted():
+    report = flow.measure(mlp(), X, Y)
+    forward, backward = plot.report(report).subfigs[0].axes
+    points, line, _, others, *_ = forward.lines
+    assert points.get_xdata().tolist() == [0, 2, 4, 6]
+    assert points.get_ydata().tolist() == [report[str(i)].out_std for i in (0, 2, 4, 6)]
+    assert line.get_ydata().tolist() == [report[str(i)].predicted_std for i in (0, 2, 4, 6)]
+    assert others.get_ydata().tolist() == [report[str(i)].out_std for i in (1, 3, 5)]
+    assert backward.lines[0].get_ydata().tolist() == [report[str(i)].grad_ratio for i in (0, 2, 4, 6)]
+    assert forward.get_yscale() == "log"
+
+
+@pytest.mark.usefixtures("matplotlib")
+def test_the_histograms_of_a_report_are_those_of_its_activations():
+    report = flow.measure(mlp(), X, Y)
+    axes = plot.report(report).subfigs[1].axes
+    assert [a.get_title() for a in axes[:3]] == ["1\nReLU", "3\nReLU", "5\nReLU"]
+    assert len(axes) == 6
+    assert axes[0].patches[0].get_data().values.tolist() == report["1"].out_histogram.counts.tolist()
+    assert axes[3].patches[0].get_data().values.tolist() == report["1"].grad_histogram.counts.tolist()
+
+
+@pytest.mark.usefixtures("matplotlib")
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        (mlp(), {}),
+        (mlp(20), {"y": Y}),
+        (mlp(law="zeros"), {"y": Y}),  # nothing to put on a logarithmic axis
+        (mlp(law=1e30), {"y": Y}),  # infinities
+        (nn.Linear(8, 3, rng=0), {"y": Y}),
+    ],
+    ids=["forward only", "deep", "zeros", "overflow", "one layer"],
+)
+def test_every_report_can_be_drawn(model, options, tmp_path):
+    report = flow.measure(model, X, **options)
+    path = tmp_path / "report.png"
+    report.plot(path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.usefixtures("matplotlib")
+def test_the_heat_maps_show_layers_by_steps():
+    w = watched()
+    updates, gradients, distinct, dead = [a for a in plot.watch(w).axes if a.images]
+    np.testing.assert_allclose(updates.images[0].get_array(), np.log10(w.curves["update_ratio"][:, ::2].T))
+    np.testing.assert_allclose(gradients.images[0].get_array(), np.log10(w.curves["weight_grad_norm"][:, ::2].T))
+    assert distinct.images[0].get_array().tolist() == [[1.0] * 3] * 4  # all units differ
+    assert dead.images[0].get_array().tolist() == w.curves["dead"][:, 1::2].T.tolist()
+    assert [label.get_text() for label in dead.get_yticklabels()] == ["1 ReLU", "3 ReLU", "5 ReLU"]
+    assert updates.get_xlim() == (0, 6)
+
+
+@pytest.mark.usefixtures("matplotlib")
+def test_updates_of_exactly_0_are_left_grey(tmp_path):
+    w = watched(law="zeros")
+    updates = next(a for a in plot.watch(w, tmp_path / "watch.png").axes if a.images)
+    assert np.isnan(np.ma.filled(updates.images[0].get_array(), math.nan)).any()
+    assert (tmp_path / "watch.png").stat().st_size > 10_000
+
+
+def test_nothing_to_draw_is_an_error():
+    with pytest.raises(ValueError, match="no step was measured"):
+        plot.watch(flow.watch(mlp()))
+    with pytest.raises(ValueError, match="no layer was called"):
+        plot.report(flow.FlowReport([]))
+
+
+@pytest.mark.usefixtures("matplotlib")
+def test_what_is_exactly_0_is_marked_at_the_bottom_of_a_logarithmic_axis():
+    report = flow.measure(mlp(law="zeros"), X, Y)
+    _, backward = plot.report(report).subfigs[0].axes
+    zeros = [line for line in backward.lines if line.get_fillstyle() == "none" and len(line.get_xdata())]
+    assert sorted(x for line in zeros for x in line.get_xdata()) == [0, 1, 2, 3, 4]  # all before the last hidden layer's output
