@@ -1,22 +1,27 @@
-"""What all benchmarks share: options, taking turns, and the report. Leaves out what is measured."""
+"""What all benchmarks share: options, taking turns, the report and the picture. Leaves out what is measured."""
 
 import argparse
 import importlib.util
 import json
+import math
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import Any
+
+COLOURS = {"minidl": "#d55e00", "numpy": "#0072b2", "torch": "#009e73"}  # Okabe and Ito: safe for colour-blind eyes
 
 
 def options(description: str | None, name: str) -> argparse.Namespace:
     """The command line; also sets the number of threads of NumPy's BLAS, so call it before NumPy is imported."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1, help="for minidl and all peers, default: 1")
-    parser.add_argument("--quick", action="store_true", help="few rounds: a look, not a measurement")
+    parser.add_argument("--quick", action="store_true", help="under a minute: a look, not a measurement")
     parser.add_argument("--out", type=Path, default=Path(f"{name}.json"), help=f"results, default: {name}.json")
     args = parser.parse_args()
+    args.rounds = 5 if args.quick else 31
     for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "MINIDL_NUM_THREADS"):
         os.environ[variable] = str(args.threads)
     return args
@@ -31,7 +36,16 @@ def torch_if_installed(threads: int):
     return torch
 
 
-def alternate(candidates: dict[str, Callable[[], object]], quick: bool) -> dict[str, float]:
+def progress(cells: Collection) -> Iterable:
+    """The cells of a table, with a bar on a terminal where tqdm is installed."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return cells
+    return tqdm(cells, unit="cell", leave=False, disable=None)
+
+
+def alternate(candidates: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Seconds per call of each candidate: the median over rounds in which each has its turn, A, B, A, B, ...
 
     A turn repeats the call for some milliseconds, so that the clock does not matter.
@@ -43,7 +57,7 @@ def alternate(candidates: dict[str, Callable[[], object]], quick: bool) -> dict[
         call()
         repeats[name] = max(1, int(0.003 / max(time.perf_counter() - start, 1e-7)))
     turns: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(5 if quick else 31):
+    for _ in range(rounds):
         for name, call in candidates.items():
             start = time.perf_counter()
             for _ in range(repeats[name]):
@@ -52,8 +66,18 @@ def alternate(candidates: dict[str, Callable[[], object]], quick: bool) -> dict[
     return {name: statistics.median(seconds) for name, seconds in turns.items()}
 
 
-def report(rows: list[dict], columns: dict[str, str], out: Path) -> None:
-    """Print the rows as a table, columns by name with a format each, and save them as JSON."""
+def ratios(seconds: dict[str, float]) -> dict[str, float]:
+    """How many times as fast as each peer minidl is."""
+    return {f"/{peer}": seconds[peer] / seconds["minidl"] for peer in ("numpy", "torch") if peer in seconds}
+
+
+def geometric_mean(numbers: Collection[float]) -> float:
+    return math.exp(sum(map(math.log, numbers)) / len(numbers))
+
+
+def print_table(rows: list[dict[str, Any]], columns: dict[str, str]) -> None:
+    """Print the rows, columns by name with a format each; a column that no row has is left out."""
+    columns = {name: spec for name, spec in columns.items() if any(name in row for row in rows)}
     cells = [
         list(columns),
         *([format(row.get(name, ""), spec if name in row else "") for name, spec in columns.items()] for row in rows),
@@ -61,7 +85,27 @@ def report(rows: list[dict], columns: dict[str, str], out: Path) -> None:
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     for line in cells:
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+
+
+def save(rows: list[dict[str, Any]], out: Path) -> None:
     partial = out.with_suffix(".part")
     partial.write_text(json.dumps(rows, indent=1) + "\n")
     partial.replace(out)
     print(f"\nSaved: {out}")
+
+
+def save_picture(draw: Callable[[Any, list[dict[str, Any]]], None], rows: list[dict[str, Any]], out: Path) -> None:
+    """Draw the rows on a figure, beside the results; done without where matplotlib is not installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        print("No picture: it needs matplotlib. pip install matplotlib")
+        return
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure(layout="constrained")
+    draw(figure, rows)
+    figure.savefig(out.with_suffix(".png"), dpi=110)
+    plt.close(figure)
+    print(f"Picture: {out.with_suffix('.png')}")

@@ -1,16 +1,81 @@
-"""Matrix multiplication: minidl's kernel against NumPy's BLAS and PyTorch, in GFLOP/s.
+"""Matrix multiplication: minidl's kernel against NumPy's BLAS and PyTorch, and the hardware's peak, in GFLOP/s.
 
 python -m benchmarks.matmul [--threads 2] [--quick]
 """
 
-import math
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Any
 
-from benchmarks.compare import alternate, options, report, torch_if_installed
+from benchmarks.compare import (
+    COLOURS,
+    alternate,
+    geometric_mean,
+    options,
+    print_table,
+    progress,
+    ratios,
+    save,
+    save_picture,
+    torch_if_installed,
+)
+from benchmarks.native import peaks
 
-SHAPES = [(1, 256, 784), (32, 64, 64), (32, 256, 784), (128, 128, 128), (256, 256, 256), (128, 500, 500), (1024, 1024, 1024)]
+# (m, n, k): a batch of m through a layer of k inputs and n outputs; and squares.
+SHAPES = [
+    (1, 256, 784),
+    (32, 64, 64),
+    (32, 256, 784),
+    (64, 128, 128),
+    (128, 128, 128),
+    (64, 256, 784),
+    (256, 256, 256),
+    (128, 500, 500),
+    (512, 512, 512),
+    (1000, 500, 500),
+    (256, 1024, 1024),
+    (1024, 1024, 1024),
+    (2048, 2048, 2048),
+]
+DTYPES, CASES = ("float32", "float64"), ("NN", "NT", "TN")  # T: the operand is a transposed view
+FORMATS = {"dtype": "", "shape": "", "case": "", "minidl": ".1f", "numpy": ".1f", "torch": ".1f", "peak": ".1f"}
+FORMATS |= {"share of peak": ".0%", "/numpy": ".2f", "/torch": ".2f"}
+
+
+def summary(rows: list[dict[str, Any]]) -> list[str]:
+    """Means over all cells, and the cell that is the furthest behind."""
+    lines = []
+    for peer in ("/numpy", "/torch"):
+        if peer in rows[0]:
+            lines.append(f"minidl {peer[0]} {peer[1:]}: geometric mean {geometric_mean([row[peer] for row in rows]):.2f}")
+    better = [min(row[peer] for peer in ("/numpy", "/torch") if peer in row) for row in rows]
+    least, row = min(zip(better, rows, strict=True), key=lambda pair: pair[0])
+    where = f"{row['dtype']} {row['shape']} {row['case']}"
+    lines.append(f"minidl / the better one: geometric mean {geometric_mean(better):.2f}, least {least:.2f} ({where})")
+    return lines
+
+
+def draw(figure: Any, rows: list[dict[str, Any]]) -> None:
+    """A panel for each precision and case; a line for each shape, a dot for each library."""
+    figure.set_size_inches(12, 8)
+    figure.suptitle(f"Matrix multiplication, threads: {rows[0]['threads']}")
+    panels = figure.subplots(len(DTYPES), len(CASES), sharey=True, sharex="row")
+    for axes, (dtype, case) in zip(panels.flat, product(DTYPES, CASES), strict=True):
+        cells = [row for row in rows if (row["dtype"], row["case"]) == (dtype, case)]
+        lines = range(len(cells))
+        for (name, colour), marker in zip(COLOURS.items(), "os^", strict=True):
+            if name in cells[0]:
+                axes.scatter([row[name] for row in cells], lines, color=colour, marker=marker, label=name, zorder=4 if name == "minidl" else 3, s=28)
+        if "peak" in cells[0]:
+            axes.plot([row["peak"] for row in cells], lines, color="black", linestyle="--", label="peak")
+        axes.set(title=f"{dtype}, {case}", xlim=(0, None), xlabel="GFLOP/s", yticks=lines)
+        axes.set_yticklabels([row["shape"] for row in cells])
+        axes.grid(axis="y", color="#dddddd")
+    panels[0, 0].invert_yaxis()
+    for axes in panels[:, 0]:
+        axes.set_ylabel("m x n x k")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 
 def main():
@@ -22,42 +87,31 @@ def main():
     from minidl.random import Generator
 
     kernels.show_config()
+    peak = peaks(args.threads)
+    shapes = SHAPES[:-1] if args.quick else SHAPES
     rows = []
-    for dtype in ("float32", "float64"):
-        for m, n, k in SHAPES:
-            for transposed in ("NN", "NT", "TN"):
-                a, b = Generator(0).normal((m, k), dtype=dtype), Generator(1).normal((k, n), dtype=dtype)
-                if transposed[0] == "T":
-                    a = np.ascontiguousarray(a.T).T
-                if transposed[1] == "T":
-                    b = np.ascontiguousarray(b.T).T
-                candidates: dict[str, Callable[[], object]] = {
-                    "minidl": partial(kernels.matmul, a, b),
-                    "numpy": partial(np.matmul, a, b),
-                }
-                if torch:
-                    candidates["torch"] = partial(torch.matmul, torch.from_numpy(a), torch.from_numpy(b))
-                seconds = alternate(candidates, args.quick)
-                row: dict[str, Any] = {"dtype": dtype, "shape": f"{m}x{n}x{k}", "case": transposed}
-                row |= {name: 2e-9 * m * n * k / s for name, s in seconds.items()}
-                row |= {f"/{peer}": seconds[peer] / seconds["minidl"] for peer in seconds if peer != "minidl"}
-                rows.append(row)
-    columns = {
-        "dtype": "",
-        "shape": "",
-        "case": "",
-        "minidl": ".1f",
-        "numpy": ".1f",
-        "torch": ".1f",
-        "/numpy": ".2f",
-        "/torch": ".2f",
-    }
-    report(rows, columns, args.out)
-    for peer in ("/numpy", "/torch"):
-        ratios = [row[peer] for row in rows if peer in row]
-        if ratios:
-            mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-            print(f"minidl {peer[0]} {peer[1:]}: geometric mean {mean:.2f}, least {min(ratios):.2f}")
+    for dtype, (m, n, k), case in progress(list(product(DTYPES, shapes, CASES))):
+        a, b = Generator(0).normal((m, k), dtype=dtype), Generator(1).normal((k, n), dtype=dtype)
+        if case[0] == "T":
+            a = np.ascontiguousarray(a.T).T
+        if case[1] == "T":
+            b = np.ascontiguousarray(b.T).T
+        candidates: dict[str, Callable[[], object]] = {"minidl": partial(kernels.matmul, a, b), "numpy": partial(np.matmul, a, b)}
+        if torch:
+            candidates["torch"] = partial(torch.matmul, torch.from_numpy(a), torch.from_numpy(b))
+        gflop = dict.fromkeys(candidates, 2e-9 * m * n * k)
+        if peak:
+            candidates["peak"], gflop["peak"] = peak[dtype].loop, 1e-9 * peak[dtype].flop
+        seconds = alternate(candidates, args.rounds)
+        row: dict[str, Any] = {"dtype": dtype, "shape": f"{m}x{n}x{k}", "case": case, "threads": args.threads}
+        row |= {name: gflop[name] / s for name, s in seconds.items()} | ratios(seconds)
+        if peak:
+            row["share of peak"] = row["minidl"] / row["peak"]
+        rows.append(row)
+    print_table(rows, FORMATS)
+    print("\n" + "\n".join(summary(rows)))
+    save(rows, args.out)
+    save_picture(draw, rows, args.out)
 
 
 if __name__ == "__main__":

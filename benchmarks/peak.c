@@ -1,0 +1,38 @@
+/* peak.c: the hardware's peak. Multiply-adds on numbers that never leave the registers, in so many independent chains that no
+ * multiply-add waits for the one before it. Compiled for the machine at hand by native.py; leaves out the timing. */
+#include "threads.h"
+
+#if defined(__AVX512F__)
+enum { BYTES = 64, CHAINS = 24 };
+#elif defined(__aarch64__)
+enum { BYTES = 16, CHAINS = 24 };
+#elif defined(__AVX__)
+enum { BYTES = 32, CHAINS = 12 };
+#else
+enum { BYTES = 16, CHAINS = 12 };
+#endif
+
+/* `rounds` multiply-adds in every chain of every thread; returns how many floating-point operations that is, two each. */
+#define PEAK(NAME, REAL)                                                                      \
+    typedef REAL NAME##_vec __attribute__((vector_size(BYTES)));                              \
+                                                                                              \
+    static void NAME##_chains(void *job, size_t part)                                         \
+    {                                                                                         \
+        NAME##_vec sum[CHAINS];                                                               \
+        for (size_t i = 0; i < CHAINS; i++)                                                   \
+            sum[i] = (NAME##_vec){0} + (REAL)(part + i);                                      \
+        for (size_t round = *(const size_t *)job; round; round--)                             \
+            _Pragma("GCC unroll 24") for (size_t i = 0; i < CHAINS; i++)                      \
+                sum[i] = sum[i] * (REAL)0.5 + (REAL)1;                                        \
+        for (size_t i = 0; i < CHAINS; i++)                                                   \
+            __asm__ volatile("" : : "m"(sum[i])); /* they count as used */                    \
+    }                                                                                         \
+                                                                                              \
+    double NAME(size_t rounds, size_t threads)                                                \
+    {                                                                                         \
+        threads_run(threads, NAME##_chains, &rounds);                                         \
+        return 2.0 * CHAINS * (BYTES / sizeof(REAL)) * (double)rounds * (double)threads;      \
+    }
+
+PEAK(peak_float32, float)
+PEAK(peak_float64, double)
