@@ -14,10 +14,12 @@ from typing import Any
 COLOURS = {"minidl": "#d55e00", "numpy": "#0072b2", "torch": "#009e73"}  # Okabe and Ito: safe for colour-blind eyes
 
 
-def options(description: str | None, name: str) -> argparse.Namespace:
+def options(description: str | None, name: str, threads: bool = True) -> argparse.Namespace:
     """The command line; also sets the number of threads of NumPy's BLAS, so call it before NumPy is imported."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1, help="for minidl and all peers, default: 1")
+    parser.set_defaults(threads=1)
+    if threads:
+        parser.add_argument("--threads", type=whole_number, default=1, help="for minidl and all peers, default: 1")
     parser.add_argument("--quick", action="store_true", help="under a minute: a look, not a measurement")
     parser.add_argument("--out", type=Path, default=Path(f"{name}.json"), help=f"results, default: {name}.json")
     args = parser.parse_args()
@@ -25,6 +27,12 @@ def options(description: str | None, name: str) -> argparse.Namespace:
     for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "MINIDL_NUM_THREADS"):
         os.environ[variable] = str(args.threads)
     return args
+
+
+def whole_number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+    return int(text)
 
 
 def torch_if_installed(threads: int):

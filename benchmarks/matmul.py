@@ -66,7 +66,15 @@ def draw(figure: Any, rows: list[dict[str, Any]]) -> None:
         lines = range(len(cells))
         for (name, colour), marker in zip(COLOURS.items(), "os^", strict=True):
             if name in cells[0]:
-                axes.scatter([row[name] for row in cells], lines, color=colour, marker=marker, label=name, zorder=4 if name == "minidl" else 3, s=28)
+                axes.scatter(
+                    [row[name] for row in cells],
+                    lines,
+                    color=colour,
+                    marker=marker,
+                    label=name,
+                    zorder=4 if name == "minidl" else 3,
+                    s=28,
+                )
         if "peak" in cells[0]:
             axes.plot([row["peak"] for row in cells], lines, color="black", linestyle="--", label="peak")
         axes.set(title=f"{dtype}, {case}", xlim=(0, None), xlabel="GFLOP/s", yticks=lines)
@@ -96,7 +104,10 @@ def main():
             a = np.ascontiguousarray(a.T).T
         if case[1] == "T":
             b = np.ascontiguousarray(b.T).T
-        candidates: dict[str, Callable[[], object]] = {"minidl": partial(kernels.matmul, a, b), "numpy": partial(np.matmul, a, b)}
+        candidates: dict[str, Callable[[], object]] = {
+            "minidl": partial(kernels.matmul, a, b),
+            "numpy": partial(np.matmul, a, b),
+        }
         if torch:
             candidates["torch"] = partial(torch.matmul, torch.from_numpy(a), torch.from_numpy(b))
         gflop = dict.fromkeys(candidates, 2e-9 * m * n * k)

@@ -1,0 +1,139 @@
+"""The kernels step by step: how fast each stage of docs/kernels.md is, from the naive loop to what minidl runs, in one thread.
+
+The stages themselves are in stages.c, compiled with minidl's flags and for the machine at hand (-march=native), so that plain C
+gets all the help that a compiler can give. Each one's result is checked. float32.
+
+python -m benchmarks.stages [--quick]
+"""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from benchmarks.compare import alternate, options, print_table, progress, save
+from benchmarks.native import CSRC, HERE, compile_c, peaks, setup_flags
+
+MATMUL = {
+    "naive": "three loops: i, j, p",
+    "reordered": "i, p, j",
+    "blocked": "blocks for the first cache",
+    "tiled": "a tile in registers, in plain C",
+    "vector_tiled": "the microkernel, unpacked",
+    "packed": "packing",
+    "whole": "minidl's matmul",
+}
+SAMPLING = {
+    "words_one": "words: one counter at a time",
+    "words_vectors": "words: counters in vectors",
+    "uniform_one": "uniform: one at a time",
+    "uniform_vectors": "uniform: minidl's, in vectors",
+    "normal_box_muller": "normal: Box-Muller with libm",
+    "normal_wichura": "normal: inversion, AS 241 in float64",
+    "normal_table": "normal: inversion, a table of octaves",
+    "normal_vectors": "normal: minidl's, the table in vectors",
+}
+SIDES, SAMPLES = (128, 512), 1_000 * 1024
+FORMATS = {"stage": "", **{f"{n}^3": ".1f" for n in SIDES}, "share of peak": ".0%", "ns": ".2f"}
+
+
+def library() -> ctypes.CDLL | None:
+    """stages.c with the sources of csrc/, but for the one that it includes; None where it cannot be compiled."""
+    sources = [HERE / "stages.c", *(path for path in sorted(CSRC.glob("*.c")) if path.name != "isa_generic.c")]
+    stages = compile_c(sources, [*setup_flags(), "-march=native"])
+    if stages is not None:
+        for name in (*MATMUL, *SAMPLING):
+            arguments = [ctypes.c_size_t] * 3 + [ctypes.c_void_p] * 3 if name in MATMUL else [ctypes.c_size_t, ctypes.c_void_p]
+            stages[name].argtypes, stages[name].restype = arguments, None
+    return stages
+
+
+def products(stages: ctypes.CDLL, n: int) -> tuple[dict[str, Callable[[], object]], dict[str, Any]]:
+    """A call for each stage that multiplies two n x n matrices of numbers in [-1, 1), and the result that it fills."""
+    import numpy as np
+
+    from minidl.random import Generator
+
+    a, b = Generator(0).uniform((n, n), -1, 1), Generator(1).uniform((n, n), -1, 1)
+    out = {name: np.zeros((n, n), np.float32) for name in MATMUL}
+    calls = {name: partial(stages[name], n, n, n, *(pointer(x) for x in (a, b, out[name]))) for name in MATMUL}
+    return calls, out
+
+
+def draws(stages: ctypes.CDLL, n: int) -> tuple[dict[str, Callable[[], object]], dict[str, Any]]:
+    """A call for each stage that makes n words or samples, and the array that it fills."""
+    import numpy as np
+
+    out = {name: np.zeros(n, np.uint32 if name.startswith("words") else np.float32) for name in SAMPLING}
+    return {name: partial(stages[name], n, pointer(out[name])) for name in SAMPLING}, out
+
+
+def pointer(array: Any) -> Any:
+    return array.ctypes.data_as(ctypes.c_void_p)  # it keeps the array alive
+
+
+def wrong_products(out: dict[str, Any]) -> list[str]:
+    """The stages whose product differs from the naive one by more than rounding.
+
+    Each is within k 2^-24 sum |a b| of the exact one (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1),
+    and here |a b| <= 1.
+    """
+    k = len(out["naive"])
+    return [name for name in MATMUL if not abs(out[name] - out["naive"]).max() <= 2.01 * 2**-24 * k * k]
+
+
+def wrong_draws(out: dict[str, Any]) -> list[str]:
+    """The stages that differ from the first of their kind: bit for bit, but for the ways to a normal number, which round.
+
+    Box and Muller make other numbers of the same words: the square of a pair's length is -2 log u.
+    """
+    import numpy as np
+
+    close = {
+        "words_vectors": (out["words_vectors"] == out["words_one"]).all(),
+        "uniform_vectors": (out["uniform_vectors"] == out["uniform_one"]).all(),
+        "normal_table": abs(out["normal_table"] - out["normal_wichura"]).max() < 3e-6,
+        "normal_vectors": (out["normal_vectors"] == out["normal_table"]).all(),
+    }
+    x, y = (out["normal_box_muller"][i::2].astype(np.float64) for i in (0, 1))
+    expected = -2 * np.log((out["words_one"][::2] + 0.5) / 2**32)  # at most 46
+    close["normal_box_muller"] = abs(x * x + y * y - expected).max() < 46 * 2**-20
+    return [name for name, right in close.items() if not right]
+
+
+def main():
+    args = options(__doc__, "stages", threads=False)
+    stages = library()
+    if stages is None:
+        sys.exit("The stages are in C: install a C compiler (gcc or clang).")
+    from minidl import kernels
+
+    kernels.show_config()
+    peak = peaks(1).get("float32")
+    rows: dict[str, dict[str, Any]] = {name: {"stage": text} for name, text in (MATMUL | SAMPLING).items()}
+    for n in progress(SIDES):
+        calls, products_made = products(stages, n)
+        candidates = calls | ({"peak": peak.loop} if peak else {})
+        seconds = alternate(candidates, args.rounds)
+        for name in MATMUL:
+            rows[name][f"{n}^3"] = 2e-9 * n**3 / seconds[name]
+            if peak:
+                rows[name]["share of peak"] = rows[name][f"{n}^3"] * seconds["peak"] / (1e-9 * peak.flop)
+        if wrong := wrong_products(products_made):
+            sys.exit(f"Wrong products: {', '.join(wrong)}")
+    calls, draws_made = draws(stages, SAMPLES)
+    seconds = alternate(calls, args.rounds)
+    if wrong := wrong_draws(draws_made):
+        sys.exit(f"Wrong samples: {', '.join(wrong)}")
+    for name in SAMPLING:
+        rows[name]["ns"] = 1e9 * seconds[name] / SAMPLES
+    print(f"\nmatmul, GFLOP/s; share of the peak at {SIDES[-1]}^3")
+    print_table([rows[name] for name in MATMUL], FORMATS)
+    print(f"\nrandom numbers, {SAMPLES:,} at a time, nanoseconds per word or sample")
+    print_table([rows[name] for name in SAMPLING], FORMATS)
+    save(list(rows.values()), args.out)
+
+
+if __name__ == "__main__":
+    main()
