@@ -7,7 +7,7 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def progress(cells: Collection) -> Iterable:
     return tqdm(cells, unit="cell", leave=False, disable=None)
 
 
-def alternate(candidates: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def alternate(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Seconds per call of each candidate: the median over rounds in which each has its turn, A, B, A, B, ...
 
     A turn repeats the call for some milliseconds, so that the clock does not matter.

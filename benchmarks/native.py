@@ -1,4 +1,4 @@
-"""C for the benchmarks, compiled on the fly with the system's `cc`: the hardware's peak and the stages. Leaves out the timing."""
+"""C for the benchmarks, compiled on the fly with the system's `cc`: the hardware's peak, the stages. Leaves out the timing."""
 
 import ast
 import ctypes

@@ -81,13 +81,13 @@ void vector_tiled(size_t m, size_t n, size_t k, const float *restrict a, const f
         }
 }
 
-/* 6. Packing: A and B are first copied into slivers, in the order in which the microkernel reads them, 256 numbers of k at a
- * time so that a sliver of B stays in the first cache. */
+/* 6. Packing: A and B are first copied into slivers, in the order in which the microkernel reads them and from the beginning of
+ * a cache line, 256 numbers of k at a time so that a sliver of B stays in the first cache. */
 void packed(size_t m, size_t n, size_t k, const float *restrict a, const float *restrict b, float *restrict c)
 {
     const microkernel_f32 *kernel = &isa_current()->f32;
     size_t mr = kernel->mr, nr = kernel->nr, deep = 256;
-    float *packed_a = malloc((m + mr) * deep * sizeof *a), *packed_b = malloc((n + nr) * deep * sizeof *b);
+    float *packed_a = aligned_alloc(64, (m + mr) * deep * sizeof *a), *packed_b = aligned_alloc(64, (n + nr) * deep * sizeof *b);
     for (size_t pc = 0; pc < k; pc += deep) {
         size_t depth = least(k - pc, deep);
         for (size_t i = 0; i < m; i += mr)

@@ -25,7 +25,15 @@ def test_the_model_of_the_readme_learns(name, capsys):
 
 @pytest.mark.parametrize(
     "name",
-    ["README.md", "README.zh-CN.md", "docs/tour.md", "docs/tour.zh-CN.md", "docs/initializers.md", "CONTRIBUTING.md"],
+    [
+        "README.md",
+        "README.zh-CN.md",
+        "docs/tour.md",
+        "docs/tour.zh-CN.md",
+        "docs/initializers.md",
+        "docs/kernels.md",
+        "CONTRIBUTING.md",
+    ],
 )
 def test_links_lead_to_files(name):
     page = ROOT / name
@@ -40,3 +48,16 @@ def test_both_languages_run_the_same_examples():
         return [(example.source, example.want) for example in found]
 
     assert examples("docs/tour.md") == examples("docs/tour.zh-CN.md")
+
+
+def test_the_examples_on_the_page_about_kernels():
+    failed, tried = doctest.testfile(str(ROOT / "docs/kernels.md"), module_relative=False)
+    assert (failed, tried >= 6) == (0, True)
+
+
+def test_the_c_on_the_page_about_kernels_is_that_of_the_sources():
+    page = (ROOT / "docs/kernels.md").read_text(encoding="utf-8")
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks/stages.c", *(ROOT / "csrc").glob("*.h"))]
+    excerpts = re.findall(r"```c\n(.*?)```", page, re.DOTALL)
+    assert len(excerpts) >= 5
+    assert [excerpt for excerpt in excerpts if not any(excerpt in source for source in sources)] == []
