@@ -12,11 +12,17 @@ enum { BYTES = 32, CHAINS = 12 };
 enum { BYTES = 16, CHAINS = 12 };
 #endif
 
+#if defined(__clang__) && defined(__AVX512F__)
+#define WHOLE __attribute__((min_vector_width(512))) /* or clang halves the vectors */
+#else
+#define WHOLE
+#endif
+
 /* `rounds` multiply-adds in every chain of every thread; returns how many floating-point operations that is, two each. */
 #define PEAK(NAME, REAL)                                                                      \
     typedef REAL NAME##_vec __attribute__((vector_size(BYTES)));                              \
                                                                                               \
-    static void NAME##_chains(void *job, size_t part)                                         \
+    static WHOLE void NAME##_chains(void *job, size_t part)                                   \
     {                                                                                         \
         NAME##_vec sum[CHAINS];                                                               \
         for (size_t i = 0; i < CHAINS; i++)                                                   \
