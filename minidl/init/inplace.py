@@ -1,8 +1,9 @@
 """torch.nn.init's functions: they overwrite a Tensor, a Parameter or an array by one of the laws, and return it.
 
 Names, arguments, defaults, kinds of error and warnings are those of PyTorch 2.13. What differs: a number that cannot be (NaN,
-a negative standard deviation or gain, a sparsity beyond [0, 1]) is an error here, always; and every draw is from `generator`,
-also the choice of zeros in `sparse_`, for which PyTorch takes its global one.
+infinity, a negative standard deviation or gain, a sparsity beyond [0, 1]) is a ValueError here, always, and what is no tensor a
+TypeError; `generator` may be a seed; and every draw is from it, also the choice of zeros in `sparse_`, for which PyTorch takes
+its global one.
 """
 
 import functools
@@ -83,6 +84,8 @@ def _in_place(law_of):
         if not array.flags.writeable:
             raise ValueError(f"{law_of.__name__}: the array is read-only; pass a copy")
         law = law_of(*bound.args, **bound.kwargs)
+        if law is None:  # there is nothing to overwrite
+            return tensor
         rng = as_generator(bound.arguments.get("generator"))
         origin = Origin(rng.seed, rng.position)
         # A parameter's own fans, but not for a vector, which torch.nn.init says has none.
@@ -171,11 +174,12 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
 def _kaiming(he, distribution, shape, a, mode, nonlinearity):
     if 0 in shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=4)
+        return None
     mode = mode.lower() if isinstance(mode, str) else mode
     choice("mode", mode, ("fan_in", "fan_out"))
     gain = calculate_gain(nonlinearity, a)
     if nonlinearity in ("relu", "leaky_relu"):
-        return he(a if nonlinearity == "leaky_relu" else 0.0, mode)
+        return he(0.0 if nonlinearity == "relu" else 0.01 if a is None else a, mode)
     return VarianceScaling(gain**2, mode, distribution)
 
 
