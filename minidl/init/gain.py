@@ -24,8 +24,8 @@ def gain(activation: str | Callable[[Any], Any], direction: Literal["forward", "
     ----------
     activation : str or function
         A name ("tanh", "sigmoid", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus" or "linear"); or anything
-        elementwise: a function of `functional`, a module, a NumPy function. Kinks may be where `gaussian.expectation` cuts.
-        f' comes from `backward()` where f takes a Tensor, otherwise from `gaussian.derivative`.
+        elementwise: a function of `functional`, a module, a NumPy function, a function of one number. Kinks may be where
+        `gaussian.expectation` cuts. f' comes from `backward()` where f takes a Tensor, otherwise from `gaussian.derivative`.
     direction : "forward" or "backward"
 
     Raises
@@ -76,6 +76,10 @@ def _function(activation: Any) -> Callable[[Any], Any]:
         raise TypeError(f"gain takes an object: write {activation.__name__}(), not {activation.__name__}")
     if not callable(activation):
         raise TypeError(f"gain takes the name of an activation or a function, got {activation!r}")
+    try:
+        activation(np.array([-0.5, 0.5]))
+    except (TypeError, ValueError):  # a function of one number, such as math.tanh
+        return np.vectorize(activation, otypes=[np.float64])
     return activation
 
 

@@ -37,8 +37,8 @@ def test_backward_gains_are_the_known_ones(name, expected):
 @pytest.mark.parametrize(
     ("name", "twins"),
     [
-        ("tanh", [F.tanh, nn.Tanh(), np.tanh, lambda z: z.tanh() if isinstance(z, minidl.Tensor) else np.tanh(z)]),
-        ("relu", [F.relu, nn.ReLU(), lambda z: np.maximum(z, 0)]),
+        ("tanh", [F.tanh, nn.Tanh(), np.tanh, math.tanh, lambda z: z.tanh() if isinstance(z, minidl.Tensor) else np.tanh(z)]),
+        ("relu", [F.relu, nn.ReLU(), lambda z: np.maximum(z, 0), lambda z: z if z > 0 else 0]),
         ("sigmoid", [F.sigmoid, nn.Sigmoid(), lambda z: 1 / (1 + np.exp(-z))]),
         ("elu", [F.elu, nn.ELU(), lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0)))]),
         ("silu", [F.silu, nn.SiLU(), lambda z: z / (1 + np.exp(-z))]),
