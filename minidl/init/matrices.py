@@ -43,8 +43,8 @@ def _orthonormalize(rows: np.ndarray) -> None:
     _orthonormalize(lower)
 
 
-class _Fixed(Initializer):
-    """A law that draws nothing: what is known of its values is what they are."""
+class Fixed(Initializer):
+    """A law that draws nothing, on purpose: what is known of its values is what they are."""
 
     def moments(self, shape, fans):
         values = self.sample(shape, fans, Generator(0), np.dtype(np.float64))
@@ -56,9 +56,9 @@ class Orthogonal(Initializer):
 
     A square one keeps the length of every vector, forward and backward, so that a product of many keeps it too: all singular
     values of 50 such matrices multiplied are 1. Those of 50 normal ones with the same variance (100 x 100) spread from
-    about 7, the median at 3e-8, down to some 1e-64: nearly all of the signal's directions are lost. Use it in deep linear or
-    tanh networks (gain 1, or `gain` of the activation) and in recurrent ones. Each element has variance gain^2 / max(rows,
-    columns).
+    about 7, the median at 3e-8, down to some 1e-64 (which an SVD of the product shows as about 1e-18, its rounding): nearly all
+    of the signal's directions are lost. Use it in deep linear or tanh networks (gain 1, or `gain` of the activation) and in
+    recurrent ones. Each element has variance gain^2 / max(rows, columns).
 
     The rows (of a tall matrix: the columns) of a standard normal matrix are made orthonormal in order, by Gram and Schmidt's
     process. It is QR with a positive diagonal of R; without these signs the law would not be uniform (Mezzadri 2007). A
@@ -133,7 +133,7 @@ class DeltaOrthogonal(Initializer):
         return Moments(0.0, self.gain / math.sqrt(max(shape[0] * math.prod(shape[2:]), 1)), -self.gain, self.gain)
 
 
-class Identity(_Fixed):
+class Identity(Fixed):
     """W_ij = gain where i = j, else 0: as many inputs pass unchanged as there are outputs to take them. Also called Eye.
 
     For recurrent layers with ReLU (Le et al.), and for layers that should begin by doing nothing. It breaks no symmetry by
@@ -163,7 +163,7 @@ class Identity(_Fixed):
 Eye = Identity
 
 
-class Dirac(_Fixed):
+class Dirac(Fixed):
     """The identity for convolutions: W[i, i, k // 2, ...] = 1 within each group, else 0, so that channel i passes unchanged.
 
     Where there are more outputs than inputs in a group, the further ones put out 0: clones, until something tells them apart.
@@ -200,17 +200,18 @@ class Sparse(Initializer):
     """In each column ceil(sparsity rows) elements, chosen at random, are 0; the others are normal with mean 0 and this std.
 
     So few weights can be large, whatever the width: a unit's sum doesn't grow with its number of inputs, and units differ
-    because each sees others. Columns are those of PyTorch's `sparse_`: a column holds what one input feeds. Martens counts the
-    other way (15 inputs for each unit): for that, `sparse_(weight.T, ...)`, which fills the transposed view.
+    because each sees others. Columns are those of PyTorch's `sparse_`: a column holds what one input feeds. The source counts
+    the other way, so many inputs for each unit: for that, `sparse_(weight.T, ...)`, which fills the transposed view.
 
     Parameters
     ----------
     sparsity : float
         From 0 (nothing is 0) to 1 (everything).
     std : float
-        0.01 is PyTorch's default; Martens draws from N(0, 1).
+        0.01 is PyTorch's default; Sutskever et al. draw 15 inputs for each unit from N(0, 1).
 
-    Source: Martens, "Deep learning via Hessian-free optimization", ICML 2010, section 5.
+    Sources: Martens, "Deep learning via Hessian-free optimization", ICML 2010; Sutskever, Martens, Dahl and Hinton, "On the
+    importance of initialization and momentum in deep learning", ICML 2013.
 
     Examples
     --------
@@ -238,7 +239,7 @@ class Sparse(Initializer):
         return Moments(0.0, self.std * math.sqrt(1 - zeros), -math.inf, math.inf)
 
 
-class ZerO(_Fixed):
+class ZerO(Fixed):
     """Zeros and ones only, nothing random: the identity where a layer keeps or narrows its input, Hadamard's where it widens.
 
     W = I* (1 on the diagonal, else 0) if out <= in; otherwise W = 2^(-m/2) I* H_m I*, the first rows and columns of Hadamard's
@@ -251,7 +252,8 @@ class ZerO(_Fixed):
     where out is a power of 2.
 
     Source: Zhao, Schäfer and Anandkumar, "ZerO initialization: initializing neural networks with only zeros and ones", TMLR
-    2022, algorithm 1 and definitions 1 and 2.
+    2022 (arXiv 2110.12661), algorithms 1 and 2, definitions 1 and 2; the factor: example_mnist.ipynb in the authors' repository
+    jiaweizzhao/ZerO-initialization.
 
     Examples
     --------
@@ -314,28 +316,45 @@ class LooksLinear(Initializer):
         return Orthogonal(self.gain).moments((shape[0] // rows, shape[1] // columns), None)
 
 
-class Bilinear(_Fixed):
-    """Interpolation: the kernel of a transposed convolution that enlarges each channel by itself, with stride f = ceil(k / 2).
+class Bilinear(Fixed):
+    """Interpolation: a kernel that resizes each channel by itself, by the factor f = ceil(k / 2) that is its stride.
 
-    Along each axis of the kernel, at place x: 1 - |x - (k - 1) / 2| / f; the product of these, the same in every channel. It
-    is for one input channel per group, shape (channels, 1, k, ...); elsewhere it would add the channels up. A start with
-    random kernels leaves a chequered pattern, for places overlap unevenly. (MXNet's Bilinear, Chainer's
-    UpsamplingDeconvFilter; MXNet's is off centre unless k = 2 f - f mod 2.)
+    Along each axis of the kernel, at place x: 1 - |x - (k - 1) / 2| / f, and the product of these. For one input channel per
+    group, shape (channels, 1, k, ...), it is the same in every channel; otherwise it joins channel i to channel i, and the rest
+    is 0. A start with random kernels leaves a chequered pattern, for places overlap unevenly. (Chainer's
+    UpsamplingDeconvFilter and DownsamplingConvFilter. MXNet's Bilinear joins every channel to every other, and is off centre
+    unless k = 2 f - f mod 2.)
+
+    Parameters
+    ----------
+    mode : "up" or "down"
+        For a transposed convolution, which enlarges; or for a convolution, which shrinks, with a kernel of sum 1.
 
     Source: Long, Shelhamer and Darrell, "Fully convolutional networks for semantic segmentation", CVPR 2015, section 3.3.
 
     Examples
     --------
-    >>> Bilinear()((1, 1, 4)).tolist()
-    [[[0.25, 0.75, 0.75, 0.25]]]
+    >>> Bilinear()((1, 1, 4)).tolist(), Bilinear("down")((1, 1, 4)).tolist()
+    ([[[0.25, 0.75, 0.75, 0.25]]], [[[0.125, 0.375, 0.375, 0.125]]])
     """
+
+    mode: Literal["up", "down"]
+
+    def __init__(self, mode: Literal["up", "down"] = "up"):
+        super().__init__(mode=mode)
+        choice("mode", mode, ("up", "down"))
 
     def sample(self, shape, fans, rng, dtype):
         _check_axes(self, shape, _KERNEL)
+        if shape[1] not in (1, shape[0]):
+            raise ValueError(f"{self} needs as many outputs as inputs, or one input per group, got shape {shape}")
         kernel = np.ones(())
         for k in shape[2:]:
             kernel = kernel[..., None] * (1 - np.abs(np.arange(k) - (k - 1) / 2) / max((k + 1) // 2, 1))
-        return np.broadcast_to(kernel, shape).astype(dtype)
+        if self.mode == "down" and kernel.size:
+            kernel /= kernel.sum()
+        joined = np.ones((shape[0], 1)) if shape[1] == 1 else np.eye(shape[0])
+        return np.multiply.outer(joined, kernel).astype(dtype)
 
 
 BY_NAME.update(  # not "zero", which would too often be meant for "zeros"

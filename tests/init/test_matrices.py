@@ -65,9 +65,9 @@ def test_an_orthogonal_matrix_has_the_same_bits_for_every_number_of_threads():
 
 
 def test_a_product_of_orthogonal_matrices_keeps_every_direction_and_one_of_normal_matrices_loses_most():
-    """The largest and the median singular value of the normal product are far above the rounding of the SVD (7e-16 here). The
-    smallest is not: the SVD says some 1e-18 whatever it is, so it is taken as 1 / |inverse|, where it is the largest. The law
-    of large numbers puts it near exp(50 (psi(1/2) + ln(2/100)) / 2) = 1e-64 (Newman 1986)."""
+    """The largest and the median singular value of the normal product are far above the rounding of the SVD (1e-15 times the
+    largest). The smallest is not: the SVD says some 1e-18 whatever it is, so it is taken as 1 / |inverse|, where it is the
+    largest. The law of large numbers puts it near exp(50 (psi(1/2) + ln(2/100)) / 2) = 1e-64 (Newman 1986)."""
     rng = Generator(0)
     factors = init.Normal(std=0.1)((50, 100, 100), rng, dtype=np.float64)
     rotations = [init.Orthogonal()((100, 100), rng, dtype=np.float64) for _ in range(50)]
@@ -78,6 +78,7 @@ def test_a_product_of_orthogonal_matrices_keeps_every_direction_and_one_of_norma
     values = np.linalg.svd(normal, compute_uv=False)
     assert 3 < values[0] < 20
     assert 1e-8 < np.median(values) < 1e-7
+    assert 1e-20 < values[-1] < 1e-15 * values[0]
     assert 1e-75 < 1 / np.linalg.norm(inverse, 2) < 1e-55
 
 
@@ -173,6 +174,9 @@ def test_bilinear_kernels_interpolate():
     # by hand: (0.25, 0.75, 0.75, 0.25) times (0.5, 1, 0.5)
     assert w[0, 0].tolist() == [[0.125, 0.25, 0.125], [0.375, 0.75, 0.375], [0.375, 0.75, 0.375], [0.125, 0.25, 0.125]]
     assert (w[0] == w[1]).all()
+    w = init.Bilinear()((2, 2, 3))  # each channel to itself
+    assert w.tolist() == [[[0.5, 1, 0.5], [0, 0, 0]], [[0, 0, 0], [0.5, 1, 0.5]]]
+    assert init.Bilinear("down")((1, 1, 3)).tolist() == [[[0.25, 0.5, 0.25]]]
 
 
 @pytest.mark.parametrize(
@@ -228,6 +232,7 @@ def test_fewer_than_two_axes_are_an_error_that_names_the_law_and_the_shape(law, 
         (init.LooksLinear(mode="in"), (3, 3), "pairs the inputs"),
         (init.LooksLinear(), (2, 2, 2), "2 axes"),
         (init.Bilinear(), (2, 2), "3 to 5 axes"),
+        (init.Bilinear(), (2, 3, 4), r"as many outputs as inputs, or one input per group, got shape \(2, 3, 4\)"),
     ],
 )
 def test_a_shape_that_does_not_fit_is_an_error(law, shape, message):
@@ -247,6 +252,7 @@ def test_a_shape_that_does_not_fit_is_an_error(law, shape, message):
         (lambda: init.Sparse(-0.01), "Sparse: sparsity .* got -0.01"),
         (lambda: init.Sparse(math.nan), "Sparse: sparsity must be a finite number, got nan"),
         (lambda: init.Sparse(0.1, -1), "Sparse: std must be at least 0, got -1"),
+        (lambda: init.Bilinear("left"), "mode must be one of 'up', 'down', got 'left'"),
         (lambda: init.LooksLinear(mode="pairs"), "mode must be one of 'in', 'out', 'both', got 'pairs'"),
     ],
 )
