@@ -32,10 +32,15 @@ from .laws import (
     BY_NAME,
     Constant,
     Custom,
+    Fans,
     Given,
+    GlorotNormal,
+    GlorotUniform,
     HeNormal,
     HeUniform,
     Initializer,
+    KaimingNormal,
+    KaimingUniform,
     LecunNormal,
     LecunUniform,
     Moments,
@@ -48,10 +53,12 @@ from .laws import (
     XavierNormal,
     XavierUniform,
     Zeros,
+    check_fans,
     draw,
     fans,
     law,
     named,
+    similar,
 )
 from .matrices import (
     Bilinear,
@@ -75,12 +82,17 @@ __all__ = [
     "DeltaOrthogonal",
     "Dirac",
     "Eye",
+    "Fans",
     "Fixup",
     "Given",
+    "GlorotNormal",
+    "GlorotUniform",
     "HeNormal",
     "HeUniform",
     "Identity",
     "Initializer",
+    "KaimingNormal",
+    "KaimingUniform",
     "LecunNormal",
     "LecunUniform",
     "LooksLinear",
@@ -100,6 +112,7 @@ __all__ = [
     "Zeros",
     "calculate_gain",
     "check",
+    "check_fans",
     "constant_",
     "coordinate_check",
     "dirac_",
@@ -117,6 +130,7 @@ __all__ = [
     "ones_",
     "orthogonal_",
     "presets",
+    "similar",
     "sparse_",
     "trunc_normal_",
     "uniform_",
@@ -127,9 +141,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    import difflib
-
-    functions = [known for known in globals() if known.endswith("_") and not known.startswith("_")]
-    near = [known for known in functions if known.startswith(name)] or difflib.get_close_matches(name, [*functions, *BY_NAME])
+    near = similar(name, __all__, cutoff=0.6)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise AttributeError(f"module 'minidl.init' has no attribute {name!r}{hint}")

@@ -8,12 +8,13 @@ sampling itself is in `random.py`.
 import contextlib
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..gaussian import gauss_legendre
 from ..random import Generator, as_generator
 from ..tensor import Tensor
 
@@ -31,10 +32,10 @@ class Moments(NamedTuple):
 
 
 class Initializer:
-    """A law and its parameters, which never change.
+    """A law and its parameters, which are set once and never change.
 
     Subclasses say in `sample` how an array is made and, where theory knows them, in `moments` its mean, standard deviation and
-    bounds.
+    bounds. What their `__init__` passes on to this one is checked to be numbers.
 
     Examples
     --------
@@ -53,7 +54,9 @@ class Initializer:
                 raise ValueError(f"{type(self).__name__}: {name} must be at least 0, got {value}")
 
     def __setattr__(self, name, value):
-        raise AttributeError(f"{self} is shared by the layers that took it, so it cannot change; make another one")
+        if name in vars(self):
+            raise AttributeError(f"{self} is shared by the layers that took it, so it cannot change; make another one")
+        vars(self)[name] = value
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
@@ -64,8 +67,10 @@ class Initializer:
     def __hash__(self):
         return hash((type(self), *vars(self).values()))
 
-    def __deepcopy__(self, memo):
+    def __copy__(self, memo=None):
         return self
+
+    __deepcopy__ = __copy__
 
     def __call__(
         self,
@@ -80,7 +85,7 @@ class Initializer:
 
         Parameters
         ----------
-        shape : tuple of int
+        shape : int or tuple of int
         rng : Generator, int or None
             See `minidl.random.as_generator`.
         fan_in, fan_out : int, optional
@@ -88,19 +93,23 @@ class Initializer:
             read off the shape, as `fans` does.
         dtype : float32 or float64
         """
+        shape = tuple(shape) if isinstance(shape, Iterable) else (shape,)
+        if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in shape):
+            raise ValueError(f"{self}: a shape is whole numbers, none negative, got {shape}")
         known = fans(shape)
         if fan_in is not None or fan_out is not None:
-            read_in, read_out = known or (-1, -1)
-            known = (read_in if fan_in is None else fan_in, read_out if fan_out is None else fan_out)
-            if not all(isinstance(fan, (int, np.integer)) and fan >= 0 for fan in known):
-                raise ValueError(
-                    f"a shape of {shape} needs fan_in and fan_out that are whole numbers from 0, got {fan_in} and {fan_out}"
-                )
-        return self.sample(shape, known, as_generator(rng), np.dtype(dtype))
+            read_in, read_out = known or (None, None)
+            known = check_fans((read_in if fan_in is None else fan_in, read_out if fan_out is None else fan_out))
+        try:
+            return self.sample(shape, known, as_generator(rng), np.dtype(dtype))
+        except TypeError as error:
+            if known is None and "NoneType" in str(error):  # a law of one's own that takes it for granted that there are fans
+                need_fans(self, shape, known)
+            raise
 
     def sample(self, shape: Shape, fans: Fans, rng: Generator, dtype: np.dtype) -> np.ndarray:
         """An array of this shape and dtype. `fans` is (fan_in, fan_out), or None where neither layer nor shape has any."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} needs a method sample(self, shape, fans, rng, dtype) that returns an array")
 
     def moments(self, shape: Shape, fans: Fans) -> Moments:
         """Mean, standard deviation and bounds of an element of such an array, by theory.
@@ -127,6 +136,14 @@ def fans(shape: Shape) -> Fans:
         return None
     receptive_field = math.prod(shape[2:])
     return shape[1] * receptive_field, shape[0] * receptive_field
+
+
+def check_fans(fans: Any) -> tuple[int, int]:
+    if not (isinstance(fans, (tuple, list)) and len(fans) == 2):
+        raise ValueError(f"fans are (fan_in, fan_out), got {fans!r}")
+    if not all(isinstance(fan, (int, np.integer)) and fan >= 0 for fan in fans):
+        raise ValueError(f"fan_in and fan_out must be whole numbers from 0, got {fans[0]!r} and {fans[1]!r}")
+    return int(fans[0]), int(fans[1])
 
 
 class Constant(Initializer):
@@ -272,7 +289,7 @@ class TruncatedNormal(Initializer):
         densest = min(max(0.0, low), high)
         reach = 40 / max(abs(densest), 4.5)  # beyond it the density has fallen by exp(-40)
         low, high = max(low, densest - reach), min(high, densest + reach)
-        node, weight = np.polynomial.legendre.leggauss(100)
+        node, weight = gauss_legendre(100)
         z = low + (high - low) * (node + 1) / 2
         weight = weight * np.exp((densest - z) * (densest + z) / 2)
         mean = np.average(z, weights=weight)
@@ -409,6 +426,9 @@ class XavierNormal(_Scaled):
         return VarianceScaling(self.gain**2, "fan_avg", "normal")
 
 
+GlorotUniform, GlorotNormal = XavierUniform, XavierNormal
+
+
 class HeUniform(_Scaled):
     """Uniform on -+sqrt(6 / ((1 + a^2) n)): `HeNormal`'s variance, for the same use. Also called Kaiming.
 
@@ -459,6 +479,9 @@ class HeNormal(_Scaled):
     @property
     def scaling(self):
         return VarianceScaling(2 / (1 + self.a**2), self.mode, "normal")
+
+
+KaimingUniform, KaimingNormal = HeUniform, HeNormal
 
 
 class LecunUniform(_Scaled):
@@ -543,8 +566,27 @@ class Custom(Initializer):
     def sample(self, shape, fans, rng, dtype):
         return self.function(shape, rng)
 
-    def __reduce__(self):  # a lambda cannot be pickled, its name can
-        return Given, (repr(self),)
+    def __reduce__(self):
+        import pickle
+
+        try:
+            pickle.dumps(self.function)
+        except (pickle.PicklingError, AttributeError, TypeError):  # a lambda, or a function inside another one
+            return Custom, (_Lost(repr(self)),)
+        return Custom, (self.function,)
+
+
+class _Lost:
+    """Stands for a function that could not be pickled; only its name could."""
+
+    def __init__(self, name: str):
+        self.__qualname__ = name.removeprefix("Custom(").removesuffix(")")
+
+    def __call__(self, shape: Shape, rng: Generator) -> np.ndarray:
+        raise ValueError(
+            f"the function {self.__qualname__} could not be pickled with the model, so it is not known here; define it at the "
+            "top of a module, or say in a rule what the parameter should start from"
+        )
 
 
 BY_NAME: dict[str, Callable[[], Initializer]] = {
@@ -585,10 +627,8 @@ def law(spec: Any) -> Initializer:
         return spec
     if isinstance(spec, str):
         if spec not in BY_NAME:
-            import difflib  # only here, for it is slow to import
-
-            near = difflib.get_close_matches(spec, BY_NAME, n=1, cutoff=0.0)[0]
-            raise ValueError(f"no initializer is called {spec!r}; did you mean {near!r}? Known: {', '.join(BY_NAME)}")
+            near = " or ".join(map(repr, similar(spec, BY_NAME)))
+            raise ValueError(f"no initializer is called {spec!r}; did you mean {near}? Known: {', '.join(BY_NAME)}")
         return BY_NAME[spec]()
     if isinstance(spec, (int, float, np.number)) and not isinstance(spec, bool):
         return Constant(float(spec))
@@ -602,6 +642,25 @@ def law(spec: Any) -> Initializer:
         "an initializer is an object like XavierUniform(), a name like 'xavier_uniform', a number, an array, or a function "
         f"(shape, rng) -> array; got {type(spec).__name__}"
     )
+
+
+def similar(name: str, known: Iterable[str], cutoff: float = 0.0) -> list[str]:
+    """The known names that begin with this one, or else those most like it, whatever their case and underscores.
+
+    Examples
+    --------
+    >>> similar("HeNorml", BY_NAME), similar("xavier", BY_NAME)
+    (['he_normal'], ['xavier_uniform', 'xavier_normal'])
+    """
+    import difflib  # only here, for it is slow to import
+
+    plain = {spelt: spelt.lower().replace("_", "") for spelt in known}
+    wanted = name.lower().replace("_", "")
+    near = [spelt for spelt in plain if plain[spelt].startswith(wanted)]
+    if wanted and near:
+        return near
+    best = difflib.get_close_matches(wanted, plain.values(), n=1, cutoff=cutoff)
+    return [spelt for spelt in plain if plain[spelt] in best]
 
 
 class Origin(NamedTuple):
@@ -635,7 +694,10 @@ def draw(argument: str, law: Initializer, shape: Shape, fans: Fans, rng: Generat
     """
     fan_in, fan_out = fans or (None, None)
     with named(argument), np.errstate(over="ignore"):
-        values = np.asarray(law(shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=dtype))
+        returned = law(shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=dtype)
+        if returned is None:
+            raise ValueError(f"{law} returned None; it must return the array")
+        values = np.asarray(returned)
     if values.shape != tuple(shape):
         raise ValueError(f"{argument}: {law} gave an array of shape {values.shape}, expected {tuple(shape)}")
     if values.dtype.kind != "f" and not (isinstance(law, Given) and values.dtype.kind in "iu"):

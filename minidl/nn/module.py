@@ -48,13 +48,13 @@ class Parameter(Tensor):
         self,
         data: Any,
         requires_grad: bool = True,
-        law: init.Initializer | None = None,
-        fans: tuple[int, int] | None = None,
+        law: Any = None,
+        fans: init.Fans = None,
         origin: init.Origin | None = None,
     ):
         super().__init__(data, requires_grad)
-        self.law, self.origin = law, origin
-        self.fans = init.fans(self.shape) if fans is None else fans
+        self.law, self.origin = None if law is None else init.law(law), origin
+        self.fans = init.fans(self.shape) if fans is None else init.check_fans(fans)
 
     def __reduce__(self):
         arguments = (self.data, self.requires_grad, self.law, self.fans, self.origin)

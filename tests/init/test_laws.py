@@ -190,6 +190,78 @@ def test_every_name_stands_for_its_law(name, law):
     assert init.law(name) == law
 
 
+def test_glorot_is_xavier_and_kaiming_is_he():
+    assert (init.GlorotUniform, init.GlorotNormal) == (init.XavierUniform, init.XavierNormal)
+    assert (init.KaimingUniform, init.KaimingNormal) == (init.HeUniform, init.HeNormal)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("he_nromal", "'he_normal'"),
+        ("HeNormal", "'he_normal'"),
+        ("xavier", "'xavier_uniform' or 'xavier_normal'"),
+        ("he", "'he_uniform' or 'he_normal'"),
+        ("", "'zeros'"),
+    ],
+)
+def test_an_unknown_name_is_an_error_with_the_nearest_known_ones(name, meant):
+    with pytest.raises(ValueError, match=rf"no initializer is called '{name}'; did you mean {meant}\? Known: zeros, ones, "):
+        init.law(name)
+
+
+# Laws of one's own
+
+
+class Own(init.Initializer):
+    """As a student writes it: attributes set in __init__, and no thought of parameters without fans."""
+
+    def __init__(self, gain, kind="narrow"):
+        self.gain, self.kind = gain, kind
+
+    def sample(self, shape, fans, rng, dtype):
+        fan_in, _ = fans
+        return rng.normal(shape, 0, self.gain / fan_in, dtype)
+
+
+def test_a_law_of_ones_own_may_set_its_parameters_once():
+    law = Own(3.0)
+    assert repr(law) == "Own(gain=3.0, kind='narrow')"
+    assert law == Own(3.0) != Own(3.0, "wide")
+    check_law(nn.Linear(500, 400, weight_init=law, rng=0).weight.data, 0.006)  # 3 / 500
+    with pytest.raises(AttributeError, match="shared by the layers that took it, so it cannot change"):
+        law.gain = 2
+
+
+def test_a_law_of_ones_own_that_needs_fans_is_an_error_where_there_are_none():
+    with pytest.raises(
+        ValueError, match=r"BatchNorm1d weight_init: Own\(.*\) needs fan_in and fan_out, and shape \(3,\) has none"
+    ):
+        nn.BatchNorm1d(3, weight_init=Own(1.0))
+
+
+def test_a_law_without_sample_and_a_function_without_return_are_errors_that_say_so():
+    class Empty(init.Initializer):
+        pass
+
+    with pytest.raises(TypeError, match=r"Linear weight_init: Empty needs a method sample\(self, shape, fans, rng, dtype\)"):
+        nn.Linear(3, 2, weight_init=Empty())
+    with pytest.raises(ValueError, match=r"Linear weight_init: Custom\(.*\) returned None; it must return the array"):
+        nn.Linear(3, 2, weight_init=lambda shape, rng: None)
+
+
+@pytest.mark.parametrize("shape", [3, (3,), [3], np.int64(3)])
+def test_a_shape_may_be_a_number_or_a_list(shape):
+    assert init.Normal()(shape, rng=0).shape == (3,)
+
+
+@pytest.mark.parametrize("shape", [(-1, 3), (2.5, 3), None, "ab"])
+@pytest.mark.parametrize("law", [init.HeNormal(), init.Zeros(), init.Orthogonal()], ids=str)
+def test_a_shape_that_cannot_be_is_an_error(law, shape):
+    with pytest.raises(ValueError, match="a shape is whole numbers, none negative, got"):
+        law(shape)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -254,7 +326,7 @@ def test_a_fan_that_is_given_alone_counts():
     """std = 1 / sqrt(fan_in) = 0.01 for fan_in 10,000, whatever the shape; 6,000 samples: 4 standard errors are 3.7 %."""
     w = init.LecunNormal()((2000, 3), 0, fan_in=10_000)
     assert w.std() == pytest.approx(0.01, rel=0.037)
-    with pytest.raises(ValueError, match="whole numbers from 0, got -3"):
+    with pytest.raises(ValueError, match="whole numbers from 0, got -3 and 2000"):
         init.LecunNormal()((2000, 3), 0, fan_in=-3)
 
 

@@ -165,11 +165,28 @@ def test_a_parameter_of_ones_own_has_the_fans_that_it_states_or_else_those_of_it
     assert model.describe()[0].theory.std == pytest.approx(std)
 
 
-def test_fans_that_are_no_whole_numbers_are_an_error_that_names_the_parameter():
+@pytest.mark.parametrize(
+    ("fans", "message"),
+    [
+        ((1.5, 2), "must be whole numbers from 0, got 1.5 and 2"),
+        ((-1, 2), "must be whole numbers from 0, got -1 and 2"),
+        ((None, 2), "must be whole numbers from 0, got None and 2"),
+        ((3,), r"fans are \(fan_in, fan_out\), got \(3,\)"),
+        (3, r"fans are \(fan_in, fan_out\), got 3"),
+    ],
+)
+def test_fans_that_cannot_be_are_an_error_when_the_parameter_is_made(fans, message):
+    with pytest.raises(ValueError, match=message):
+        nn.Parameter(np.zeros((2, 2)), law=init.HeNormal(), fans=fans)
+
+
+def test_a_parameter_takes_whatever_law_a_layer_takes():
     model = Net()
-    model.w = nn.Parameter(np.zeros((2, 2)), law=init.HeNormal(), fans=(1.5, 2))
-    with pytest.raises(ValueError, match=r"parameter 'w': .*whole numbers from 0, got 1.5 and 2"):
-        model.initialize()
+    model.w = nn.Parameter(np.zeros((2, 2)), law="he_normal")
+    assert model.w.law == init.HeNormal()
+    assert model.initialize(rng=0).w.data.any()
+    with pytest.raises(ValueError, match="did you mean 'he_normal'"):
+        nn.Parameter(np.zeros((2, 2)), law="he_nromal")
 
 
 # Rules
@@ -344,7 +361,7 @@ def divides_by_zero(shape, rng):
             TypeError,
             "gave an array of int64, expected float32 or float64",
         ),
-        ({"2.weight": lambda shape, rng: None}, ValueError, r"of shape \(\), expected \(2, 3\)"),
+        ({"2.weight": lambda shape, rng: None}, ValueError, "parameter '2.weight' .* returned None; it must return the array"),
         ({"2.*": 1e39}, ValueError, "gave NaN or infinity in float32"),
         ({"2.*": init.TruncatedNormal(0, 1, 50, 51)}, ValueError, "parameter '2.weight'.*too little"),
         (
@@ -442,6 +459,23 @@ def test_a_copied_model_knows_what_it_started_from(duplicate):
 def test_a_deep_copy_can_start_afresh_by_a_law_of_ones_own():
     layer = nn.Linear(3, 2, weight_init=lambda shape, rng: rng.normal(shape))
     assert bits(copy.deepcopy(layer).initialize(3)) == bits(layer.initialize(3))
+
+
+def a_tenth(shape, rng):
+    return rng.normal(shape, std=0.1)
+
+
+def test_a_pickled_model_keeps_a_function_that_has_a_name_and_says_so_of_one_that_has_none():
+    named, nameless = nn.Linear(3, 2, weight_init=a_tenth), nn.Linear(3, 2, weight_init=lambda shape, rng: rng.normal(shape))
+    assert bits(pickle.loads(pickle.dumps(named)).initialize(3)) == bits(named.initialize(3))
+    copied = pickle.loads(pickle.dumps(nameless))
+    assert repr(copied) == repr(nameless)
+    assert (copied.weight.data == nameless.weight.data).all()
+    before = state(copied)
+    with pytest.raises(ValueError, match=r"parameter 'weight': the function .*<lambda> could not be pickled.*or say in a rule"):
+        copied.initialize(3)
+    assert state(copied) == before
+    assert copied.initialize(3, rules={"weight": a_tenth}).weight.law == init.law(a_tenth)
 
 
 def test_an_origin_says_where_the_numbers_came_from():
