@@ -302,13 +302,13 @@ def lsuv(model: Any, x: Any, tol: float = 0.1, max_iter: int = 10, rng: Generato
             return forward(*args, **kwargs)
         before[id(weight)] = weight, weight.data.copy(), weight.law, weight.origin
         law = Orthogonal()
-        where = f"{type(layer).__name__} {name!r}"
+        where = f"{type(layer).__name__} {name!r}" if name else type(layer).__name__
         stream = f"{name}.weight" if name else "weight"
         orthogonal = law(weight.shape, rng.stream(stream), dtype=np.float64)
         for _ in range(max_iter + 1):
             weight.data[...] = law.gain * orthogonal
             y = forward(*args, **kwargs)
-            variance = float(y.data.var(dtype=np.float64))
+            variance = float(y.data.var(dtype=np.float64)) if y.data.size else 0.0
             if not 0 < variance < math.inf:
                 raise ValueError(
                     f"lsuv: the output of {where} has variance {variance} over this batch, which no factor makes 1; look at "

@@ -78,8 +78,14 @@ def test_a_product_of_orthogonal_matrices_keeps_every_direction_and_one_of_norma
     values = np.linalg.svd(normal, compute_uv=False)
     assert 3 < values[0] < 20
     assert 1e-8 < np.median(values) < 1e-7
+    smallest = 1 / np.linalg.norm(inverse, 2)
+    assert 1e-75 < smallest < 1e-55
+    assert [f"{value:.2g}" for value in (values[0], np.median(values), smallest)] == [
+        "8.3",
+        "2.5e-08",
+        "4.6e-65",
+    ]  # in the docs
     assert 1e-20 < values[-1] < 1e-15 * values[0]
-    assert 1e-75 < 1 / np.linalg.norm(inverse, 2) < 1e-55
 
 
 @pytest.mark.parametrize("shape", [(5, 3, 3), (4, 4, 3, 3), (4, 2, 2, 4, 5)])
