@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks.compare import alternate, options, report, torch_if_installed
+from benchmarks.compare import alternate, options, print_table, ratios, save, torch_if_installed
 
 LAYERS, WIDTH = 100, 1000
 
@@ -41,12 +41,12 @@ def main():
     if torch:
         laws["PyTorch's default"]["torch"] = partial(theirs, None)
         laws["He, normal"]["torch"] = partial(theirs, torch.nn.init.kaiming_normal_)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for law, candidates in laws.items():
-        seconds = alternate(candidates, quick=True)  # each call takes long enough
-        row: dict[str, Any] = {"law": law} | seconds
-        rows.append(row | {f"/{peer}": seconds[peer] / seconds["minidl"] for peer in seconds if peer != "minidl"})
-    report(rows, {"law": "", "minidl": ".3f", "torch": ".3f", "/torch": ".2f"}, args.out)
+        seconds = alternate(candidates, 3 if args.quick else 7)
+        rows.append({"law": law} | seconds | ratios(seconds))
+    print_table(rows, {"law": "", "minidl": ".3f", "torch": ".3f", "/torch": ".2f"})
+    save(rows, args.out)
 
 
 if __name__ == "__main__":

@@ -694,10 +694,10 @@ def draw(argument: str, law: Initializer, shape: Shape, fans: Fans, rng: Generat
     """
     fan_in, fan_out = fans or (None, None)
     with named(argument), np.errstate(over="ignore"):
-        returned = law(shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=dtype)
-        if returned is None:
+        values = law(shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=dtype)
+        if values is None:
             raise ValueError(f"{law} returned None; it must return the array")
-        values = np.asarray(returned)
+        values = np.asarray(values)
     if values.shape != tuple(shape):
         raise ValueError(f"{argument}: {law} gave an array of shape {values.shape}, expected {tuple(shape)}")
     if values.dtype.kind != "f" and not (isinstance(law, Given) and values.dtype.kind in "iu"):

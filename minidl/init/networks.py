@@ -204,7 +204,7 @@ def coordinate_check(
 
     Notes
     -----
-    Source: Yang et al. 2022, appendix D.1.
+    Source: after Yang et al. 2022, appendix D.1.
 
     Examples
     --------

@@ -95,9 +95,7 @@ def _is_a_mistake(pattern: str, model: Module) -> bool:
 
 
 def _no_match(pattern: str, names: list[str]) -> str:
-    import difflib  # only here, for it is slow to import
-
-    near = difflib.get_close_matches(pattern, names, n=1, cutoff=0.0)
+    near = init.similar(pattern, names)
     hint = (
         f"; did you mean {near[0]!r}? The parameters are: {', '.join(names)}" if near else ", for the model has no parameters"
     )

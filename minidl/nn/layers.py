@@ -181,9 +181,6 @@ class Residual(Module):
             raise InputError(self, f"adds its input to its branch's output, but these have shapes {x.shape} and {y.shape}")
         return x + y if self.scale is None else x + self.scale * y
 
-    def extra_repr(self):
-        return "" if self.scale is None else f"scale_init={self.scale.law}"
-
 
 class Flatten(Module):
     """All axes but the first become one: (batch, ...) to (batch, features)."""

@@ -113,6 +113,8 @@ class Module:
         return output
 
     def __setattr__(self, name, value):
+        if "." in name:  # it could be the name of a parameter further down, and both would get the same numbers
+            raise AttributeError(f"{type(self).__name__}: the name of an attribute cannot contain a dot, got {name!r}")
         super().__setattr__(name, value)
         for path, child in _modules_in(name, value):
             child._name = f"{self._name}.{path}" if self._name else path
@@ -311,8 +313,9 @@ class Module:
                 value[...] = array
 
     def extra_repr(self) -> str:
-        """What stands in the parentheses of the repr, before the children."""
-        return ""
+        """What stands in the parentheses of the repr, before the children; here, the laws of the module's own parameters."""
+        own = ((name, value.law) for name, value in vars(self).items() if isinstance(value, Parameter))
+        return ", ".join(f"{name}_init={law}" for name, law in own if law)
 
     def __repr__(self):
         lines = [self.extra_repr()] if self.extra_repr() else []

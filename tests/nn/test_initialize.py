@@ -140,6 +140,12 @@ def test_a_tied_parameter_is_drawn_once_under_its_first_name():
         model.initialize(rules={"decoder.weight": 0})
 
 
+def test_a_name_that_another_parameter_could_have_is_an_error():
+    model = Net(body=[linear()])
+    with pytest.raises(AttributeError, match=r"Net: the name of an attribute cannot contain a dot, got 'body.0'"):
+        setattr(model, "body.0", linear())
+
+
 # Fans
 
 
@@ -481,6 +487,14 @@ def test_a_pickled_model_keeps_a_function_that_has_a_name_and_says_so_of_one_tha
 def test_an_origin_says_where_the_numbers_came_from():
     assert str(init.Origin(3, 7)) == "seed 3, position 7"
     assert str(init.Origin(3, stream="a.b")) == "seed 3, stream 'a.b'"
+
+
+def test_the_repr_says_which_law_made_each_parameter():
+    model = Net(fc=nn.Linear(2, 1))
+    model.own, model.plain = nn.Parameter(np.zeros(3), law=init.Normal()), nn.Parameter(np.zeros(2))
+    lines = [line.strip() for line in repr(model.initialize()).splitlines()]
+    assert lines[:2] == ["Net(", "own_init=Normal(mean=0.0, std=1.0)"]
+    assert lines[2].endswith("weight_init=XavierUniform(gain=1.0), bias_init=Zeros())")
 
 
 # describe
