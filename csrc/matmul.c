@@ -15,7 +15,7 @@
 enum { KC = 400, MC = 264, NC = 1024 };
 
 /* Below this many multiply-adds a second thread costs more than it brings. */
-enum { WORK_PER_THREAD = 1 << 22 };
+enum { WORK_PER_THREAD = 1 << 19 };
 
 /* A is left unpacked if it has at most UNPACKED elements or meets at most UNPACKED_LENGTH columns of B; B, if its rows lie in
  * order and meet at most UNPACKED_LENGTH rows of A. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Below this many samples a second thread costs more than it brings. */
-enum { SAMPLES_PER_THREAD = 1 << 15 };
+enum { SAMPLES_PER_THREAD = 1 << 13 };
 
 /* One draw, dealt out: what each thread needs to make its part. */
 typedef struct {

@@ -8,7 +8,7 @@
 void threads_set(size_t n);
 size_t threads_get(void);
 
-/* Calls body(job, part) for every part below `parts`, each in a thread of its own (the last in the caller's), and waits. */
+/* Calls body(job, part) for every part below `parts`, by up to as many threads at once, the caller's among them, and waits. */
 void threads_run(size_t parts, void (*body)(void *job, size_t part), void *job);
 
 /* Where part `part` of `parts` begins when `n` things are dealt out in multiples of `grain`. */

@@ -56,13 +56,13 @@ check() {
     tsan)
         needs gcc gcc
         build gcc -O1 -fsanitize=thread
-        TSAN_OPTIONS=halt_on_error=1 "$scratch/core"
+        TSAN_OPTIONS="halt_on_error=1 die_after_fork=0" "$scratch/core"
         ;;
     valgrind)
         needs gcc gcc
         needs valgrind valgrind
         build gcc -O1
-        valgrind --quiet --error-exitcode=1 --leak-check=full "$scratch/core"
+        valgrind --quiet --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite "$scratch/core"
         ;;
     kernels)
         needs gcc gcc

@@ -10,10 +10,13 @@
 #include "threads.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -417,32 +420,51 @@ static void test_matmul(size_t real, uint64_t h[2])
         check_product(real, large[i][0], large[i][1], large[i][2], ROWS, COLUMNS, 3, h);
 }
 
-/* Callers side by side, each with threads of its own. */
+/* Callers side by side, and a child that calls after a fork: the helping threads serve one, and none is left waiting. */
 
 typedef struct {
-    int right[3];
+    int right;
     const float *expected;
     size_t n;
-} callers;
+} caller;
 
-static void call(void *job, size_t part)
+static void *call(void *argument)
 {
-    callers *all = job;
-    float a[] = {1, 2, 3, 4}, b[] = {5, 6, 7, 8}, c[4];
-    matmul_f32(2, 2, 2, a, 2, 1, b, 2, 1, c, 2, 1);
-    float *x = samples(&LAWS[0], 0, all->n);
-    all->right[part] = same(x, all->expected, all->n * sizeof *x) && c[0] == 19 && c[1] == 22 && c[2] == 43 && c[3] == 50;
-    free(x);
+    caller *mine = argument;
+    mine->right = 1;
+    for (int round = 0; round < 20; round++) {
+        float *x = samples(&LAWS[0], 0, mine->n);
+        mine->right &= same(x, mine->expected, mine->n * sizeof *x);
+        free(x);
+    }
+    return NULL;
 }
 
 static void test_callers(void)
 {
     size_t n = 70001;
-    threads_set(2);
+    threads_set(1);
     float *expected = samples(&LAWS[0], 0, n);
-    callers all = {{0}, expected, n};
-    threads_run(3, call, &all);
-    check(all.right[0] && all.right[1] && all.right[2], "callers side by side");
+    threads_set(3);
+    caller callers[3];
+    pthread_t thread[3];
+    for (int i = 0; i < 3; i++) {
+        callers[i] = (caller){0, expected, n};
+        if (pthread_create(&thread[i], NULL, call, &callers[i]))
+            exit(3);
+    }
+    for (int i = 0; i < 3; i++)
+        pthread_join(thread[i], NULL);
+    check(callers[0].right && callers[1].right && callers[2].right, "callers side by side");
+
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        call(&callers[0]);
+        _exit(callers[0].right ? 0 : 1);
+    }
+    int status;
+    check(child > 0 && waitpid(child, &status, 0) == child && status == 0, "a child that calls after a fork");
     free(expected);
     threads_set(1);
 }

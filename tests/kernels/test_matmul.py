@@ -2,6 +2,7 @@
 dtype, stride, block edge, instruction set and number of threads."""
 
 import itertools
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -262,6 +263,20 @@ def test_several_callers_at_once_do_not_disturb_one_another(restored_threads):
     with ThreadPoolExecutor(4) as pool:
         for product in pool.map(lambda _: kernels.matmul(a, b), range(24)):
             np.testing.assert_array_equal(product, expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning")
+def test_a_child_computes_after_a_fork(restored_threads):
+    kernels.set_num_threads(3)
+    a, b = whole_numbers(16, (250, 130), np.float32, 4), whole_numbers(17, (130, 240), np.float32, 4)
+    expected = a.astype(np.int64) @ b.astype(np.int64)
+    np.testing.assert_array_equal(kernels.matmul(a, b), expected)  # the parent's helping threads are there
+    child = os.fork()
+    if not child:  # by _exit, so that nothing of the test run goes on in the child
+        os._exit(0 if (kernels.matmul(a, b) == expected).all() else 1)
+    assert os.waitpid(child, 0) == (child, 0)
+    np.testing.assert_array_equal(kernels.matmul(a, b), expected)
 
 
 SIZES, STEPS = st.integers(0, 40), st.sampled_from([-3, -2, -1, 1, 2, 3])
