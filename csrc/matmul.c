@@ -12,7 +12,7 @@
 
 /* The largest blocks, in elements: a KC-deep panel of B (NC wide) stays in the last caches, a block of A (MC x KC) in the
  * second, a sliver of B (KC x nr) in the first. */
-enum { KC = 400, MC = 264, NC = 1024 };
+enum { KC = 512, MC = 256, NC = 1024 };
 
 /* Below this many multiply-adds a second thread costs more than it brings. */
 enum { WORK_PER_THREAD = 1 << 19 };

@@ -23,13 +23,6 @@ static NAME(matrix) NAME(transposed)(NAME(matrix) x)
     return (NAME(matrix)){x.data, x.column, x.row};
 }
 
-/* Packs a length x depth matrix in slivers of `width` rows. B is packed by the same function, seen transposed. */
-static void NAME(pack)(NAME(matrix) x, size_t length, size_t depth, size_t width, REAL *out)
-{
-    for (size_t i = 0; i < length; i += width, out += width * depth)
-        isa_current()->SUFFIX.pack(least(length - i, width), depth, width, NAME(at)(x, i, 0).data, x.row, x.column, out);
-}
-
 /* One tile of C. The microkernel writes whole vectors with unit column stride: other tiles go through a copy. */
 static void NAME(tile)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, NAME(matrix) a, const REAL *b,
                        ptrdiff_t b_row, NAME(matrix) c, int accumulate)
@@ -86,12 +79,12 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
             size_t depth = least(k - pc, kc);
             NAME(matrix) panel = NAME(at)(b, pc, jc);
             if (whole_panel)
-                NAME(pack)(NAME(transposed)(panel), width, depth, nr, packed_b);
+                kernel->pack(width, depth, nr, panel.data, panel.column, panel.row, packed_b);
             for (size_t ic = 0; ic < m; ic += mc) { /* 3rd loop: rows of A and C */
                 size_t height = least(m - ic, mc);
                 NAME(matrix) part = NAME(at)(a, ic, pc);
                 if (pack_a)
-                    NAME(pack)(part, height, depth, mr, packed_a);
+                    kernel->pack(height, depth, mr, part.data, part.row, part.column, packed_a);
                 for (size_t jr = 0, columns; jr < width; jr += columns) { /* 2nd loop: slivers of B */
                     columns = least(width - jr, nr);
                     if (!whole_panel && width - jr > nr && width - jr - nr <= kernel->lanes)
@@ -101,7 +94,7 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
                     if (whole_panel) {
                         sliver = packed_b + jr * depth, sliver_row = (ptrdiff_t)nr;
                     } else if (pack_b || columns % kernel->lanes) { /* the last vector is read whole: filled up with zeros */
-                        NAME(pack)(NAME(transposed)(NAME(at)(panel, 0, jr)), columns, depth, nr, packed_b);
+                        kernel->pack(columns, depth, nr, sliver, panel.column, panel.row, packed_b);
                         sliver = packed_b, sliver_row = (ptrdiff_t)nr;
                     }
                     for (size_t ir = 0; ir < height; ir += mr) { /* 1st loop: slivers of A */

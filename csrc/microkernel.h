@@ -152,28 +152,30 @@ static inline void NAME(transpose)(size_t rows, const REAL *from, ptrdiff_t from
         STORE(to + (ptrdiff_t)i * to_row, x[i]);
 }
 
-/* A sliver of at most `width` rows, in the order in which a tile reads it. */
-static void NAME(pack)(size_t rows, size_t depth, size_t width, const REAL *x, ptrdiff_t x_row, ptrdiff_t x_column, REAL *out)
+/* Slivers of `width` rows each, in the order in which a tile reads them: column after column. Where the rows of x are in order,
+ * or its columns, whole vectors are moved, and reach into the next place where the width is not theirs; that is filled later. */
+static void NAME(pack)(size_t length, size_t depth, size_t width, const REAL *x, ptrdiff_t x_row, ptrdiff_t x_column, REAL *out)
 {
-    size_t p = 0;
-    if (x_column == 1) {
-        size_t whole = depth / LANES * LANES;
-        for (size_t r = (width + LANES - 1) / LANES * LANES; r; r -= LANES) { /* the last first: it writes too much */
+    for (size_t p = 0; x_row == 1 && p < depth; p++)
+        for (size_t i = 0; i < length; i += width) {
+            const REAL *from = x + (ptrdiff_t)p * x_column + (ptrdiff_t)i;
+            REAL *to = out + i * depth + p * width;
+            size_t r = 0;
+            for (; r < width && i + r + LANES <= length && (r + LANES <= width || p + 1 < depth); r += LANES)
+                STORE(to + r, LOAD(from + r));
+            for (; r < width; r++)
+                to[r] = i + r < length ? from[r] : 0;
+        }
+    for (size_t i = 0; x_row != 1 && i < length; i += width, x += (ptrdiff_t)width * x_row, out += width * depth) {
+        size_t rows = length - i < width ? length - i : width, whole = x_column == 1 ? depth / LANES * LANES : 0;
+        for (size_t r = whole ? (width + LANES - 1) / LANES * LANES : 0; r; r -= LANES) { /* the last first */
             size_t begin = r - LANES, n = begin >= rows ? 0 : rows - begin < LANES ? rows - begin : LANES;
-            for (p = 0; p < whole; p += LANES)
+            for (size_t p = 0; p < whole; p += LANES)
                 NAME(transpose)(n, x + (ptrdiff_t)begin * x_row + (ptrdiff_t)p, x_row, out + p * width + begin, (ptrdiff_t)width);
         }
-    }
-    for (; p < depth; p++) {
-        const REAL *from = x + (ptrdiff_t)p * x_column;
-        size_t r = 0;
-        if (x_row == 1)
-            for (; r + LANES <= rows; r += LANES)
-                STORE(out + p * width + r, LOAD(from + r));
-        for (; r < rows; r++)
-            out[p * width + r] = from[(ptrdiff_t)r * x_row];
-        for (; r < width; r++)
-            out[p * width + r] = 0;
+        for (size_t p = whole; p < depth; p++)
+            for (size_t r = 0; r < width; r++)
+                out[p * width + r] = r < rows ? x[(ptrdiff_t)r * x_row + (ptrdiff_t)p * x_column] : 0;
     }
 }
 

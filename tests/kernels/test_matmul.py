@@ -17,8 +17,8 @@ from minidl.kernels import reference
 REALS = [np.float32, np.float64]
 SMALL = [1, 2, 3, 5, 7, 13, 31, 33]
 
-# The blocks are KC = 400 deep, MC = 264 high and NC = 1024 wide; the tiles at most 8 x 48. (m, k, n):
-ACROSS_BLOCKS = [(265, 401, 33), (7, 5, 1025), (269, 403, 1031), (529, 31, 65), (65, 801, 129), (1, 515, 1), (265, 1, 265)]
+# The blocks are KC = 512 deep, MC = 256 high and NC = 1024 wide; the tiles at most 8 x 48. (m, k, n):
+ACROSS_BLOCKS = [(257, 513, 33), (7, 5, 1025), (259, 515, 1031), (529, 31, 65), (65, 1027, 129), (1, 515, 1), (265, 1, 265)]
 ACROSS_BLOCKS += [(1, 63, 130), (1, 70, 1), (130, 95, 1)]  # one row or one column
 
 
