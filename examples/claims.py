@@ -1,0 +1,195 @@
+"""The ledger: what widely read articles claim about initialization, each claim measured beside what is to be expected.
+
+The claims stand in the examples, each in the script that asks its question, as a list `CLAIMS`. This collects them, measures
+them anew, and writes docs/claims.md, docs/claims.zh-CN.md and the pictures in docs/claims/. tests/test_claims.py asserts on
+the same measurements.
+
+    python examples/claims.py
+    python examples/claims.py 10 19
+
+With numbers it measures only those claims and writes nothing.
+"""
+
+import argparse
+import contextlib
+import importlib
+import io
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common import progress
+
+EXAMPLES = Path(__file__).resolve().parent
+DOCS = EXAMPLES.parent / "docs"
+COUNT = 35
+
+
+SECTIONS = [  # the last claim of each
+    (8, "Zero, one, constant", "全零、全一与常数"),
+    (16, "Random, small or large", "随机初始化：过小与过大"),
+    (27, "Xavier, He, LeCun", "Xavier、He 与 LeCun"),
+    (COUNT, "Biases, dead ReLUs, batch norm, and more", "偏置、ReLU 死亡、批归一化及其他"),
+]
+
+
+class Text(NamedTuple):
+    """The same in both languages."""
+
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim, and how it is put to the test.
+
+    Attributes
+    ----------
+    number : int
+        From 1 to 35.
+    articles : str
+        Which articles make it: "A B".
+    claim, verdict : Text
+        The verdict begins with "true", "true, but" or "false" (正确, 正确，但, 错误), and says why in one sentence.
+    expected : Text
+        What theory, arithmetic or a known result says, with its source.
+    measured : Text
+        How the result of `measure` reads: a format string with its names, "std {std:.3f}" or "std {stds[0]:.3f}".
+    measure : function () -> dict
+        Numbers, or lists of them, by name; takes seconds.
+    holds : function of this dict -> bool
+        Whether the numbers support the verdict.
+    picture : str
+        A file in docs/claims/, which `command` draws.
+    command : str
+        "python examples/symmetry.py", with options where there are some.
+    """
+
+    number: int
+    articles: str
+    claim: Text
+    verdict: Text
+    expected: Text
+    measured: Text
+    measure: Callable[[], dict[str, Any]]
+    holds: Callable[[dict[str, Any]], bool]
+    picture: str
+    command: str
+
+
+def collect() -> list[Claim]:
+    """The claims of all scripts here, by number."""
+    if str(EXAMPLES) not in sys.path:
+        sys.path.insert(0, str(EXAMPLES))
+    claims: list[Claim] = []
+    for path in sorted(EXAMPLES.glob("*.py")):
+        if path.stem != "claims":
+            claims += getattr(importlib.import_module(path.stem), "CLAIMS", [])
+    numbers = [claim.number for claim in claims]
+    twice = sorted({n for n in numbers if numbers.count(n) > 1})
+    missing = sorted(set(range(1, COUNT + 1)) - set(numbers))
+    if twice or missing:
+        raise ValueError(f"of the claims 1 to {COUNT}, {missing or 'none'} are missing and {twice or 'none'} come twice")
+    return sorted(claims, key=lambda claim: claim.number)
+
+
+PAGES = {
+    "claims.md": (
+        """# What people read about initialization, measured
+
+<!-- Written by `python examples/claims.py`; do not edit. 中文：claims.zh-CN.md -->
+
+Five widely read articles on weight initialization make 35 claims. Here each stands beside what minidl measures and what is
+to be expected. Most are right; where one is not, the number says so. [中文版](claims.zh-CN.md)
+
+The articles: **A** on initialization strategies for feed-forward networks; **B** on initialization seen through histograms of a
+network of ten layers with 500 tanh units each; **C** on initialization and performance; **D** on the methods with PyTorch lines
+to copy; **E**, in which four chatbots answer why weights do not start at 0.
+
+All numbers on this page, and the pictures, are made by `python examples/claims.py`; `tests/test_claims.py` checks the same
+numbers. A digit may differ on another processor where training is involved. n is the number of a layer's inputs.
+""",
+        ["#", "in", "claim", "verdict", "expected", "measured", "reproduce"],
+        "picture",
+    ),
+    "claims.zh-CN.md": (
+        """# 关于初始化的常见说法，逐条实测
+
+<!-- 由 `python examples/claims.py` 生成，请勿手工修改。English: claims.md -->
+
+五篇广为流传的文章就权重初始化提出了 35 条说法。这里把每一条与 minidl 的实测结果、以及理论上应有的数值并列。
+多数说法是对的；不对的，用数字说明。[English](claims.md)
+
+文章：**A** 前馈网络的权重初始化策略；**B** 用直方图看初始化（10 层、每层 500 个 tanh 单元的网络）；
+**C** 初始化方法及其对性能的影响；**D** 各种初始化方法与可直接复制的 PyTorch 代码；
+**E** 四个聊天机器人回答“权重为什么不从 0 开始”。
+
+本页的数字和图片全部由 `python examples/claims.py` 生成，`tests/test_claims.py` 检验的是同一批数字。
+涉及训练的结果，换一种处理器时末位可能略有出入。n 为一层的输入数。
+""",
+        ["序号", "出处", "说法", "结论", "预期", "实测", "复现"],
+        "图",
+    ),
+}
+
+
+def page(name: str, claims: list[Claim], results: dict[int, dict[str, Any]]) -> str:
+    """The ledger in one language, as Markdown."""
+    language = list(PAGES).index(name)
+    introduction, titles, word = PAGES[name]
+    lines, first = [introduction], 1
+    for last, *headings in SECTIONS:
+        section = [claim for claim in claims if first <= claim.number <= last]
+        lines += [f"## {headings[language]}", "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+        for claim in section:
+            measured = claim.measured[language].format(**results[claim.number])
+            texts = [text[language] for text in (claim.claim, claim.verdict, claim.expected)]
+            cells = [str(claim.number), claim.articles, *texts, measured, f"[{word}](claims/{claim.picture}) `{claim.command}`"]
+            lines.append(" | ".join(["", *(cell.replace("|", r"\|") for cell in cells), ""]).strip())
+        for drawn, command in dict.fromkeys((claim.picture, claim.command) for claim in section):
+            lines += ["", f"![{command}](claims/{drawn})"]
+        lines.append("")
+        first = last + 1
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def draw(command: str, out: Path) -> None:
+    """Runs an example in this process, without its words."""
+    _, script, *arguments = shlex.split(command)
+    with contextlib.redirect_stdout(io.StringIO()):
+        importlib.import_module(Path(script).stem).main([*arguments, "--out", str(out)])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("numbers", nargs="*", type=int, choices=range(1, COUNT + 1), metavar="NUMBER", help="only these claims")
+    chosen = parser.parse_args(arguments).numbers
+    claims = [claim for claim in collect() if not chosen or claim.number in chosen]
+    results, wrong = {}, []
+    for claim in claims:
+        start = time.perf_counter()
+        result = results[claim.number] = claim.measure()
+        print(f"{claim.number:2} {claim.claim.en}\n   {claim.verdict.en}")
+        print(f"   expected: {claim.expected.en}\n   measured: {claim.measured.en.format(**result)}", end="")
+        print(f"  ({time.perf_counter() - start:.1f} s)")
+        if not claim.holds(result):
+            wrong.append(claim.number)
+    if wrong:
+        sys.exit(f"the measurements do not support the verdicts on claims {wrong}; nothing was written")
+    if chosen:
+        return
+    (DOCS / "claims").mkdir(exist_ok=True)
+    for drawn, command in progress(dict.fromkeys((claim.picture, claim.command) for claim in claims), desc="pictures"):
+        draw(command, DOCS / "claims" / drawn)
+    for name in PAGES:
+        (DOCS / name).write_text(page(name, claims, results), encoding="utf-8")
+    print(f"\nWritten: {', '.join(PAGES)} and the pictures, in {DOCS}")
+
+
+if __name__ == "__main__":
+    main()
