@@ -292,8 +292,8 @@ CLAIMS = [
         "A B C D E",
         Text("Zero is never allowed as a start of weights.", "权重绝不能初始化为零。"),
         Text(
-            "true, but only of two layers or more, which block each other: an output layer at 0 after random hidden weights trains "
-            "as well as any, and with tanh so does a hidden layer at 0.",
+            "true, but only of two layers or more, which block each other: an output layer at 0 after random hidden weights "
+            "trains as well as any, and with tanh so does a hidden layer at 0.",
             "正确，但只限于两层或更多层同时为零，这时它们会互相卡死；隐藏层随机、输出层为零时训练照常，"
             "用 tanh 时隐藏层为零也可以。",
         ),
