@@ -94,7 +94,7 @@ def network(
     return nn.Sequential(*(layers if to_the_end else layers[:-1]))
 
 
-def linear_layers(model: nn.Module) -> list[nn.Linear]:
+def linear_layers(model: nn.Module) -> list[Any]:
     return [module for module in model.modules() if isinstance(module, nn.Linear)]
 
 

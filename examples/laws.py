@@ -1,7 +1,8 @@
 """Which law is Xavier's, which He's, and which only bears the name? Weights drawn by each, beside the arithmetic.
 
 Widely read articles give formulas: N(0, 2/(n_in + n_out)) and +-sqrt(6/(n_in + n_out)) for Xavier, N(0, 2/n_in) and
-+-sqrt(6/n_in) for He; one calls randn / sqrt(n_in) Xavier's, and a chatbot gives the ranges +-sqrt(2/n) and +-1/sqrt n.
++-sqrt(6/n_in) for He. One (B in docs/claims.md) calls randn / sqrt(n_in) Xavier's; a chatbot (in E) gives the ranges
++-sqrt(2/n) and +-1/sqrt n.
 
 You will see the standard deviation and the largest weight of one layer under each, measured and by hand, the histograms with
 the density that was meant, and what `print(model)` says of where every parameter came from.

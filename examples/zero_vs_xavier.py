@@ -11,36 +11,12 @@ from layer to layer. This page trains both and shows it, layer by layer and unit
 import argparse
 import math
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
+from common import ACTIVATIONS, linear_layers, network, parser, progress, save, whole_number
 
-from minidl import data, init, nn, no_grad, optim
+from minidl import data, init, nn, no_grad, optim, plot
 from minidl.random import Generator
-
-try:
-    from tqdm import tqdm
-except ImportError:  # the progress bar is a comfort
-
-    def tqdm(steps, **options):
-        return steps
-
-
-ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}
-
-
-def build(law, activation, depth, width, rng):
-    """`depth` linear layers, the last with ten outputs, with an activation between each two."""
-    sizes = [64] + [width] * (depth - 1) + [10]
-    layers = []
-    for n_in, n_out in pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out, weight_init=law, rng=rng), ACTIVATIONS[activation]()]
-    return nn.Sequential(*layers[:-1])
-
-
-def linear_layers(model):
-    return [module for module in model.modules() if isinstance(module, nn.Linear)]
 
 
 def distinct_units(layer):
@@ -64,7 +40,7 @@ class Run:
 
 def train(name, law, digits, args):
     rng = Generator(args.seed)
-    model = build(law, args.activation, args.depth, args.width, rng)
+    model = network([64] + [args.width] * (args.depth - 1) + [10], ACTIVATIONS[args.activation], law, rng)
     criterion = nn.CrossEntropyLoss()
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     loader = data.DataLoader((digits.x_train, digits.y_train), batch_size=64, shuffle=True, rng=rng)
@@ -75,7 +51,7 @@ def train(name, law, digits, args):
             return criterion(model(digits.x_train), digits.y_train).item()
 
     run = Run(name, model, [training_loss()], [], [], [distinct_units(layer) for layer in layers], [])
-    for _ in tqdm(range(args.epochs), desc=name, unit="epoch"):
+    for _ in progress(range(args.epochs), desc=name, unit="epoch"):
         for x, y in loader:
             optimizer.zero_grad()
             criterion(model(x), y).backward()
@@ -126,17 +102,8 @@ def verdict(run):
 
 def draw(runs, args):
     """Loss curves, gradient norms per layer, and the first layer's units as 8x8 images."""
-    try:
-        import matplotlib
-    except ImportError:
-        print('\nNo picture: it needs matplotlib. pip install matplotlib, or pip install -e ".[examples]".')
-        return
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]  # Okabe and Ito: safe for colour-blind eyes
     rows = math.ceil(len(runs) / 2)  # of the lower part: two runs side by side
-    figure = plt.figure(figsize=(10, 4 + 2.2 * rows), layout="constrained")
+    figure = plot.new_figure(10, 4 + 2.2 * rows)
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=[4, 2.2 * rows]).flat
     curves, gradients = top.subplots(1, 2)
 
@@ -144,7 +111,7 @@ def draw(runs, args):
     linear_below = 10.0 ** math.floor(math.log10(min(norms, default=1.0)))  # a logarithmic axis that has room for an exact 0
     depths = range(1, args.depth + 1)
     for i, run in enumerate(runs):
-        style = {"color": colours[i % len(colours)], "marker": "os^Dv"[i % 5], "markersize": 4, "label": run.name}
+        style = {"color": plot.COLOURS[i % 6], "marker": plot.MARKERS[i % 6], "markersize": 4, "label": run.name}
         curves.plot(range(args.epochs + 1), run.losses, **style)
         gradients.plot(depths, run.weight_gradients, **style)
         if not any(run.weight_gradients):
@@ -168,20 +135,7 @@ def draw(runs, args):
             axes.imshow(unit.reshape(8, 8), cmap="PuOr", vmin=-largest, vmax=largest)
         for axes in panel.axes:
             axes.set(xticks=[], yticks=[])
-    partial = args.out.with_stem(args.out.stem + ".part")
-    figure.savefig(partial, dpi=110)
-    partial.replace(args.out)
-    print(f"\nPicture: {args.out}")
-
-
-def whole_number(text, least=1):
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"expected a whole number from {least}, got {text!r}")
-    return int(text)
-
-
-def seed(text):
-    return whole_number(text, least=0) % 2**64
+    return figure
 
 
 def law(text):
@@ -198,16 +152,9 @@ def law(text):
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def picture(text):
-    path = Path(text)
-    if path.suffix not in (".png", ".pdf", ".svg") or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"expected a .png, .pdf or .svg file in a folder that exists, got {text!r}")
-    return path
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
+def main(arguments=None):
+    options = parser(__doc__, __file__)
+    options.add_argument(
         "--init",
         nargs="+",
         type=law,
@@ -215,13 +162,12 @@ def main():
         default=[law("zeros"), law("xavier_uniform")],
         help=f"numbers, or names: {', '.join(init.BY_NAME)} (default: zeros xavier_uniform)",
     )
-    parser.add_argument("--activation", choices=ACTIVATIONS, default="tanh", help="default: tanh")
-    parser.add_argument("--depth", type=whole_number, default=4, help="linear layers, default: 4")
-    parser.add_argument("--width", type=whole_number, default=64, help="units in a hidden layer, default: 64")
-    parser.add_argument("--epochs", type=whole_number, default=15, help="default: 15")
-    parser.add_argument("--seed", type=seed, default=0, help="default: 0")
-    parser.add_argument("--out", type=picture, default=Path("zero_vs_xavier.png"), help="default: zero_vs_xavier.png")
-    args = parser.parse_args()
+    options.add_argument("--activation", choices=ACTIVATIONS, default="tanh", help="default: tanh")
+    options.add_argument("--depth", type=whole_number, default=4, help="linear layers, default: 4")
+    options.add_argument("--width", type=whole_number, default=64, help="units in a hidden layer, default: 64")
+    options.add_argument("--epochs", type=whole_number, help="default: 15, or 5 if quick")
+    args = options.parse_args(arguments)
+    args.epochs = args.epochs or (5 if args.quick else 15)
 
     digits = data.digits()
     runs = [train(name, start, digits, args) for name, start in args.init]
@@ -230,7 +176,7 @@ def main():
     print()
     for run in runs:
         print(verdict(run))
-    draw(runs, args)
+    save(lambda: draw(runs, args), args.out)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,27 @@
-"""The example is run as a reader runs it: the numbers it prints, its picture, its arguments, and what it does without."""
+"""The examples are run as a reader runs them: the first one's numbers, picture and arguments in full, of all the others that
+they run, quickly and without extras too, and leave what they say."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "zero_vs_xavier.py"
+EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLE = EXAMPLES / "zero_vs_xavier.py"
+GALLERY = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in ("common", "claims", EXAMPLE.stem))
 WITHOUT_EXTRAS = """
-import runpy, sys
+import os, runpy, sys
 sys.modules.update(matplotlib=None, tqdm=None)
 sys.argv = sys.argv[1:]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def run(folder, *arguments, without_extras=False):
-    command = [str(EXAMPLE), *arguments]
+def run(folder, *arguments, without_extras=False, example=EXAMPLE):
+    command = [str(example), *arguments]
     if without_extras:
         command = ["-c", WITHOUT_EXTRAS, *command]
     return subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, encoding="utf-8")
@@ -41,7 +46,7 @@ def test_zeros_never_learn_and_xavier_does(tmp_path):
     assert "not one weight gets any gradient" in result.stdout
     accuracy = float(result.stdout.split("xavier_uniform: loss")[1].split("test accuracy ")[1].split("%")[0])
     assert accuracy > 90
-    assert "it needs matplotlib" in result.stdout
+    assert "pictures need matplotlib" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -81,5 +86,35 @@ def test_a_wrong_argument_is_named_before_anything_is_trained(tmp_path, argument
 
 def test_help_names_every_option(tmp_path):
     help_text = run(tmp_path, "--help").stdout
-    for option in ("--init", "--activation", "--depth", "--width", "--epochs", "--seed", "--out"):
+    for option in ("--init", "--activation", "--depth", "--width", "--epochs", "--seed", "--out", "--quick"):
         assert option in help_text
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_every_example_runs_quickly_and_without_extras_says_how_to_get_the_picture(name, tmp_path):
+    result = run(tmp_path, "--quick", without_extras=True, example=EXAMPLES / f"{name}.py")
+    assert result.returncode == 0, result.stderr
+    assert "pictures need matplotlib" in result.stdout
+    assert len(result.stdout.splitlines()) > 5
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_every_example_draws_its_picture_in_this_process(name, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(EXAMPLES)
+    picture = tmp_path / f"{name}.png"
+    importlib.import_module(name).main(["--quick", "--out", str(picture)])
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert f"Picture: {picture}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_every_example_explains_itself_and_names_two_commands(name, tmp_path, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    with pytest.raises(SystemExit, match="0"):
+        importlib.import_module(name).main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for word in ("--quick", "--seed", "--out", f"{name}.png", "idely read", "You will see"):
+        assert word in text
+    assert text.count(f"python examples/{name}.py") == 2
