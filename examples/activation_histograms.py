@@ -137,8 +137,8 @@ CLAIMS = [
         9,
         "A",
         Text(
-            "Draw the weights from U[-0.1, 0.1], from U[-1/sqrt n, 1/sqrt n] or from N(0, 0.01^2).",
-            "权重可取自 U[-0.1, 0.1]、U[-1/√n, 1/√n] 或 N(0, 0.01^2)。",
+            "Draw the weights from U[-0.1, 0.1], from U[-1/√n, 1/√n] or from N(0, 0.01²).",
+            "权重可取自 U[-0.1, 0.1]、U[-1/√n, 1/√n] 或 N(0, 0.01²)。",
         ),
         Text(
             "true, but that only breaks the symmetry; whether the signal lives depends on n, for a linear layer multiplies its "
@@ -167,7 +167,7 @@ CLAIMS = [
         ),
         Text("true, and gradients shrink alike, on their way back.", "正确；反向传播的梯度也以同样的速度缩小。"),
         Text(
-            "std .213 .048 .011 .0024 .0005 in layers 1 to 5 (simulation), then by 0.01 sqrt 500 = 0.224 a layer; gradients, "
+            "std .213 .048 .011 .0024 .0005 in layers 1 to 5 (simulation), then by 0.01 √500 = 0.224 a layer; gradients, "
             "layer 1 against 10: 1.4e-6 (mean-field theory)",
             "第 1 至 5 层标准差 .213 .048 .011 .0024 .0005（模拟），此后每层乘以 0.01√500 = 0.224；"
             "第 1 层梯度与第 10 层之比 1.4e-6（平均场理论）",
@@ -238,7 +238,7 @@ CLAIMS = [
         19,
         "B",
         Text(
-            "With W = randn / sqrt(n_in), ten layers of 500 tanh units keep a good spread of activations.",
+            "With W = randn / √n_in, ten layers of 500 tanh units keep a good spread of activations.",
             "W = randn / √n_in 时，10 层、每层 500 个 tanh 单元的激活值保持良好的分布。",
         ),
         Text("true, but it falls slowly, by 5 % in the last layer.", "正确，但标准差仍缓慢下降，最后一层降 5%。"),
@@ -278,7 +278,7 @@ CLAIMS = [
         ),
         Text("true.", "正确。"),
         Text(
-            "He: std sqrt(1 - 1/pi) = .826 in every layer, on the mean of 16 networks; 1/n: divided by sqrt 2 = 1.414 a layer "
+            "He: std √(1 - 1/pi) = .826 in every layer, on the mean of 16 networks; 1/n: divided by √2 = 1.414 a layer "
             "(ReLU halves the mean square)",
             "He：各层标准差 √(1 - 1/π) = .826（16 个网络的平均）；1/n：每层除以 √2 = 1.414（ReLU 使均方减半）",
         ),

@@ -102,9 +102,9 @@ CLAIMS = [
         ),
         Text(
             "ReLU from 512 to 16 units, halving: outputs, last layer against first, and gradients, first against last. "
-            "fan_in: 1 and 2^-2 = 0.25; fan_out: 2^2 = 4 and 1 (four times n_in/n_out = 2 in variance)",
+            "fan_in: 1 and 2⁻² = 0.25; fan_out: 2² = 4 and 1 (four times n_in/n_out = 2 in variance)",
             "ReLU，宽度由 512 逐层减半到 16：输出（末层比首层）与梯度（首层比末层）。"
-            "fan_in：1 和 2^-2 = 0.25；fan_out：2^2 = 4 和 1（方差四次乘以 n_in/n_out = 2）",
+            "fan_in：1 和 2⁻² = 0.25；fan_out：2² = 4 和 1（方差四次乘以 n_in/n_out = 2）",
         ),
         Text(
             "fan_in: {fan_in[0]:.3f} and {fan_in[1]:.3f}; fan_out: {fan_out[0]:.2f} and {fan_out[1]:.3f} (32 networks)",

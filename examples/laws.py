@@ -132,12 +132,12 @@ CLAIMS = [
         17,
         "A D",
         Text(
-            "Xavier: normal with variance 2/(n_in + n_out), or uniform on +-sqrt(6/(n_in + n_out)).",
+            "Xavier: normal with variance 2/(n_in + n_out), or uniform on ±√(6/(n_in + n_out)).",
             "Xavier：方差为 2/(n_in + n_out) 的正态分布，或 ±√(6/(n_in + n_out)) 上的均匀分布。",
         ),
         Text("true.", "正确。"),
         Text(
-            "256 to 128: std sqrt(2/384) = .0722 for both; bound sqrt(6/384) = .125",
+            "256 to 128: std √(2/384) = .0722 for both; bound √(6/384) = .125",
             "256 到 128：两者标准差均为 √(2/384) = .0722；界 √(6/384) = .125",
         ),
         Text(
@@ -151,13 +151,13 @@ CLAIMS = [
     Claim(
         18,
         "B",
-        Text("Xavier is randn(n_in, n_out) / sqrt(n_in).", "Xavier 就是 randn(n_in, n_out) / √n_in。"),
+        Text("Xavier is randn(n_in, n_out) / √n_in.", "Xavier 就是 randn(n_in, n_out) / √n_in。"),
         Text(
             "false in general: this is LeCun's law. It equals Xavier's where n_in = n_out, as in B's network.",
             "一般而言错误：这是 LeCun 初始化；只有 n_in = n_out 时（如 B 的网络）两者才相同。",
         ),
         Text(
-            "256 to 128: 1/sqrt 256 = .0625, not sqrt(2/384) = .0722; 500 to 500: .0447 both",
+            "256 to 128: 1/√256 = .0625, not √(2/384) = .0722; 500 to 500: .0447 both",
             "256 到 128：1/√256 = .0625，而非 √(2/384) = .0722；500 到 500：均为 .0447",
         ),
         Text(
@@ -177,10 +177,10 @@ CLAIMS = [
     Claim(
         22,
         "D",
-        Text("He, uniform: +-sqrt(6/n_in).", "He 均匀分布：±√(6/n_in)。"),
+        Text("He, uniform: ±√(6/n_in).", "He 均匀分布：±√(6/n_in)。"),
         Text("true.", "正确。"),
         Text(
-            "256 inputs: bound sqrt(6/256) = .1531, std sqrt(2/256) = .0884",
+            "256 inputs: bound √(6/256) = .1531, std √(2/256) = .0884",
             "256 个输入：界 √(6/256) = .1531，标准差 √(2/256) = .0884",
         ),
         Text("largest weight {bound:.4f}, std {std:.4f}", "最大权重 {bound:.4f}，标准差 {std:.4f}"),
@@ -191,9 +191,9 @@ CLAIMS = [
     Claim(
         23,
         "E",
-        Text("He's range is +-sqrt(2/n), Xavier's +-1/sqrt n.", "He 的取值范围是 ±√(2/n)，Xavier 是 ±1/√n。"),
+        Text("He's range is ±√(2/n), Xavier's ±1/√n.", "He 的取值范围是 ±√(2/n)，Xavier 是 ±1/√n。"),
         Text(
-            "false, by 3 in variance both times: a range is sqrt 3 standard deviations. The second is the very scheme that "
+            "false, by 3 in variance both times: a range is √3 standard deviations. The second is the very scheme that "
             "Xavier's paper replaced.",
             "错误，两者的方差都小了 3 倍：均匀分布的界是标准差的 √3 倍。第二个正是 Xavier 论文要取代的旧方案。",
         ),

@@ -132,7 +132,7 @@ CLAIMS = [
             "正确：ReLU 的前向、反向都如此；tanh 会压住信号，权重过大时只有梯度爆炸。",
         ),
         Text(
-            "a factor a layer, forward and backward. ReLU: scale / sqrt 2, that is 0.354 for 0.5 and 2.83 for 4; tanh, scale "
+            "a factor a layer, forward and backward. ReLU: scale / √2, that is 0.354 for 0.5 and 2.83 for 4; tanh, scale "
             "4: 1 and above 1",
             "每层的倍数（前向、反向）。ReLU：scale / √2，即 0.5 时 0.354，4 时 2.83；tanh，scale 为 4：1 和大于 1",
         ),
@@ -159,9 +159,9 @@ CLAIMS = [
             "Random weights that are too small or too large train badly; the normal law is common.",
             "随机权重过小或过大都难以训练；常用高斯分布。",
         ),
-        Text("true: there is a best region, around std = 1 / sqrt n.", "正确：存在一个最佳区间，在标准差 1/√n 附近。"),
+        Text("true: there is a best region, around std = 1/√n.", "正确：存在一个最佳区间，在标准差 1/√n 附近。"),
         Text(
-            "10 tanh layers, digits, 5 epochs, std 0.1, 0.3, 1, 10 times 1 / sqrt n: a guess (10 % right), a guess, above "
+            "10 tanh layers, digits, 5 epochs, std 0.1, 0.3, 1, 10 times 1/√n: a guess (10 % right), a guess, above "
             "80 %, below 50 %",
             "10 层 tanh，手写数字，5 轮，标准差为 1/√n 的 0.1、0.3、1、10 倍：瞎猜（准确率 10%）、瞎猜、高于 80%、低于 50%",
         ),
@@ -182,7 +182,7 @@ CLAIMS = [
             "正确：两层网络能容忍的初始化，二十层就不行了。",
         ),
         Text(
-            "tanh, width 64, digits, 15 epochs: with U[-1/sqrt n, 1/sqrt n], variance 1/(3n), 2 layers train and 20 stay at "
+            "tanh, width 64, digits, 15 epochs: with U[-1/√n, 1/√n], variance 1/(3n), 2 layers train and 20 stay at "
             "ln 10 = 2.30; with variance 1/n the 20 get below 0.15",
             "tanh，宽 64，手写数字，15 轮：取 U[-1/√n, 1/√n]（方差 1/(3n)）时，2 层能训练，20 层停在 ln 10 = 2.30；"
             "方差为 1/n 时，20 层的损失降到 0.15 以下",

@@ -325,9 +325,9 @@ CLAIMS = [
         Text("Biases can start at 0 without keeping the symmetry.", "偏置可以从零开始，不会因此保留对称性。"),
         Text("true, once the weights are random.", "正确，前提是权重已随机初始化。"),
         Text(
-            "32 distinct units of 32 from random weights with biases 0; as accurate as with biases N(0, 0.1^2), but for the "
+            "32 distinct units of 32 from random weights with biases 0; as accurate as with biases N(0, 0.1²), but for the "
             "chance in 359 test digits (5 %)",
-            "权重随机、偏置为零时，32 个神经元全部互异；准确率与偏置取 N(0, 0.1^2) 时相当，差异在 359 个测试样本的"
+            "权重随机、偏置为零时，32 个神经元全部互异；准确率与偏置取 N(0, 0.1²) 时相当，差异在 359 个测试样本的"
             "随机波动（5%）之内",
         ),
         Text(
