@@ -11,6 +11,7 @@ column such networks, 64 wide, learn the digits: large weights slowly even with 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ TITLES = {"none": "Without batch norm", "before": "Batch norm before tanh", "aft
 
 def build(sizes: Sequence[int], std: float, place: str, seed: int) -> nn.Sequential:
     rng, layers = Generator(seed), list[nn.Module]()
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in pairwise(sizes):
         layers.append(nn.Linear(n_in, n_out, weight_init=init.Normal(0, std), rng=rng))
         if place == "before":
             layers.append(nn.BatchNorm1d(n_out))
@@ -120,7 +121,7 @@ def measure_before() -> dict[str, Any]:
 
 def measure_both() -> dict[str, Any]:
     """Before and after, from weights of 0.01 and 1."""
-    result = {}
+    result: dict[str, Any] = {}
     for place in ("before", "after"):
         for key, scale in {"small": 0.01, "large": 1.0}.items():
             seen = look(scale, place, 10, 0, 500)
@@ -135,13 +136,13 @@ CLAIMS = [
         "B",
         Text("Batch norm makes the scale of the weights matter little.", "批归一化使权重的尺度变得不那么重要。"),
         Text(
-            "true, but for the signal alone: with it before tanh, every layer has the same spread; yet the relative size of a step "
-            "falls with the square of the scale, so large weights learn slowly.",
+            "true, but for the signal alone: with it before tanh, every layer has the same spread; yet the relative size of a "
+            "step falls with the square of the scale, so large weights learn slowly.",
             "正确，但只对信号成立：放在 tanh 之前时，每层的分布都相同；而每步更新的相对大小随尺度的平方下降，权重大则学得慢。",
         ),
         Text(
-            "0.628 in every layer and from every scale: the square root of E[tanh(z)²] = 0.394, z ~ N(0, 1); steps (1 / 0.01)² = 10,000 "
-            "times as large at scale 0.01 as at 1, for a factor of W changes nothing behind the batch norm",
+            "0.628 in every layer and from every scale: the square root of E[tanh(z)²] = 0.394, z ~ N(0, 1); steps (1 / "
+            "0.01)² = 10,000 times as large at scale 0.01 as at 1, for a factor of W changes nothing behind the batch norm",
             "每一层、每种尺度都是 0.628：即 E[tanh(z)²] = 0.394 的平方根，z ~ N(0, 1)；尺度 0.01 时的相对步长是尺度 1 时的 "
             "(1 / 0.01)² = 10,000 倍，因为 W 乘以常数不改变批归一化之后的值",
         ),
@@ -162,11 +163,13 @@ CLAIMS = [
         "B",
         Text("Put batch norm before the activation.", "把批归一化放在激活函数之前。"),
         Text(
-            "true for its power over the scale: after tanh, it cannot undo that tanh was used as a straight line or as a switch.",
+            "true for its power over the scale: after tanh, it cannot undo that tanh was used as a straight line or as a "
+            "switch.",
             "就消除尺度影响而言正确：放在 tanh 之后，无法挽回 tanh 已退化为直线或开关的事实。",
         ),
         Text(
-            "std of tanh's outputs: before 0.628 from any scale; after, tanh(σ√500 z): 0.212 from σ = 0.01 and 0.982 from σ = 1",
+            "std of tanh's outputs: before 0.628 from any scale; after, tanh(σ√500 z): 0.212 from σ = 0.01 and 0.982 from σ = "
+            "1",
             "tanh 输出的标准差：放在之前，任何尺度都是 0.628；放在之后为 tanh(σ√500 z)：σ = 0.01 时 0.212，σ = 1 时 0.982",
         ),
         Text(

@@ -21,7 +21,9 @@ from minidl import data, functional, init, nn, optim, plot, theory
 SCALES = 6  # how many depth scales a network may be deep
 
 
-def accuracy(depth: int, width: int, variance: float, bias_variance: float, epochs: int, seed: int, digits: data.Split) -> float:
+def accuracy(
+    depth: int, width: int, variance: float, bias_variance: float, epochs: int, seed: int, digits: data.Split
+) -> float:
     """Right on the test set, of a tanh network whose weights start with variance / n and biases with bias_variance."""
     model = network([64] + [width] * (depth - 1) + [10], nn.Tanh, "zeros", seed)
     weights = init.VarianceScaling(variance, "fan_in", "normal")
@@ -48,7 +50,7 @@ def draw(right: np.ndarray, depths: Sequence[int], variances: Sequence[float], b
     axes.axvline(critical, linestyle=":", label=f"critical: {critical:.2f}", **line)
     axes.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]], xlabel="weight variance times n", ylabel="depth: linear layers")
     axes.set_title(f"Right on the test set; tanh, bias variance {bias_variance:g}")
-    axes.legend(loc="upper right", facecolor="dimgrey", labelcolor="white", framealpha=0.9)
+    axes.legend(loc="lower right", facecolor="dimgrey", labelcolor="white", framealpha=0.9)
     figure.colorbar(image, label="%")
     return figure
 
@@ -62,7 +64,9 @@ def positive(text: str) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser(__doc__, __file__)
-    options.add_argument("--sigma-b2", type=positive, default=0.05, help="variance of the biases, between 0 and 1, default: 0.05")
+    options.add_argument(
+        "--sigma-b2", type=positive, default=0.05, help="variance of the biases, between 0 and 1, default: 0.05"
+    )
     options.add_argument("--width", type=whole_number, default=64, help="units in a hidden layer, default: 64")
     options.add_argument("--epochs", type=whole_number, help="default: 12, or 4 with --quick")
     args = options.parse_args(arguments)
@@ -75,7 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for i, j in progress(cells, desc="training"):
         right[i, j] = accuracy(depths[i], args.width, variances[j], args.sigma_b2, epochs, args.seed, digits)
     critical = theory.critical_sigma_w(functional.tanh, args.sigma_b2**0.5) ** 2
-    print(f"Right on the test set, in %, after {epochs} epochs, by depth and by weight variance times n (critical: {critical:.3f})")
+    print(
+        f"Right on the test set, in %, after {epochs} epochs, by depth and by weight variance times n (critical: {critical:.3f}"
+        f")"
+    )
     rows = [[str(depth), *(f"{100 * share:.0f}" for share in line)] for depth, line in zip(depths, right, strict=True)]
     limits = [number(round(depth_limit(variance, args.sigma_b2))) for variance in variances]
     table(["depth", *(f"{variance:g}" for variance in variances)], [*rows, [f"theory: {SCALES} xi", *limits]])

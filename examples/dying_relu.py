@@ -44,7 +44,8 @@ def dead(model: nn.Module, x: np.ndarray) -> list[float]:
 
 
 def experiment(depth: int, epochs: int, seeds: Sequence[int]) -> tuple[dict, dict]:
-    """Dead units at the start, by start and bias; and after training from He's law, with accuracy, by bias and learning rate."""
+    """Dead units at the start, by start and bias; and after training from He's law, with accuracy, by bias and learning "
+    "rate."""
     digits = data.digits()
     before = {
         (start, bias): np.mean([dead(build(law, bias, depth, seed), digits.x_train) for seed in seeds])
@@ -57,7 +58,7 @@ def experiment(depth: int, epochs: int, seeds: Sequence[int]) -> tuple[dict, dic
         for seed in seeds:
             model = build(init.HeNormal(), bias, depth, seed)
             run = train(model, epochs, optimizer=optim.SGD(model.parameters(), lr=rate), digits=digits, rng=seed)
-            found.append((np.mean(dead(model, digits.x_train)), run.accuracies[-1]))
+            found.append((float(np.mean(dead(model, digits.x_train))), run.accuracies[-1]))
         after[bias, rate] = np.mean(found, axis=0)
     return before, after
 
@@ -121,20 +122,22 @@ CLAIMS = [
             "偏置从 0 或小的正数开始；正偏置能避免 ReLU 死亡。",
         ),
         Text(
-            "true, but from He's law there is little to save: 0, 0.01 and 0.1 leave equally few dead units; it helps from harsher starts.",
+            "true, but from He's law there is little to save: 0, 0.01 and 0.1 leave equally few dead units; it helps from "
+            "harsher starts.",
             "正确，但用 He 初始化时几乎无需补救：偏置 0、0.01、0.1 的死亡单元同样少；起点更差时才有帮助。",
         ),
         Text(
-            "with the same weights, a larger bias can only wake units of the first layer: their dead never increase along the biases "
-            "-1, 0, 0.01, 0.1, 1 (exact; nothing is known for deeper layers)",
-            "权重相同时，更大的偏置只会唤醒第一层的单元：沿偏置 -1、0、0.01、0.1、1，其死亡数不增（严格成立；更深的层没有此保证）",
+            "with the same weights, a larger bias can only wake units of the first layer: their dead never increase along the "
+            "biases -1, 0, 0.01, 0.1, 1 (exact; nothing is known for deeper layers)",
+            "权重相同时，更大的偏置只会唤醒第一层的单元：沿偏置 -1、0、0.01、0.1、1，其死亡数不增（严格成立；"
+            "更深的层没有此保证）",
         ),
         Text(
-            "5 layers on digits, 5 seeds, dead for these biases: He {he[0]:.0%} {he[1]:.1%} {he[2]:.1%} {he[3]:.1%} {he[4]:.1%}; with "
-            "weights of mean -0.1 {harsh[0]:.0%} {harsh[1]:.0%} {harsh[2]:.0%} {harsh[3]:.0%} {harsh[4]:.0%} (its first layer "
-            "{first[0]:.0%} {first[1]:.0%} {first[2]:.0%} {first[3]:.0%} {first[4]:.0%})",
-            "5 层网络、手写数字、5 个种子，偏置依次如左时的死亡比例：He {he[0]:.0%} {he[1]:.1%} {he[2]:.1%} {he[3]:.1%} {he[4]:.1%}；"
-            "权重均值为 -0.1 时 {harsh[0]:.0%} {harsh[1]:.0%} {harsh[2]:.0%} {harsh[3]:.0%} {harsh[4]:.0%}"
+            "5 layers on digits, 5 seeds, dead for these biases: He {he[0]:.0%} {he[1]:.1%} {he[2]:.1%} {he[3]:.1%} "
+            "{he[4]:.1%}; with weights of mean -0.1 {harsh[0]:.0%} {harsh[1]:.0%} {harsh[2]:.0%} {harsh[3]:.0%} {harsh[4]:.0%}"
+            " (its first layer {first[0]:.0%} {first[1]:.0%} {first[2]:.0%} {first[3]:.0%} {first[4]:.0%})",
+            "5 层网络、手写数字、5 个种子，偏置依次如左时的死亡比例：He {he[0]:.0%} {he[1]:.1%} {he[2]:.1%} {he[3]:.1%} "
+            "{he[4]:.1%}；权重均值为 -0.1 时 {harsh[0]:.0%} {harsh[1]:.0%} {harsh[2]:.0%} {harsh[3]:.0%} {harsh[4]:.0%}"
             "（其第一层 {first[0]:.0%} {first[1]:.0%} {first[2]:.0%} {first[3]:.0%} {first[4]:.0%}）",
         ),
         measure_dead,

@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measure_speed_and_generalization() -> dict[str, Any]:
     """Three seeds each of the tanh network: the epochs until the loss is under 0.5, and what is right on the test set."""
     digits = data.digits()
-    result = {}
+    result: dict[str, Any] = {}
     for key, name in {"small": "small N(0, 0.01²)", "large": "large N(0, 1)", "xavier": "Xavier"}.items():
         runs = race("tanh", LAWS[name], 6, 6, range(3), digits)
         fast = [next((epoch for epoch, value in enumerate(run.losses) if value < 0.5), np.inf) for run in runs]
@@ -147,7 +147,7 @@ def measure_leaky() -> dict[str, Any]:
 
 def measure_depth() -> dict[str, Any]:
     """20 tanh layers, 15 epochs: the loss."""
-    result = {}
+    result: dict[str, Any] = {}
     for key, law in {"xavier": init.XavierUniform(), "narrow": init.VarianceScaling(1 / 3, "fan_in", "uniform")}.items():
         model = network(sizes(20), nn.Tanh, law, 0)
         run = train(model, 15, optimizer=optim.SGD(model.parameters(), lr=0.05))
@@ -158,7 +158,8 @@ def measure_depth() -> dict[str, Any]:
 def measure_activations() -> dict[str, Any]:
     """10 layers of 500, Xavier: the last layer's std relative to the first's, and the first's gradient relative to the last's,
     with theory's, and the largest deviation in units of the spread of random networks."""
-    (x, direction), result = Generator(0).stream("data").normal((2, 200, 500)), {}
+    x, direction = Generator(0).stream("data").normal((2, 200, 500))
+    result: dict[str, Any] = {}
     for name, activation in ACTIVATIONS.items():
         model = network([500] * 11, activation, init.XavierNormal(), 0)
         report = list(flow.measure(model, x, loss=lambda y: (y * direction).sum()))
@@ -183,13 +184,14 @@ CLAIMS = [
             "正确：数据和步数相同，有的起点几轮后损失就低于 0.5，有的始终达不到。",
         ),
         Text(
-            "no theory for the accuracy; guessing gives 10 %, and a share of 359 test images has a standard error of at most 2.6 %",
+            "no theory for the accuracy; guessing gives 10 %, and a share of 359 test images has a standard error of at most "
+            "2.6 %",
             "准确率没有理论值；瞎猜为 10%，359 张测试图上的比例标准误差不超过 2.6%",
         ),
         Text(
-            "6 tanh layers, 6 epochs, 3 seeds: Xavier under 0.5 after {xavier_epochs:.0f} epochs, small and large not at all; right on "
-            "the test set {xavier_right:.1%} ± {xavier_spread:.1%} (small {small_right:.1%} ± {small_spread:.1%}, large "
-            "{large_right:.1%} ± {large_spread:.1%})",
+            "6 tanh layers, 6 epochs, 3 seeds: Xavier under 0.5 after {xavier_epochs:.0f} epochs, small and large not at all; "
+            "right on the test set {xavier_right:.1%} ± {xavier_spread:.1%} (small {small_right:.1%} ± {small_spread:.1%}, "
+            "large {large_right:.1%} ± {large_spread:.1%})",
             "6 层 tanh、6 轮、3 个种子：Xavier 在 {xavier_epochs:.0f} 轮后低于 0.5，过小和过大都达不到；测试集准确率 "
             "{xavier_right:.1%} ± {xavier_spread:.1%}（过小 {small_right:.1%} ± {small_spread:.1%}，"
             "过大 {large_right:.1%} ± {large_spread:.1%}）",
@@ -231,17 +233,18 @@ CLAIMS = [
         "D",
         Text("Xavier's law is for shallow networks.", "Xavier 初始化适合浅层网络。"),
         Text(
-            "true, but not only: a 20-layer tanh network trains with it as well; what does not reach that deep is U(-1/√n, 1/√n).",
+            "true, but not only: a 20-layer tanh network trains with it as well; what does not reach that deep is U(-1/√n, "
+            "1/√n).",
             "正确，但不限于此：20 层的 tanh 网络用它同样能训练；到不了这个深度的是 U(-1/√n, 1/√n)。",
         ),
         Text(
-            "a loss under 0.15 with variance 1/n; with 1/(3n) the signal falls to 3^(-19/2) = 0.00003 of its size, and the loss "
-            "stays at ln 10 = 2.303",
+            "a loss under 0.15 with variance 1/n; with 1/(3n) the signal falls to 3^(-19/2) = 0.00003 of its size, and the "
+            "loss stays at ln 10 = 2.303",
             "方差 1/n 时损失低于 0.15；方差 1/(3n) 时信号缩小到 3^(-19/2) = 0.00003，损失停在 ln 10 = 2.303",
         ),
         Text(
-            "digits, 20 tanh layers of 64, 15 epochs: loss {xavier:.3f} ({xavier_right:.1%} right on the test set) and {narrow:.3f} "
-            "({narrow_right:.1%})",
+            "digits, 20 tanh layers of 64, 15 epochs: loss {xavier:.3f} ({xavier_right:.1%} right on the test set) and "
+            "{narrow:.3f} ({narrow_right:.1%})",
             "手写数字、20 层、每层 64 个 tanh、15 轮：损失 {xavier:.3f}（测试集 {xavier_right:.1%}）与 "
             "{narrow:.3f}（{narrow_right:.1%}）",
         ),
@@ -255,12 +258,13 @@ CLAIMS = [
         "A B C D",
         Text("With the right scale training converges faster.", "尺度合适，收敛更快。"),
         Text(
-            "true, but what is right depends on the activation: a deep sigmoid network wants weights far larger than Xavier's or He's.",
+            "true, but what is right depends on the activation: a deep sigmoid network wants weights far larger than Xavier's "
+            "or He's.",
             "正确，但合适的尺度取决于激活函数：深层 sigmoid 网络需要比 Xavier、He 大得多的权重。",
         ),
         Text(
-            "the loss that learns nothing is ln 10 = 2.303; theory's backward factor is nearest 1 for Xavier with tanh, He with "
-            "ReLU, and N(0, 1) with sigmoid",
+            "the loss that learns nothing is ln 10 = 2.303; theory's backward factor is nearest 1 for Xavier with tanh, He "
+            "with ReLU, and N(0, 1) with sigmoid",
             "什么都没学到时损失为 ln 10 = 2.303；理论上的反向因子最接近 1 的是：tanh 配 Xavier，ReLU 配 He，sigmoid 配 N(0, 1)",
         ),
         Text(
@@ -294,14 +298,16 @@ CLAIMS = [
             "正确：用同一种初始化，三者的信号与梯度相差几个数量级，且与理论一致。",
         ),
         Text(
-            "10 layers of 500, Xavier, mean-field theory (Schoenholz 2017): std of layer 10 for input 1: tanh 0.241, ReLU 2^(-9/2) = "
-            "0.044, sigmoid 0.515; gradient at layer 1 for 1 at layer 10: 0.281, 2^(-9/2) = 0.044, 0.0000020",
-            "10 层、每层 500 个单元、Xavier，平均场理论（Schoenholz 2017）：输入为 1 时第 10 层的标准差：tanh 0.241，ReLU 2^(-9/2) = "
-            "0.044，sigmoid 0.515；第 10 层梯度为 1 时第 1 层的梯度：0.281、2^(-9/2) = 0.044、0.0000020",
+            "10 layers of 500, Xavier, mean-field theory (Schoenholz 2017): std of layer 10 for input 1: tanh 0.241, ReLU "
+            "2^(-9/2) = 0.044, sigmoid 0.515; gradient at layer 1 for 1 at layer 10: 0.281, 2^(-9/2) = 0.044, 0.0000020",
+            "10 层、每层 500 个单元、Xavier，平均场理论（Schoenholz 2017）：输入为 1 时第 10 层的标准差：tanh 0.241，ReLU "
+            "2^(-9/2) = 0.044，sigmoid 0.515；第 10 层梯度为 1 时第 1 层的梯度：0.281、2^(-9/2) = 0.044、0.0000020",
         ),
         Text(
-            "std {tanh_std:.3f}, {relu_std:.3f}, {sigmoid_std:.3f}; gradient {tanh_grad:.3f}, {relu_grad:.3f}, {sigmoid_grad:.7f}",
-            "标准差 {tanh_std:.3f}、{relu_std:.3f}、{sigmoid_std:.3f}；梯度 {tanh_grad:.3f}、{relu_grad:.3f}、{sigmoid_grad:.7f}",
+            "std {tanh_std:.3f}, {relu_std:.3f}, {sigmoid_std:.3f}; gradient {tanh_grad:.3f}, {relu_grad:.3f}, "
+            "{sigmoid_grad:.7f}",
+            "标准差 {tanh_std:.3f}、{relu_std:.3f}、{sigmoid_std:.3f}；梯度 {tanh_grad:.3f}、{relu_grad:.3f}、"
+            "{sigmoid_grad:.7f}",
         ),
         measure_activations,
         # 114 values are compared with theory, each in units of the spread of random networks (Hanin and Rolnick 2018).

@@ -2,9 +2,9 @@
 
 A widely read article says that they should be chosen together, and that methods which adapt the step help. Here one ReLU
 network learns real digits from weights of many scales at many learning rates, by plain gradient descent and with momentum. You
-will see a valley that slopes: the larger the weights, the smaller the learning rate they bear, and no rate makes up for weights
-that are far too small. Momentum 0.9 mostly moves the valley, to rates ten times smaller. (Optimizers that adapt a rate for
-each weight are not part of minidl.)
+will see a valley that slopes: the larger the weights, the smaller the learning rate they bear, and no rate of plain descent
+makes up for weights that are far too small. Momentum 0.9 mostly moves the valley, to rates ten times smaller. (Optimizers that
+adapt a rate for each weight are not part of minidl.)
 
     python examples/learning_rate_and_scale.py
     python examples/learning_rate_and_scale.py --quick --activation tanh
@@ -93,12 +93,13 @@ CLAIMS = [
         "C",
         Text("Learning rate and initialization belong together.", "学习率与初始化需要配合。"),
         Text(
-            "true: larger weights need a smaller rate, and no rate makes up for weights far too small; momentum moves the valley.",
-            "正确：权重越大，学习率要越小；权重过小时任何学习率都无法弥补；动量只是把合适的区域移到别处。",
+            "true: larger weights need a smaller rate, and none makes up for weights far too small; momentum mostly moves the "
+            "valley.",
+            "正确：权重越大，学习率要越小；权重过小时任何学习率都无法弥补；动量主要是把合适的区域移到别处。",
         ),
         Text(
-            "momentum m acts like a rate 1/(1 - m) times as large, 10 for m = 0.9: the same loss, but for a lag of 10 steps in 115; "
-            "from scale 0.3 nothing is learned: ln 10 = 2.303",
+            "momentum m acts like a rate 1/(1 - m) times as large, 10 for m = 0.9: the same loss, but for a lag of 10 steps "
+            "in 115; from scale 0.3 nothing is learned: ln 10 = 2.303",
             "动量 m 相当于把学习率放大 1/(1 - m) 倍，m = 0.9 时为 10 倍：除 115 步中滞后约 10 步外损失相同；尺度 0.3 "
             "什么也学不到：ln 10 = 2.303",
         ),
@@ -106,8 +107,8 @@ CLAIMS = [
             "5 ReLU layers, 5 epochs: best rate {right_rate:g} from std 1/√n (loss {right:.2f}), {large_rate:g} from 4/√n "
             "({large:.2f}); at best {tiny:.2f} from 0.3/√n; from 2/√n rate 0.01 gives {plain:.2f}, 0.001 with momentum 0.9 "
             "{momentum:.2f}",
-            "5 层 ReLU、5 轮：标准差 1/√n 时最佳学习率 {right_rate:g}（损失 {right:.2f}），4/√n 时 {large_rate:g}（{large:.2f}）；"
-            "0.3/√n 时最好也只有 {tiny:.2f}；2/√n 时学习率 0.01 得 {plain:.2f}，0.001 加动量 0.9 得 {momentum:.2f}",
+            "5 层 ReLU、5 轮：标准差 1/√n 时最佳学习率 {right_rate:g}（损失 {right:.2f}），4/√n 时 {large_rate:g}（{large:.2f}"
+            "）；0.3/√n 时最好也只有 {tiny:.2f}；2/√n 时学习率 0.01 得 {plain:.2f}，0.001 加动量 0.9 得 {momentum:.2f}",
         ),
         measure_rates,
         # A lag of 9 % of the steps costs about as much of the loss's fall from 2.3; the other bounds are a step of the grid.

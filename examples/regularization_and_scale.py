@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from claims import Claim, Text
-from common import ACTIVATIONS, network, parser, progress, save, table, train, whole_number
+from common import ACTIVATIONS, linear_layers, network, parser, progress, save, table, train, whole_number
 
 from minidl import data, init, optim, plot
 
@@ -34,9 +34,10 @@ def outcome(activation: str, scale: float, decay: float, epochs: int, seeds: Seq
     for seed in seeds:
         model = network([64, 128, 10], ACTIVATIONS[activation], init.VarianceScaling(scale**2, "fan_in", "normal"), seed)
         optimizer = optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=decay)
-        start = model[0].weight.data.copy()
+        first = linear_layers(model)[0].weight
+        start = first.data.copy()
         run = train(model, epochs, optimizer=optimizer, digits=few, batch_size=BATCH, rng=seed)
-        found.append((run.losses[-1], run.accuracies[-1], np.vdot(start, model[0].weight.data) / np.vdot(start, start)))
+        found.append((run.losses[-1], run.accuracies[-1], np.vdot(start, first.data) / np.vdot(start, start)))
     return np.mean(found, axis=0)
 
 
@@ -95,17 +96,18 @@ CLAIMS = [
             "正确：起始权重过大的网络能拟合训练集，但泛化差；权重衰减能让网络忘掉这个起点。",
         ),
         Text(
-            "what is left of the first weights: exp(-600 steps · 0.05/(1 - 0.9) · 0.01) = exp(-3) = 0.050 with decay 0.01, about 1 "
-            "without; no theory for the accuracy",
-            "起始权重的残留：衰减 0.01 时为 exp(-600 步 · 0.05/(1 - 0.9) · 0.01) = exp(-3) = 0.050，无衰减时约为 1；准确率没有理论值",
+            "what is left of the first weights: exp(-600 steps · 0.05/(1 - 0.9) · 0.01) = exp(-3) = 0.050 with decay 0.01, "
+            "about 1 without; no theory for the accuracy",
+            "起始权重的残留：衰减 0.01 时为 exp(-600 步 · 0.05/(1 - 0.9) · 0.01) = exp(-3) = 0.050，无衰减时约为 1；"
+            "准确率没有理论值",
         ),
         Text(
-            "learned from 200 digits, right on the test set from std 1/√n and 16/√n: {small:.1%} and {large:.1%} without decay (loss "
-            "{small_loss:.3f} and {large_loss:.3f}), {small_decay:.1%} and {large_decay:.1%} with 0.01; left of 16/√n: "
-            "{large_left:.2f} and {large_decay_left:.3f}",
-            "用 200 张数字训练，起始标准差 1/√n 与 16/√n 的测试集准确率：无衰减 {small:.1%} 与 {large:.1%}（损失 {small_loss:.3f} 与 "
-            "{large_loss:.3f}），衰减 0.01 时 {small_decay:.1%} 与 {large_decay:.1%}；16/√n 的残留：{large_left:.2f} 与 "
-            "{large_decay_left:.3f}",
+            "learned from 200 digits, right on the test set from std 1/√n and 16/√n: {small:.1%} and {large:.1%} without "
+            "decay (loss {small_loss:.3f} and {large_loss:.3f}), {small_decay:.1%} and {large_decay:.1%} with 0.01; left of "
+            "16/√n: {large_left:.2f} and {large_decay_left:.3f}",
+            "用 200 张数字训练，起始标准差 1/√n 与 16/√n 的测试集准确率：无衰减 {small:.1%} 与 {large:.1%}（损失 "
+            "{small_loss:.3f} 与 {large_loss:.3f}），衰减 0.01 时 {small_decay:.1%} 与 {large_decay:.1%}；16/√n 的残留："
+            "{large_left:.2f} 与 {large_decay_left:.3f}",
         ),
         measure_decay,
         # 0.08: four standard errors of the difference of two shares near 0.9 of 359 test images, rounded down.
