@@ -163,9 +163,9 @@ CLAIMS = [
         "B",
         Text("Put batch norm before the activation.", "把批归一化放在激活函数之前。"),
         Text(
-            "true for its power over the scale: after tanh, it cannot undo that tanh was used as a straight line or as a "
+            "true, as far as the scale is concerned: after tanh, it cannot undo that tanh was used as a straight line or as a "
             "switch.",
-            "就消除尺度影响而言正确：放在 tanh 之后，无法挽回 tanh 已退化为直线或开关的事实。",
+            "正确（就消除尺度的影响而言）：放在 tanh 之后，无法挽回 tanh 已退化为直线或开关的事实。",
         ),
         Text(
             "std of tanh's outputs: before 0.628 from any scale; after, tanh(σ√500 z): 0.212 from σ = 0.01 and 0.982 from σ = "

@@ -1,15 +1,17 @@
 """How deep can a network be trained? Accuracy over depth x weight variance, with the depth that theory allows drawn over it.
 
-Schoenholz et al. ("Deep information propagation", ICLR 2017, figure 5) found that a network trains if its depth is not much
-more than six times xi, the depth scale on which two inputs can still be told apart. It follows from the variances of weights
-and biases alone, and grows without bound at the critical variance, between order (all inputs become alike, gradients vanish)
-and chaos (like inputs part, gradients explode). Here tanh networks learn real digits. You will see the accuracy fall off near
-theory's curve on both sides, and a peak above it that does not reach to infinity: the width and the training time are finite.
+A widely read article says that depth makes a badly chosen scale worse. Schoenholz et al. ("Deep information propagation", ICLR
+2017, figure 5) say how much: a network trains if its depth is not much more than six times xi, the depth scale on which two
+inputs can still be told apart. It follows from the variances of weights and biases alone, and grows without bound at the
+critical variance, between order (all inputs become alike, gradients vanish) and chaos (like inputs part, gradients explode).
+Here tanh networks learn real digits. You will see the accuracy fall off near theory's curve on both sides, and a peak between
+them that does not reach to infinity: the width and the training time are finite.
 
     python examples/critical_line.py
     python examples/critical_line.py --quick --sigma-b2 0.01
 """
 
+import argparse
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,18 +57,19 @@ def draw(right: np.ndarray, depths: Sequence[int], variances: Sequence[float], b
     return figure
 
 
-def positive(text: str) -> float:
-    value = float(text)
+def share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}")
     return value
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser(__doc__, __file__)
-    options.add_argument(
-        "--sigma-b2", type=positive, default=0.05, help="variance of the biases, between 0 and 1, default: 0.05"
-    )
+    options.add_argument("--sigma-b2", type=share, default=0.05, help="variance of the biases, between 0 and 1, default: 0.05")
     options.add_argument("--width", type=whole_number, default=64, help="units in a hidden layer, default: 64")
     options.add_argument("--epochs", type=whole_number, help="default: 12, or 4 with --quick")
     args = options.parse_args(arguments)
