@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser(__doc__, __file__)
     options.add_argument("--depth", type=whole_number, default=6, help="linear layers, default: 6")
     args = options.parse_args(arguments)
-    epochs, seeds = (5, 2) if args.quick else (15, 5)
+    epochs, seeds = (3, 2) if args.quick else (15, 5)
     digits = data.digits()
     results: dict[str, dict[str, list[Run]]] = {activation: {} for activation in ACTIVATIONS}
     for activation, name in progress([(activation, name) for activation in ACTIVATIONS for name in LAWS], desc="race"):

@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--activations", nargs="+", choices=ACTIVATIONS, default=["tanh", "relu"], metavar="NAME", help="default: tanh relu"
     )
     args = options.parse_args(arguments)
-    depths, epochs, seeds = ([5, 20], 4, 1) if args.quick else ([5, 10, 20, 30, 40], 10, 3)
+    depths, epochs, seeds = ([5, 20], 3, 1) if args.quick else ([5, 10, 20, 30, 40], 10, 3)
     digits, results, signals = data.digits(), {}, {}
     cells = [(activation, start, depth) for activation in args.activations for start in STARTS for depth in depths]
     for activation, start, depth in progress(cells, desc="training"):
@@ -140,8 +140,8 @@ CLAIMS = [
             "LSUV {lsuv_right:.0%}，正交 {orthogonal_right:.0%}，Xavier {xavier_right:.0%}",
         ),
         measure_others,
-        # Orthogonal up to float32's rounding, 6e-8 times 64 in each of 50 layers. LSUV's own tolerance is 0.1 in variance. 0.08:
-        # two standard errors of the difference of two shares of 359 test images.
+        # Orthogonal up to float32's rounding, 6e-8 times 64 in each of 50 layers. LSUV's own tolerance is 0.1 in variance.
+        # 0.08: two standard errors of the difference of two shares of 359 test images.
         lambda r: (
             1 - 2e-4 < r["orthogonal_low"] <= r["orthogonal_high"] < 1 + 2e-4
             and r["xavier_low"] < 1e-6
