@@ -50,7 +50,12 @@ def draw(right: np.ndarray, depths: Sequence[int], variances: Sequence[float], b
     line = {"color": "white", "linewidth": 2}
     axes.plot(fine, limit, "--", label=f"theory: {SCALES} depth scales", **line)
     axes.axvline(critical, linestyle=":", label=f"critical: {critical:.2f}", **line)
-    axes.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]], xlabel="weight variance times n", ylabel="depth: linear layers")
+    axes.set(
+        xlim=edges[0][[0, -1]],
+        ylim=(max(edges[1][0], 1), edges[1][-1]),
+        xlabel="weight variance times n",
+        ylabel="depth: linear layers",
+    )
     axes.set_title(f"Right on the test set; tanh, bias variance {bias_variance:g}")
     axes.legend(loc="lower right", facecolor="dimgrey", labelcolor="white", framealpha=0.9)
     figure.colorbar(image, label="%")
@@ -71,12 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser(__doc__, __file__)
     options.add_argument("--sigma-b2", type=share, default=0.05, help="variance of the biases, between 0 and 1, default: 0.05")
     options.add_argument("--width", type=whole_number, default=64, help="units in a hidden layer, default: 64")
-    options.add_argument("--epochs", type=whole_number, help="default: 12, or 4 with --quick")
+    options.add_argument("--epochs", type=whole_number, help="default: 12, or 3 with --quick")
     args = options.parse_args(arguments)
     depths, variances = [3, 6, 10, 15, 20, 30, 40, 50, 60], [0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0]
     if args.quick:
         depths, variances = [3, 10, 20, 30], [0.5, 1.0, 1.75, 4.0]
-    epochs, digits = args.epochs or (4 if args.quick else 12), data.digits()
+    epochs, digits = args.epochs or (3 if args.quick else 12), data.digits()
     right = np.empty((len(depths), len(variances)))
     cells = [(i, j) for i in range(len(depths)) for j in range(len(variances))]
     for i, j in progress(cells, desc="training"):
