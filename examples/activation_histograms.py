@@ -278,7 +278,7 @@ CLAIMS = [
         ),
         Text("true.", "正确。"),
         Text(
-            "He: std √(1 - 1/pi) = .826 in every layer, on the mean of 16 networks; 1/n: divided by √2 = 1.414 a layer "
+            "He: std √(1 - 1/π) = .826 in every layer, on the mean of 16 networks; 1/n: divided by √2 = 1.414 a layer "
             "(ReLU halves the mean square)",
             "He：各层标准差 √(1 - 1/π) = .826（16 个网络的平均）；1/n：每层除以 √2 = 1.414（ReLU 使均方减半）",
         ),

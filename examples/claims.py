@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common import progress
+from common import progress, whole_number
 
 EXAMPLES = Path(__file__).resolve().parent
 DOCS = EXAMPLES.parent / "docs"
@@ -170,8 +170,10 @@ def draw(command: str, out: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("numbers", nargs="*", type=int, choices=range(1, COUNT + 1), metavar="NUMBER", help="only these claims")
+    parser.add_argument("numbers", nargs="*", type=whole_number, metavar="NUMBER", help=f"only these claims, of 1 to {COUNT}")
     chosen = parser.parse_args(arguments).numbers
+    if max(chosen, default=1) > COUNT:
+        parser.error(f"there are {COUNT} claims, got {max(chosen)}")
     claims = [claim for claim in collect() if not chosen or claim.number in chosen]
     results, wrong = {}, []
     for claim in claims:
