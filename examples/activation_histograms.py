@@ -214,9 +214,9 @@ CLAIMS = [
             "W = N(0, 1) 使 tanh 饱和，梯度全部为零（B 所依据的课程讲义如是说）。",
         ),
         Text(
-            "false here: one unit in nine is not saturated, and what passes there is multiplied by weights of size 1: the "
-            "gradients grow.",
-            "此处错误：约九分之一的神经元没有饱和，经过它们的梯度又乘以大小为 1 的权重，结果梯度反而增大。",
+            "false, at least for this network: one unit in nine is not saturated, and what passes there is multiplied by "
+            "weights of size 1: the gradients grow.",
+            "错误，至少对这个网络如此：约九分之一的神经元没有饱和，经过它们的梯度又乘以大小为 1 的权重，结果梯度反而增大。",
         ),
         Text(
             "about 7e4 times as large in layer 1 as in layer 10 (simulation; mean-field theory: chi^(9/2))",

@@ -142,7 +142,7 @@ def page(name: str, claims: list[Claim], results: dict[int, dict[str, Any]]) -> 
     """The ledger in one language, as Markdown."""
     language = list(PAGES).index(name)
     introduction, titles, word = PAGES[name]
-    lines, first = [introduction], 1
+    lines, first, shown = [introduction], 1, set()
     for last, *headings in SECTIONS:
         section = [claim for claim in claims if first <= claim.number <= last]
         lines += [f"## {headings[language]}", "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
@@ -152,7 +152,9 @@ def page(name: str, claims: list[Claim], results: dict[int, dict[str, Any]]) -> 
             cells = [str(claim.number), claim.articles, *texts, measured, f"[{word}](claims/{claim.picture}) `{claim.command}`"]
             lines.append(" | ".join(["", *(cell.replace("|", r"\|") for cell in cells), ""]).strip())
         for drawn, command in dict.fromkeys((claim.picture, claim.command) for claim in section):
-            lines += ["", f"![{command}](claims/{drawn})"]
+            if drawn not in shown:
+                lines += ["", f"![{command}](claims/{drawn})"]
+                shown.add(drawn)
         lines.append("")
         first = last + 1
     return "\n".join(lines).rstrip() + "\n"

@@ -153,8 +153,8 @@ CLAIMS = [
         "B",
         Text("Xavier is randn(n_in, n_out) / √n_in.", "Xavier 就是 randn(n_in, n_out) / √n_in。"),
         Text(
-            "false in general: this is LeCun's law. It equals Xavier's where n_in = n_out, as in B's network.",
-            "一般而言错误：这是 LeCun 初始化；只有 n_in = n_out 时（如 B 的网络）两者才相同。",
+            "false, in general: this is LeCun's law. It equals Xavier's where n_in = n_out, as in B's network.",
+            "错误，一般而言并非如此：这是 LeCun 初始化；只有 n_in = n_out 时（如 B 的网络）两者才相同。",
         ),
         Text(
             "256 to 128: 1/√256 = .0625, not √(2/384) = .0722; 500 to 500: .0447 both",
@@ -193,9 +193,9 @@ CLAIMS = [
         "E",
         Text("He's range is ±√(2/n), Xavier's ±1/√n.", "He 的取值范围是 ±√(2/n)，Xavier 是 ±1/√n。"),
         Text(
-            "false, by 3 in variance both times: a range is √3 standard deviations. The second is the very scheme that "
-            "Xavier's paper replaced.",
-            "错误，两者的方差都小了 3 倍：均匀分布的界是标准差的 √3 倍。第二个正是 Xavier 论文要取代的旧方案。",
+            "false, both variances are a third of what they should be: a range is √3 standard deviations. The second is the "
+            "very scheme that Xavier's paper replaced.",
+            "错误，两者的方差都只有应有的三分之一：均匀分布的界是标准差的 √3 倍。第二个正是 Xavier 论文要取代的旧方案。",
         ),
         Text(
             "variance times n: 2/3 and 1/3, where He's is 2 and Xavier's 1 (n_in = n_out = 256)",

@@ -163,7 +163,8 @@ CLAIMS = [
         Text(
             "10 tanh layers, digits, 5 epochs, std 0.1, 0.3, 1, 10 times 1/√n: a guess (10 % right), a guess, above "
             "80 %, below 50 %",
-            "10 层 tanh，手写数字，5 轮，标准差为 1/√n 的 0.1、0.3、1、10 倍：瞎猜（准确率 10%）、瞎猜、高于 80%、低于 50%",
+            "10 层 tanh，手写数字，5 轮，标准差为 1/√n 的 0.1、0.3、1、10 倍："
+            "随机猜测（准确率 10%）、随机猜测、高于 80%、低于 50%",
         ),
         Text(
             "{accuracy[0]:.0%}, {accuracy[1]:.0%}, {accuracy[2]:.0%}, {accuracy[3]:.0%}",

@@ -212,7 +212,7 @@ CLAIMS = [
             "1 distinct unit after 15 epochs, for three constants and three activations; tanh from 0.1: about 32 % of the test "
             "digits right, more than a guess (10 %) and far fewer than from random weights",
             "三种常数、三种激活函数训练 15 轮后，互异神经元都只有 1 个；tanh 从 0.1 开始，测试准确率约 32%，"
-            "高于瞎猜（10%），远低于随机初始化",
+            "高于随机猜测（10%），远低于随机初始化",
         ),
         Text(
             "distinct units: at most {units}; accuracy {accuracy:.1%}, from random weights {random:.1%}",
@@ -258,7 +258,7 @@ CLAIMS = [
         ),
         Text(
             "false, all three: with tanh and ReLU the output is a constant, and the gradients of the weights are exactly 0.",
-            "三种说法都错误：对 tanh 和 ReLU，输出是常数，权重的梯度严格为 0。",
+            "错误，三种说法都不成立：对 tanh 和 ReLU，输出是常数，权重的梯度严格为 0。",
         ),
         Text(
             "norms of the gradients of both layers' weights, and std of the output over all inputs: 0 exactly (arithmetic)",
@@ -294,18 +294,18 @@ CLAIMS = [
         Text(
             "true, but only of two layers or more, which block each other: an output layer at 0 after random hidden weights "
             "trains as well as any, and with tanh so does a hidden layer at 0.",
-            "正确，但只限于两层或更多层同时为零，这时它们会互相卡死；隐藏层随机、输出层为零时训练照常，"
+            "正确，但只限于两层或更多层同时为零，这时它们会互相阻塞；隐藏层随机、输出层为零时训练照常，"
             "用 tanh 时隐藏层为零也可以。",
         ),
         Text(
             "test accuracy above 90 % with one layer at 0, for it gets a gradient through the other (chain rule); a guess, "
             "10 %, with both at 0, and with a ReLU layer at 0, whose slope is 0",
             "只有一层为零时，它可经另一层得到梯度（链式法则），测试准确率超过 90%；"
-            "两层都为零，或 ReLU 隐藏层为零（导数为 0）时，只能瞎猜，约 10%",
+            "两层都为零，或 ReLU 隐藏层为零（导数为 0）时，只相当于随机猜测，约 10%",
         ),
         Text(
             "output at 0: {output:.1%}; hidden at 0: tanh {hidden:.1%}, ReLU {relu:.1%}; both at 0: {both:.1%}",
-            "输出层为零：{output:.1%}；隐藏层为零：tanh {hidden:.1%}，ReLU {relu:.1%}；两层皆为零：{both:.1%}",
+            "输出层为 0：{output:.1%}；隐藏层为 0：tanh {hidden:.1%}，ReLU {relu:.1%}；两层皆为 0：{both:.1%}",
         ),
         lambda: {
             name: trained(start, activation).run.accuracies[-1]
