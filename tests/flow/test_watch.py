@@ -1,0 +1,94 @@
+"""Tests what is seen of a training against `measure`, the steps that were taken, and a training that nobody watched."""
+
+import math
+
+import numpy as np
+import pytest
+from flow_models import X, Y, mlp
+
+import minidl
+from minidl import flow, nn, no_grad, optim
+from minidl import functional as F
+from minidl.nn import module as hooks
+
+
+def train(model, steps, watched=None, momentum=0.9):
+    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=momentum)
+    moves = []
+    for _ in range(steps):
+        before = model[0].weight.data.copy()
+        optimizer.zero_grad()
+        F.cross_entropy(model(X), Y).backward()
+        optimizer.step()
+        moves.append(np.linalg.norm(model[0].weight.data - before) / np.linalg.norm(before))
+    return moves
+
+
+def test_watching_gives_what_measuring_gives_and_the_steps_that_were_taken():
+    model = mlp(nn.ReLU)
+    report = flow.measure(model, X, Y)
+    with flow.watch(model, every=3) as w:
+        moves = train(model, 8)
+    assert w.steps == [0, 3, 6]
+    assert (w.names, w.kinds) == (["0", "1", "2", "3", "4"], ["Linear", "ReLU", "Linear", "ReLU", "Linear"])
+    for key in ("saturated", "dead", "distinct_units", "weight_grad_norm"):
+        expected = [math.nan if getattr(r, key) is None else getattr(r, key) for r in report]
+        assert w.curves[key][0].tolist() == pytest.approx(expected, rel=1e-6, nan_ok=True), key
+    assert w.curves["update_ratio"][:, 0].tolist() == pytest.approx([moves[0], moves[3], moves[6]], rel=1e-4)
+    assert np.isnan(w.curves["update_ratio"][:, 1]).all()
+
+
+def test_watching_changes_nothing():
+    plain, watched = mlp(), mlp()
+    train(plain, 7)
+    with flow.watch(watched, every=2):
+        train(watched, 7)
+    assert {name: value.tolist() for name, value in plain.state_dict().items()} == {
+        name: value.tolist() for name, value in watched.state_dict().items()
+    }
+    assert hooks.observers == []
+
+
+def test_only_training_steps_of_the_model_count():
+    model, other = mlp(), mlp(seed=1)
+    with flow.watch(model, every=2) as w:
+        for _ in range(4):
+            F.cross_entropy(other(X), Y).backward()
+            with no_grad():
+                model(X)
+            flow.measure(model, X, Y)
+            flow.predict(model)
+            model(X)  # recorded, but never used
+            F.cross_entropy(model(X), Y).backward()
+    assert w.steps == [0, 2]
+    assert w.curves["dead"].shape == (2, 5)
+
+
+def test_a_long_training_is_watched_in_bounded_memory(monkeypatch):
+    monkeypatch.setattr(flow.Watch, "limit", 4)
+    with flow.watch(mlp_model := mlp(), every=1) as w:
+        train(mlp_model, 20)
+    assert len(w.steps) <= 4
+    assert w.steps == [0, 8, 16]
+    assert w.every == 8
+    assert np.isfinite(w.curves["update_ratio"][:, 0]).all()
+
+
+def test_watching_ends_with_an_error_too():
+    with pytest.raises(RuntimeError, match="stop"), flow.watch(mlp()):
+        raise RuntimeError("stop")
+    assert hooks.observers == []
+    assert minidl.tensor.backward_observers == []
+
+
+@pytest.mark.parametrize("every", [0, -1, 2.5, True])
+def test_every_must_be_a_whole_number(every):
+    with pytest.raises(ValueError, match="every must be a whole number from 1"):
+        flow.watch(mlp(), every)
+
+
+def test_clones_stay_clones_for_all_of_the_training():
+    model = mlp(law=0.1)
+    with flow.watch(model, every=5) as w:
+        train(model, 20)
+    assert w.curves["distinct_units"][:, 0].tolist() == [1, 1, 1, 1]
