@@ -3,8 +3,12 @@
 
 #include <math.h>
 
-/* Least and largest are sought in so many parts, which fill a vector or two. */
-enum { EXTREMES = 16 };
+enum { PARTS = 8 };
+
+static double together(const double parts[PARTS])
+{
+    return ((parts[0] + parts[1]) + (parts[2] + parts[3])) + ((parts[4] + parts[5]) + (parts[6] + parts[7]));
+}
 
 #define SUFFIX f32
 #define REAL float

@@ -18,7 +18,7 @@ from .. import nn, tensor, theory
 from ..nn import module as hooks
 from ..random import Generator, as_generator
 from ..tensor import Tensor, enable_grad, no_grad
-from .quantities import distinct, distribution, norm, saturation
+from .quantities import distinct_units, distribution, nearly_distinct_units, norm, saturation
 from .report import FlowReport, LayerRecord
 
 
@@ -176,13 +176,13 @@ class _Recorder:
                 if place == len(self.calls) - 1:
                     self.last_grad = dy
 
-            output = tap(output, keep)
+            output = _tap(output, keep)
         self._maker[id(output)] = place
         self._kept.append((x, output))
         return output
 
 
-def tap(y: Tensor, keep: Callable[[np.ndarray], None]) -> Tensor:
+def _tap(y: Tensor, keep: Callable[[np.ndarray], None]) -> Tensor:
     """y, seen by whoever uses it; on the way back `keep` is told the gradient."""
 
     def backward(dy):
@@ -203,7 +203,9 @@ def _weights(call: _Call, actual: theory.Moments, tolerance: float) -> None:
         record.update_ratio = record.weight_grad_norm / size
     if weight.ndim > 1:
         bias = getattr(call.module, "bias", None)
-        record.distinct_units, record.nearly_distinct_units = distinct(weight, bias, size, tolerance)
+        record.nearly_distinct_units = nearly_distinct_units(weight, bias, size, tolerance)
+        all_differ = record.nearly_distinct_units == len(weight)
+        record.distinct_units = len(weight) if all_differ else distinct_units(weight, bias)
 
 
 def _predict(recorder: _Recorder, x: np.ndarray, actual: theory.Moments) -> None:

@@ -32,20 +32,10 @@ def distribution(values: np.ndarray) -> tuple[float, float, Histogram | None]:
     return mean, std, Histogram(counts, low, high)
 
 
-_largest_slopes: dict[Any, float] = {}
-
-
+@theory.cached_by_layer
 def _largest_slope(activation: nn.Elementwise) -> float:
     """The largest |f'| on [-10, 10]."""
-    attributes = {name: value for name, value in vars(activation).items() if name not in ("training", "_name", "_buffers")}
-    key = (type(activation), *attributes.items())
-    known = all(isinstance(value, (int, float, str)) for value in attributes.values())
-    if not known or key not in _largest_slopes:
-        largest = float(np.abs(theory.values_and_slopes(activation, np.linspace(-10.0, 10.0, 401))[1]).max())
-        if not known:
-            return largest
-        _largest_slopes[key] = largest
-    return _largest_slopes[key]
+    return float(np.abs(theory.values_and_slopes(activation, np.linspace(-10.0, 10.0, 401))[1]).max())
 
 
 def saturation(activation: nn.Elementwise, x: Any, y: Tensor) -> tuple[float, float | None]:
@@ -63,42 +53,59 @@ def saturation(activation: nn.Elementwise, x: Any, y: Tensor) -> tuple[float, fl
 
 
 def norm(values: np.ndarray) -> float:
-    mean, std, *_ = kernels.summarize(values, 0)
+    """The root of the sum of squares."""
+    row = values.reshape(1, -1)
+    square = float(kernels.matmul(row, row.T)[0, 0])
+    if 1e-20 < square < 1e30:
+        return math.sqrt(square)
+    mean, std, *_ = kernels.summarize(values, 0)  # in float64, where squares neither vanish nor overflow
     return math.hypot(mean, std) * math.sqrt(values.size)
 
 
-def distinct(weight: Tensor, bias: Tensor | None, size: float, tolerance: float) -> tuple[int, int]:
-    """How many units of a layer differ; and how many do if those nearer than `tolerance` typical norms count as one.
+def distinct_units(weight: Tensor, bias: Tensor | None) -> int:
+    """How many units of a layer differ from all others in some weight or in the bias."""
+    # Equal rows have equal shadows on any line. If all differ by more than rounding, so do the rows: no need to compare them.
+    shadows = np.sort(_shadows(weight, bias, 1)[:, 0])
+    if (shadows[1:] - shadows[:-1] > 1e-5 * max(-shadows[0], shadows[-1])).all():
+        return len(weight)
+    rows = _rows(weight, bias)
+    return len({row.tobytes() for row in rows + rows.dtype.type(0)})  # + 0 makes -0 and 0 one
 
-    `size` is the norm of the weight.
-    """
+
+def nearly_distinct_units(weight: Tensor, bias: Tensor | None, size: float, tolerance: float) -> int:
+    """How many do, if those nearer than `tolerance` typical norms count as one; `size` is the norm of the weight."""
+    n = len(weight)
+    reach = tolerance * size / math.sqrt(n)
+    shadows = _shadows(weight, bias, 4)  # on several lines, for near ones on one line are common
+    shadows = shadows[shadows[:, 0].argsort()]
+    room = reach + 1e-5 * float(np.abs(shadows).max())  # for rounding
+    for lag in range(1, n):
+        near = shadows[lag:, 0] - shadows[:-lag, 0] <= room
+        if not near.any():
+            return n
+        if (np.abs(shadows[lag:][near] - shadows[:-lag][near]).max(axis=1) <= room).any():
+            break
+    rest, nearly = _rows(weight, bias).astype(np.float64), 0
+    while len(rest):
+        rest = rest[np.sqrt(((rest - rest[0]) ** 2).sum(axis=1)) > reach]
+        nearly += 1
+    return nearly
+
+
+def _rows(weight: Tensor, bias: Tensor | None) -> np.ndarray:
+    """The incoming weights of each unit, its bias behind them."""
     rows = weight.data.reshape(len(weight), -1)
-    n, width = rows.shape
-    typical = size / math.sqrt(n)
-    # Near rows have near shadows on any line. If no two have so on some random lines, all differ: no need to compare them.
-    lines = _lines(width + 1, 4 if tolerance else 1, rows.dtype)
+    return rows if bias is None else np.column_stack([rows, bias.data])
+
+
+def _shadows(weight: Tensor, bias: Tensor | None, count: int) -> np.ndarray:
+    """The rows' products with `count` random directions."""
+    rows = weight.data.reshape(len(weight), -1)
+    lines = _lines(rows.shape[1] + 1, count, rows.dtype)
     shadows = kernels.matmul(rows, lines[:-1])
     if bias is not None:
         shadows += bias.data[:, None] * lines[-1]
-    shadows = shadows[shadows[:, 0].argsort()]
-    reach, lag = max(tolerance, 1e-6) * typical, 1  # 1e-6: room for rounding
-    while lag < n:
-        near = shadows[lag:, 0] - shadows[:-lag, 0] <= reach
-        if not near.any():
-            return n, n
-        if (np.abs(shadows[lag:][near] - shadows[:-lag][near]).max(axis=1) <= reach).any():
-            break
-        lag += 1
-    if bias is not None:
-        rows = np.column_stack([rows, bias.data])
-    exactly = len({row.tobytes() for row in rows + rows.dtype.type(0)})  # + 0 makes -0 and 0 one
-    if not tolerance:
-        return exactly, exactly
-    rest, nearly = rows.astype(np.float64), 0
-    while len(rest):
-        rest = rest[np.sqrt(((rest - rest[0]) ** 2).sum(axis=1)) > tolerance * typical]
-        nearly += 1
-    return exactly, nearly
+    return shadows
 
 
 @functools.lru_cache(maxsize=64)

@@ -8,8 +8,7 @@ import numpy as np
 from .. import nn, tensor
 from ..nn import module as hooks
 from ..tensor import Tensor
-from .measure import tap
-from .quantities import distinct, norm, saturation
+from .quantities import distinct_units, norm, saturation
 
 
 class Watch:
@@ -44,7 +43,7 @@ class Watch:
         self._rows: list[dict[str, dict[str, Any]]] = []  # of each measured step: layer -> what -> value
         self._row: dict[str, dict[str, Any]] = {}  # of the step under way
         self._weights: list[tuple[dict[str, Any], nn.Parameter, np.ndarray, float]] = []  # before they are moved; their norms
-        self._step, self._ran = 0, False
+        self._step, self._ran, self._measuring = 0, False, True
 
     def __enter__(self):
         for name, module in self.model.named_modules():
@@ -60,27 +59,24 @@ class Watch:
         self._moved()
 
     def _called(self, module: nn.Module, arguments: tuple, output: Any) -> Any:
+        if self._ran and not self._measuring:
+            return output
         name = self._layers.get(id(module))
         if name is None or not isinstance(output, Tensor) or not output.requires_grad:
             return output
         if self._weights:
             self._moved()
-        self._ran = True
-        if self._step % self.every:
+        self._ran, self._measuring = True, self._step % self.every == 0
+        if not self._measuring:
             return output
         if name not in self.names:
             self.names.append(name)
             self.kinds.append(type(module).__name__)
             self.units.append(output.shape[-1] if output.ndim else 1)
-        x = arguments[0] if arguments else None
-
-        def keep(dy):
-            found: dict[str, Any] = {}
-            if isinstance(module, nn.Elementwise) and output.ndim > 1:
-                found["saturated"], found["dead"] = saturation(module, x, output)
-            self._row[name] = found
-
-        return tap(output, keep)
+        found = self._row[name] = {}
+        if isinstance(module, nn.Elementwise) and output.ndim > 1:
+            found["saturated"], found["dead"] = saturation(module, arguments[0], output)
+        return output
 
     def _stepped(self) -> None:
         """After a backward()."""
@@ -109,7 +105,7 @@ class Watch:
                 if size:
                     self._weights.append((found, weight, weight.data.copy(), size))
             if weight.ndim > 1:
-                found["distinct_units"] = distinct(weight, getattr(module, "bias", None), size, 0.0)[0]
+                found["distinct_units"] = distinct_units(weight, getattr(module, "bias", None))
 
     def _moved(self) -> None:
         """What the optimizer has done with the weights since."""
@@ -137,7 +133,7 @@ class Watch:
 def watch(model: nn.Module, every: int = 10) -> Watch:
     """Follow what every layer does while a model is trained: a context manager, around a training loop that need not know.
 
-    A step is a backward() that passes through the model; each `every`-th is measured, from the first. At most 256
+    A step is a backward() after a call of the model; each `every`-th is measured, from the first. At most 256
     measurements are kept: then every second one is dropped, and `every` doubles. Nothing about the training changes.
 
     Parameters
