@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from .flow import FlowReport, LayerRecord, Watch
+    from .flow import Comparison, FlowReport, LayerRecord, Watch
 
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
 MARKERS = "os^Dv*"
@@ -204,4 +204,38 @@ def watch(watched: "Watch", path: Any = None) -> Any:
         axes.set_visible(False)
     if any(np.isnan(np.ma.filled(image.get_array(), math.nan)).any() for axes in grid.flat for image in axes.images):
         figure.supxlabel("grey: exactly 0, or not measured", fontsize=8)
+    return save(figure, path)
+
+
+def comparison(compared: "Comparison", path: Any = None) -> Any:
+    """Training loss and held-out accuracy, epoch by epoch: the mean over the seeds, in a band from the least to the largest.
+
+    Parameters
+    ----------
+    compared : Comparison
+    path : path, optional
+        Where to save the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = new_figure(10, 4.4)
+    panels = figure.subplots(1, 2)
+    for axes, curves in zip(panels, (compared.losses, compared.accuracies), strict=True):
+        for i, name in enumerate(compared.ranking):
+            values = curves[name]
+            values = values[:, ~np.isnan(values).all(axis=0)]  # up to where the last seed diverged
+            epochs = range(values.shape[1])
+            style = {"color": COLOURS[i % len(COLOURS)], "linestyle": ("-", "--", ":")[i // len(COLOURS) % 3]}
+            low, mean, high = np.nanmin(values, axis=0), np.nanmean(values, axis=0), np.nanmax(values, axis=0)
+            axes.fill_between(epochs, low, high, color=style["color"], alpha=0.2, linewidth=0)
+            axes.plot(epochs, mean, marker=MARKERS[i % len(MARKERS)], markersize=4, label=name, **style)
+        axes.set_xlabel("epoch")
+        axes.grid(alpha=0.3)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    panels[0].set(title="Loss on the training data", ylabel="cross-entropy", yscale="log")
+    panels[1].set(title="Accuracy on held-out data", ylabel="share of right answers", ylim=(0, 1.02))
+    seeds = f"mean of {len(compared.seeds)} seeds, in a band from the least to the largest"
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=9, title=seeds)
     return save(figure, path)

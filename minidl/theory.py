@@ -430,7 +430,7 @@ def propagate(
         incoming = known.get(source)
         step = None
         if incoming is not None:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), contextlib.suppress(OverflowError):  # which Python's own floats raise
                 step = _step(layer, incoming, samples, actual)
             if step is not None and math.isfinite(step.out.square):
                 known[i] = step.out

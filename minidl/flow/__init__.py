@@ -1,13 +1,29 @@
 """Look inside a network: what every layer puts out and what gradient comes back to it, beside what theory predicts.
 
-`measure` takes one pass through a model and leaves it as it was; `watch` follows a training; `predict` needs no data. The
-theory is in `theory.py`, the drawing in `plot.py`. Layers are the modules that hold no other modules; an activation that a
-model calls as a function (functional.tanh) is none, and the theory stops there.
+`measure` takes one pass through a model and leaves it as it was; `diagnose` says before training what will go wrong and what
+mends it; `compare` trains from several starts; `watch` follows a training; `predict` needs no data. The theory is in
+`theory.py`, the drawing in `plot.py`. Layers are the modules that hold no other modules; an activation that a model calls as a
+function (functional.tanh) is none, and the theory stops there.
 """
 
+from .compare import Comparison, compare
+from .diagnose import Diagnosis, Finding, diagnose
 from .measure import measure
 from .predict import predict
 from .report import FlowReport, Histogram, LayerRecord
 from .watch import Watch, watch
 
-__all__ = ["FlowReport", "Histogram", "LayerRecord", "Watch", "measure", "predict", "watch"]
+__all__ = [
+    "Comparison",
+    "Diagnosis",
+    "Finding",
+    "FlowReport",
+    "Histogram",
+    "LayerRecord",
+    "Watch",
+    "compare",
+    "diagnose",
+    "measure",
+    "predict",
+    "watch",
+]

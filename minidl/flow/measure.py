@@ -57,6 +57,13 @@ def measure(
     >>> report["0"].distinct_units, round(report["1"].out_mean, 3)  # tanh(0.4), three times over
     (1, 0.38)
     """
+    return run(model, x, y, loss, tolerance)[0]
+
+
+def run(
+    model: nn.Module, x: Any, y: Any, loss: Callable[..., Tensor] | None, tolerance: float = 1e-4
+) -> tuple[FlowReport, list["Call"]]:
+    """`measure`, and the calls that the records are of."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"measure takes a Module, got {type(model).__name__}")
     if isinstance(x, Tensor):
@@ -84,7 +91,7 @@ def measure(
         for call in recorder.calls:
             _weights(call, actual, tolerance)
         _predict(recorder, values, actual)
-    return FlowReport(records, None if result is None else float(result.item()))
+    return FlowReport(records, None if result is None else float(result.item())), recorder.calls
 
 
 def _loss(loss: Callable[..., Tensor] | None, output: Any, y: Any) -> Tensor:
@@ -110,6 +117,7 @@ def _backward(result: Tensor, recorder: "_Recorder") -> None:
             weight = getattr(call.module, "weight", None)
             if isinstance(weight, nn.Parameter) and weight.grad is not None:
                 call.record.weight_grad_norm = norm(weight.grad)
+                call.weight_grad = weight.grad
 
 
 @contextlib.contextmanager
@@ -134,10 +142,13 @@ def _untouched(model: nn.Module) -> Iterator[None]:
 
 
 @dataclass
-class _Call:
-    module: nn.Module
+class Call:
+    """One call of a layer."""
+
+    module: Any
     source: int | None  # the call whose output this one took, -1 for the model's input
     record: LayerRecord
+    weight_grad: np.ndarray | None = None
 
 
 class _Recorder:
@@ -148,7 +159,7 @@ class _Recorder:
         for name, module in model.named_modules():
             if next(module.named_children(), None) is None:
                 self.names.setdefault(id(module), []).append(name)
-        self.calls: list[_Call] = []
+        self.calls: list[Call] = []
         self.last_grad: np.ndarray | None = None
         self._maker: dict[int, int] = {id(x): -1}
         self._kept: list[Any] = []  # so that no id is given twice
@@ -167,7 +178,7 @@ class _Recorder:
         record.units = output.shape[-1] if output.ndim > 1 else None
         if isinstance(module, nn.Elementwise) and x is not None:
             record.saturated, record.dead = saturation(module, x, output)
-        self.calls.append(_Call(module, self._maker.get(id(x)), record))
+        self.calls.append(Call(module, self._maker.get(id(x)), record))
 
         if output.requires_grad:
 
@@ -192,7 +203,7 @@ def _tap(y: Tensor, keep: Callable[[np.ndarray], None]) -> Tensor:
     return tensor.record(y._data, (y,), backward, view=True)
 
 
-def _weights(call: _Call, actual: theory.Moments, tolerance: float) -> None:
+def _weights(call: Call, actual: theory.Moments, tolerance: float) -> None:
     weight = getattr(call.module, "weight", None)
     if not isinstance(weight, nn.Parameter):
         return

@@ -68,8 +68,7 @@ def distinct_units(weight: Tensor, bias: Tensor | None) -> int:
     shadows = np.sort(_shadows(weight, bias, 1)[:, 0])
     if (shadows[1:] - shadows[:-1] > 1e-5 * max(-shadows[0], shadows[-1])).all():
         return len(weight)
-    rows = _rows(weight, bias)
-    return len({row.tobytes() for row in rows + rows.dtype.type(0)})  # + 0 makes -0 and 0 one
+    return len({row.tobytes() for row in rows_of(weight, bias)})
 
 
 def nearly_distinct_units(weight: Tensor, bias: Tensor | None, size: float, tolerance: float) -> int:
@@ -85,17 +84,19 @@ def nearly_distinct_units(weight: Tensor, bias: Tensor | None, size: float, tole
             return n
         if (np.abs(shadows[lag:][near] - shadows[:-lag][near]).max(axis=1) <= room).any():
             break
-    rest, nearly = _rows(weight, bias).astype(np.float64), 0
+    rest, nearly = rows_of(weight, bias).astype(np.float64), 0
     while len(rest):
         rest = rest[np.sqrt(((rest - rest[0]) ** 2).sum(axis=1)) > reach]
         nearly += 1
     return nearly
 
 
-def _rows(weight: Tensor, bias: Tensor | None) -> np.ndarray:
-    """The incoming weights of each unit, its bias behind them."""
+def rows_of(weight: Tensor, bias: Tensor | None) -> np.ndarray:
+    """The incoming weights of each unit, its bias behind them, in a new array without -0."""
     rows = weight.data.reshape(len(weight), -1)
-    return rows if bias is None else np.column_stack([rows, bias.data])
+    if bias is not None:
+        rows = np.column_stack([rows, bias.data])
+    return rows + rows.dtype.type(0)  # + 0 makes -0 and 0 one
 
 
 def _shadows(weight: Tensor, bias: Tensor | None, count: int) -> np.ndarray:

@@ -363,6 +363,11 @@ class Sequential(Module):
     def __getitem__(self, index: int) -> Module:
         return list(self)[index]
 
+    def __setitem__(self, index: int, module: Module) -> None:
+        if not isinstance(module, Module):
+            raise TypeError(f"Sequential takes modules, got {type(module).__name__} at place {index}")
+        setattr(self, [name for name, _ in self.named_children()][index], module)
+
     def forward(self, x):
         for _, child in self.named_children():
             x = child(x)

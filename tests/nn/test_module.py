@@ -474,3 +474,17 @@ def test_a_parameter_shares_memory_with_a_float_array_and_requires_a_gradient():
     assert parameter.data is array
     assert parameter.requires_grad
     assert not nn.Parameter(array, requires_grad=False).requires_grad
+
+
+def test_a_layer_of_a_sequential_can_be_replaced():
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+    model[0] = nn.Linear(2, 5)
+    model[-1] = nn.Sequential(model[-1], nn.ReLU())
+    assert [name for name, _ in model.named_modules()] == ["", "0", "1", "1.0", "1.1"]
+    assert model([[0.0, 0.0]]).shape == (1, 5)
+    with pytest.raises(ValueError, match=r"Linear '0' expects input"):
+        model([[0.0]])
+    with pytest.raises(IndexError):
+        model[2] = nn.Tanh()
+    with pytest.raises(TypeError, match="Sequential takes modules, got float at place 0"):
+        model[0] = 1.0

@@ -1,0 +1,439 @@
+"""`diagnose`: before training, which layer will fail, why, and the line that mends it.
+
+It judges what `measure` found. Every remedy that it proposes has been run on a copy of the model, and the fault was gone.
+"""
+
+import copy
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import gaussian, init, nn, theory
+from .measure import Call, run
+from .quantities import rows_of
+from .report import FlowReport
+
+DEPTH = 6.0  # e^6 is by how much the square of the gradient may change from end to end
+CHANCE = 1e-6
+
+
+@dataclass
+class Finding:
+    """One fault.
+
+    Attributes
+    ----------
+    symptom : str
+        "clones", "dead", "saturated", "vanishing", "exploding" or "mismatch".
+    layers : tuple of str
+        The names of the layers that show it.
+    evidence : str
+        What was measured, beside what was expected.
+    remedy : str
+        The code that mends it, where `model` is the model and `nn` and `init` are minidl's. Empty if nothing that was tried
+        does.
+    """
+
+    symptom: str
+    layers: tuple[str, ...]
+    evidence: str
+    remedy: str = ""
+    candidates: Sequence[str] = field(default=(), repr=False, compare=False)
+
+    def __str__(self):
+        change = f"write: {self.remedy}" if self.remedy else "Nothing that was tried mends it: other laws, batch norm."
+        return f"{self.symptom}: {self.evidence}\n    {change}"
+
+
+class Diagnosis(list[Finding]):
+    """What `diagnose` found: empty, and so false, for a healthy network. Print it.
+
+    Attributes
+    ----------
+    report : FlowReport
+        What was measured.
+    remarks : list of str
+        What is worth knowing and no fault.
+    """
+
+    def __init__(self, findings: list[Finding], remarks: list[str], report: FlowReport):
+        super().__init__(findings)
+        self.remarks, self.report = remarks, report
+
+    def __str__(self):
+        return "\n".join([*(map(str, self) if self else ["No fault found."]), *(f"remark: {line}" for line in self.remarks)])
+
+    __repr__ = __str__
+
+
+def diagnose(model: nn.Module, x: Any, y: Any, loss: Callable[..., Any] | None = None) -> Diagnosis:
+    """What will go wrong in training: the layer, the symptom, the evidence, and the line of code that mends it.
+
+    Below, "from end to end" is from the first layer with weights to the last but one: the last one's scale is a choice of its
+    own. (Those in the branch of an `nn.Residual`, which signals pass by, are left out.) And s is the share of inputs from
+    N(0, 1) for which an activation is flat: 1/2 for ReLU.
+
+    clones
+        Units of a layer, but the last, have the same weights and bias, and the same gradient too; or all its units have the
+        same weights, and another layer takes their outputs. Why: random weights are never equal; units with equal weights and
+        gradients stay equal for ever; and a layer of equal units passes on one number.
+    dead
+        Units whose slope is 0 for every input: all of them, or more than chance allows. Why: a unit with random weights and no
+        bias is off for one input with probability s (slope exactly 0), so for all inputs with at most that; of n units,
+        Binomial(n, s) are, and so many or more with a probability under 1e-6.
+    saturated
+        The share of outputs where the slope is under 1 % of the largest is above (1 + s) / 2, and more than chance allows, as
+        above. Why: of the outputs that could pass a gradient, most do not; the typical unit does not respond.
+    vanishing, exploding
+        From end to end, the gradient's norm squared changes by more than e^6, or numbers overflow. Why: that square goes as
+        exp(-depth / xi), xi the depth scale, and networks train to a depth of about 6 xi (Schoenholz et al. 2017, figure 5).
+        With batch norm, growth is no fault: the larger gradient makes weights grow, and their steps shrink (Arora, Li and Lyu,
+        "Theoretical analysis of auto rate-tuning by batch normalization", ICLR 2019).
+    mismatch
+        Widths rise or fall by more than e^3; the mean square of outputs or of gradients changes by more than e^3 from end to
+        end, and so does their ratio; and a law between fan_in and fan_out puts both below e^3. Why: a law keeps one of them
+        and leaves the ratio of the widths to the other, which alone is half of the e^6 above. Where no law mends it, as with
+        tanh, nothing is said.
+
+    What comes first in the order clones, overflow, dead, saturated, the others, is all that is told, for the rest may follow
+    from it: mend it and diagnose again. A last layer that starts at zero is no fault; a remark says so.
+
+    Parameters
+    ----------
+    model, x, y, loss
+        As in `measure`. The model is left as it was.
+
+    Returns
+    -------
+    Diagnosis
+        A list of `Finding`.
+
+    Raises
+    ------
+    ValueError
+        If there is neither y nor loss; or as in `measure`.
+
+    Examples
+    --------
+    >>> from minidl import data
+    >>> x, y, *_ = data.digits()
+    >>> model = nn.Sequential(nn.Linear(64, 32, weight_init=0.1), nn.Tanh(), nn.Linear(32, 10))
+    >>> print(diagnose(model, x[:100], y[:100])[0].remedy)
+    model.initialize(rng=0, rules={"0.weight": "lecun_normal"})
+    >>> model.initialize(rng=0, rules={"0.weight": "lecun_normal"}) is model
+    True
+    >>> diagnose(model, x[:100], y[:100])
+    No fault found.
+    """
+    if y is None and loss is None:
+        raise ValueError("diagnose needs the targets y, or a loss: without a gradient half of the faults cannot be seen")
+    network = _Network(model, *run(model, x, y, loss))
+    findings = _faults(network)
+    for finding in findings:
+        lines = (line for line in finding.candidates if _mends(line, finding, model, x, y, loss))
+        finding.remedy = next(lines, "")
+    return Diagnosis([f for f in findings if f.remedy or f.symptom != "mismatch"], _remarks(network), network.report)
+
+
+def _mends(line: str, finding: Finding, model: nn.Module, x: Any, y: Any, loss: Any) -> bool:
+    trial = copy.deepcopy(model)
+    exec(line, {"model": trial, "nn": nn, "init": init})
+    left = _faults(_Network(trial, *run(trial, x, y, loss)))
+    if finding.symptom in ("clones", "dead", "saturated"):  # which may have hidden others
+        return not any(other.symptom == finding.symptom and set(other.layers) & set(finding.layers) for other in left)
+    return not left
+
+
+class _Network:
+    """The calls of a measured model, and how they hang together. Calls are meant by their places."""
+
+    def __init__(self, model: nn.Module, report: FlowReport, calls: list[Call]):
+        self.report, self.calls = report, calls
+        self.records = list(report)
+        self.weighted = [i for i, record in enumerate(self.records) if record.distinct_units is not None]
+        self.hidden = self.weighted[:-1]
+        branches = tuple(
+            f"{name}.branch".lstrip(".") for name, module in model.named_modules() if isinstance(module, nn.Residual)
+        )
+        self.main = [i for i in self.hidden if not self.name(i).startswith(branches)]  # signals pass branches by
+        self.activations = [i for i, call in enumerate(calls) if isinstance(call.module, nn.Elementwise)]
+
+    def name(self, i: int) -> str:
+        return self.records[i].name.partition("#")[0]
+
+    def names(self, places: Sequence[int]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.name(i) for i in places))
+
+    def titles(self, places: Sequence[int]) -> str:
+        """Linear '0'; or Linear '0', '2', '4'; or Linear '0', '2', ..., '18'."""
+        names = [repr(name) for name in self.names(places)]
+        return f"{self.records[places[0]].kind} {', '.join(names if len(names) < 5 else [*names[:2], '...', names[-1]])}"
+
+    def after(self, i: int) -> Iterator[int]:
+        """The calls that follow on this one, each taking the output of the one before, up to one with weights."""
+        while (following := next((k for k, call in enumerate(self.calls) if call.source == i), None)) is not None:
+            yield following
+            if following in self.weighted:
+                return
+            i = following
+
+    def before(self, i: int) -> Iterator[int]:
+        """What an activation's input comes through, back to and with a layer with weights."""
+        while (source := self.calls[i].source) is not None and source >= 0 and source not in self.activations:
+            yield source
+            if source in self.weighted:
+                return
+            i = source
+
+    def activation(self, i: int) -> nn.Elementwise | None:
+        """The one that the output of this call goes into."""
+        return next((self.calls[k].module for k in self.after(i) if k in self.activations), None)
+
+    def rule(self, places: Sequence[int], law: str) -> str:
+        """The line that draws these layers' weights by a law, and sets what else is in them to its usual start."""
+        rules: dict[str, str] = {}
+        for i in places:
+            module, prefix = self.calls[i].module, self.name(i) + "." if self.name(i) else ""
+            if isinstance(getattr(module, "weight", None), nn.Parameter):
+                rules[f"{prefix}weight"] = law if i in self.weighted else '"ones"'
+            bias = getattr(module, "bias", None)
+            if isinstance(bias, nn.Parameter) and bias.data.any():
+                rules[f"{prefix}bias"] = '"zeros"'
+        kinds = {self.records[i].kind for i in self.hidden}
+        if len(places) > 3 and len(kinds) == 1:  # one rule for them all; a healthy one takes no harm
+            rules = {f"{min(kinds)}.{name.rpartition('.')[2]}": start for name, start in rules.items()}
+        pairs = ", ".join(f'"{name}": {start}' for name, start in rules.items())
+        return f"model.initialize(rng=0, rules={{{pairs}}})"
+
+    def normalized(self, places: Sequence[int]) -> str:
+        """The line that puts a batch norm before these activations."""
+        names, units = self.names(places), [self.records[i].units for i in places]
+        if len(names) > 3 and len(set(units)) == 1 and all(name.isdecimal() for name in names):
+            return f"for i in ({', '.join(names)}): model[i] = nn.Sequential(nn.BatchNorm1d({units[0]}), model[i])"
+        paths = (
+            "model" + "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in name.split(".")) for name in names
+        )
+        return "; ".join(f"{path} = nn.Sequential(nn.BatchNorm1d({n}), {path})" for path, n in zip(paths, units, strict=False))
+
+
+def _laws(activation: nn.Elementwise | None) -> list[str]:
+    """Laws for the weights before an activation, the one nearest to its critical sigma_w^2 first."""
+    scale = 1.0 if activation is None else _critical(activation)
+    named = ['"lecun_normal"', '"he_normal"']
+    return [*(named if scale < math.sqrt(2) else named[::-1]), f"init.VarianceScaling({scale:.4g})"]
+
+
+@theory.cached_by_layer
+def _critical(activation: nn.Elementwise) -> float:
+    try:
+        return theory.critical_sigma_w(activation) ** 2
+    except ValueError:
+        return 1.0
+
+
+@theory.cached_by_layer
+def _flat(activation: nn.Elementwise) -> tuple[float, float]:
+    """For inputs from N(0, 1), how often the slope is 0, and how often under 1 % of the largest."""
+    z, weights = gaussian.rule(1.0, 0.0)
+    slopes = np.abs(theory.values_and_slopes(activation, z)[1])
+    return float(weights @ (slopes == 0)), float(weights @ (slopes < 0.01 * (1 - 1e-6) * slopes.max()))
+
+
+def _tail(n: int, p: float, k: int) -> float:
+    """P(Binomial(n, p) >= k)."""
+    return sum(math.comb(n, j) * p**j * (1 - p) ** (n - j) for j in range(k, n + 1))
+
+
+def _faults(network: _Network) -> list[Finding]:
+    local = _clones(network) or _overflow(network) or list(_dead(network)) or _saturated(network)
+    return local or _depth(network) or _funnel(network)
+
+
+def _remarks(network: _Network) -> list[str]:
+    if not network.hidden or network.calls[network.weighted[-1]].module.weight.data.any():
+        return []
+    return [
+        f"{network.titles(network.weighted[-1:])} starts at zero. In the last layer that is no fault, for its units get "
+        "different gradients; but at first no gradient passes through it, so what happens to one before it could not be judged."
+    ]
+
+
+def _clones(network: _Network) -> list[Finding]:
+    stay = {}
+    for i in network.hidden:
+        record = network.records[i]
+        if record.units is not None and record.distinct_units != record.units:
+            feeds = any(k in network.weighted for k in network.after(i))
+            if _stay_clones(network.calls[i]) or (record.distinct_units == 1 and feeds):
+                stay[i] = _stay_clones(network.calls[i])
+    if not stay:
+        return []
+    places = list(stay)
+    record, module = network.records[places[0]], network.calls[places[0]].module
+    evidence = (
+        f"{network.titles(places)}: {record.distinct_units} distinct of {record.units} units, where random weights give "
+        f"{record.units}. "
+    )
+    if not module.weight.data.any():
+        evidence += "All weights are 0: the output is the same for every input, and no gradient passes back. "
+    if all(stay.values()):
+        evidence += "Equal units get equal gradients too, so they stay clones however long they are trained."
+    else:
+        evidence += "The next layer gives them different gradients, but until they have moved they pass on one number."
+    laws = _laws(network.activation(places[0]))
+    return [Finding("clones", network.names(places), evidence, candidates=[network.rule(places, law) for law in laws])]
+
+
+def _stay_clones(call: Call) -> bool:
+    """Whether there are units with the same weights and bias that all have the same gradient."""
+    gradient = call.weight_grad
+    if gradient is None:
+        return False
+    groups: dict[bytes, list[int]] = {}
+    for unit, row in enumerate(rows_of(call.module.weight, getattr(call.module, "bias", None))):
+        groups.setdefault(row.tobytes(), []).append(unit)
+    room = 1e-5 * float(np.abs(gradient).max())  # for rounding
+    return any(len(same) > 1 and np.abs(gradient[same] - gradient[same[0]]).max() <= room for same in groups.values())
+
+
+def _dead(network: _Network) -> Iterator[Finding]:
+    for i in network.activations:
+        record, module = network.records[i], network.calls[i].module
+        share = _flat(module)[0]
+        if not share or not record.dead or record.units is None:  # without a flat part it is saturated, never dead
+            continue
+        dead = round(record.dead * record.units)
+        if dead < record.units and _tail(record.units, share, dead) > CHANCE:
+            continue
+        evidence = (
+            f"{network.titles([i])}: {dead} of {record.units} units have slope 0 for every input of this batch, so nothing "
+            f"before them learns through them; of units with random weights and no bias at most {share:.0%} are expected. "
+        )
+        yield Finding("dead", network.names([i]), evidence + _what_comes_in(network, i), candidates=_local(network, [i]))
+        if dead == record.units:  # what follows gets the same for every input
+            return
+
+
+def _saturated(network: _Network) -> list[Finding]:
+    found = []
+    for i in network.activations:
+        record = network.records[i]
+        if record.saturated and record.units is not None:
+            share, outputs = _flat(network.calls[i].module)[1], round(record.saturated * record.units)
+            if record.saturated > (1 + share) / 2 and _tail(record.units, share, outputs) <= CHANCE:
+                found.append(i)
+    if not found:
+        return []
+    worst = max(found, key=lambda i: network.records[i].saturated or 0.0)
+    evidence = (
+        f"{network.titles(found)}: in '{network.name(worst)}' {network.records[worst].saturated:.0%} of the outputs lie where "
+        f"the slope is under 1 % of the largest; inputs from N(0, 1) give {_flat(network.calls[worst].module)[1]:.1%}. "
+        f"{_what_comes_in(network, worst)}"
+    )
+    return [Finding("saturated", network.names(found), evidence, candidates=_local(network, found))]
+
+
+def _what_comes_in(network: _Network, i: int) -> str:
+    source = next(network.before(i), None)
+    if source is None:
+        return "It is the network's input that comes in."
+    record = network.records[source]
+    expected = "" if record.predicted_std is None else f" (theory, at these laws: {record.predicted_std:.3g})"
+    return f"What comes in has mean {record.out_mean:.3g} and standard deviation {record.out_std:.3g}{expected}."
+
+
+def _local(network: _Network, activations: Sequence[int]) -> list[str]:
+    """Remedies for what comes into these activations."""
+    feeding = [k for i in activations for k in network.before(i)]
+    laws = _laws(network.calls[activations[0]].module) if feeding else []
+    return [*(network.rule(feeding, law) for law in laws), network.normalized(activations)]
+
+
+def _overflow(network: _Network) -> list[Finding]:
+    outputs = [i for i, r in enumerate(network.records) if not math.isfinite(r.out_mean + r.out_std)]
+    gradients = [i for i, r in enumerate(network.records) if not math.isfinite((r.grad_mean or 0.0) + (r.grad_std or 0.0))]
+    if not (outputs or gradients):
+        return []
+    first, what = (outputs[0], "output") if outputs else (gradients[-1], "gradient")
+    evidence = f"{network.titles([first])}: its {what} is infinite or NaN, for the numbers are too large for their dtype."
+    laws = _laws(network.activation(network.weighted[0])) if network.weighted else []
+    candidates = [network.rule(network.weighted, law) for law in laws]
+    return [Finding("exploding", network.names([first]), evidence, candidates=candidates)]
+
+
+def _gradients(network: _Network) -> list[float]:
+    """The mean square of the gradient for the output, of each layer of `main`."""
+    records = (network.records[i] for i in network.main)
+    return [(record.grad_mean or 0.0) ** 2 + (record.grad_std or 0.0) ** 2 for record in records]
+
+
+def _depth(network: _Network) -> list[Finding]:
+    hidden, records = network.main, [network.records[i] for i in network.main]
+    norms = [square * (record.units or 1) for square, record in zip(_gradients(network), records, strict=True)]
+    if len(norms) < 2 or not norms[-1]:  # a last layer that is zero: there is a remark
+        return []
+    steps = [_log(a / b) if b else 0.0 for a, b in itertools.pairwise(norms)]
+    change = sum(steps)
+    if abs(change) <= DEPTH or (change > 0 and any(isinstance(call.module, nn.BatchNorm1d) for call in network.calls)):
+        return []
+    first, last = records[0], records[-1]
+    expected = ""
+    if first.predicted_grad_ratio and last.predicted_grad_ratio:
+        ratio = first.predicted_grad_ratio / last.predicted_grad_ratio
+        expected = f" (theory, at these laws: {_times(2 * math.log(ratio) + math.log((first.units or 1) / (last.units or 1)))})"
+    evidence = (
+        f"{network.titles(hidden)}: on the way back from '{last.name}' to '{first.name}' the gradient's norm changes "
+        f"{_times(change)}{expected}. So its depth scale is {len(steps) / abs(change):.2g} layers; a network trains to a depth "
+        f"of about 6 times that, and this one has {len(steps)}."
+    )
+    worst = max(range(len(steps)), key=lambda k: abs(steps[k]))
+    laws = _laws(network.activation(hidden[0]))
+    candidates = [network.rule(hidden, law) for law in laws[:2]]
+    candidates += [network.normalized(network.activations)] if network.activations else []
+    candidates += [network.rule(hidden, laws[2])]
+    places = hidden
+    if len(steps) > 2 and abs(steps[worst]) > abs(change) / 2:  # one layer's doing
+        places = [hidden[worst + 1]]
+        evidence = f"{network.titles(places)}: it alone changes the gradient's norm {_times(steps[worst])}. {evidence}"
+        candidates = [*(network.rule(places, law) for law in laws), *candidates]
+    return [Finding("exploding" if change > 0 else "vanishing", network.names(places), evidence, candidates=candidates)]
+
+
+def _funnel(network: _Network) -> list[Finding]:
+    hidden, squares = network.main, _gradients(network)
+    widths = [network.records[i].units or 1 for i in hidden]
+    if len(hidden) < 2 or not (widths == sorted(widths) or widths == sorted(widths, reverse=True)):
+        return []
+    first, last = network.records[hidden[0]], network.records[hidden[-1]]
+    if not (squares[0] and squares[-1] and first.out_std and last.out_std):
+        return []
+    forward, backward = 2 * math.log(last.out_std / first.out_std), math.log(squares[0] / squares[-1])
+    one_sided = max(abs(forward), abs(backward)) > DEPTH / 2 and abs(forward - backward) > DEPTH / 2
+    if not one_sided or math.log(max(widths) / min(widths)) <= DEPTH / 2:
+        return []
+    evidence = (
+        f"{network.titles(hidden)}: from {widths[0]} to {widths[-1]} units. The standard deviation of the outputs changes "
+        f"{_times(forward)} on the way{_expected(first.predicted_std, last.predicted_std)}, and that of the gradient "
+        f"{_times(backward)} on the way back{_expected(last.predicted_grad_ratio, first.predicted_grad_ratio)}. fan_in keeps "
+        "the one and fan_out the other; no law keeps both, but one between them halves what is lost."
+    )
+    scale = 1.0 if _laws(network.activation(hidden[0]))[0] == '"lecun_normal"' else 2.0
+    laws = [f'init.VarianceScaling({scale}, "{mode}")' for mode in ("fan_geo_avg", "fan_avg")]
+    return [Finding("mismatch", network.names(hidden), evidence, candidates=[network.rule(hidden, law) for law in laws])]
+
+
+def _expected(start: float | None, end: float | None) -> str:
+    return f" (theory: {_times(2 * math.log(end / start))})" if start and end else ""
+
+
+def _log(ratio: float) -> float:
+    return math.log(ratio) if ratio else -math.inf
+
+
+def _times(change: float) -> str:
+    """Where a square changes by e^change, what happens to its root."""
+    return "to exactly 0" if math.isinf(change) else f"by a factor of {math.exp(change / 2):.2g}"

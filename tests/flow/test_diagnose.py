@@ -1,0 +1,276 @@
+"""Tests each verdict on networks that have the fault and on ones that have not, and every remedy by running it.
+
+What is a fault is checked against training on the digits; that sound networks get no verdict, on a zoo of them.
+"""
+
+import copy
+import itertools
+
+import numpy as np
+import pytest
+
+from minidl import data, flow, init, nn, no_grad, optim
+from minidl import functional as F
+from minidl.flow.diagnose import _tail
+from minidl.nn import module as hooks
+from minidl.random import Generator
+
+DIGITS = data.digits()
+X, Y = DIGITS.x_train[:256], DIGITS.y_train[:256]
+LAWS = {nn.Tanh: "xavier_normal", nn.ReLU: "he_normal", nn.SELU: "lecun_normal", nn.LeakyReLU: "he_uniform"}
+
+
+def mlp(activation=nn.Tanh, hidden=(64, 64, 64, 64), law=None, seed=0, batch_norm=False):
+    """Linear '0', activation '1', Linear '2', ...; with batch norm: Linear '0', BatchNorm1d '1', activation '2', ..."""
+    rng, layers = Generator(seed), []
+    for n_in, n_out in itertools.pairwise((64, *hidden)):
+        layers.append(nn.Linear(n_in, n_out, weight_init=law or LAWS[activation], rng=rng))
+        layers += [nn.BatchNorm1d(n_out)] * batch_norm + [activation()]
+    return nn.Sequential(*layers, nn.Linear(hidden[-1], 10, weight_init=law or LAWS[activation], rng=rng))
+
+
+def the_only(model, symptom, layers):
+    """The finding, after seeing that it is alone, and that its remedy mends it."""
+    diagnosis = flow.diagnose(model, X, Y)
+    assert [(finding.symptom, finding.layers) for finding in diagnosis] == [(symptom, layers)]
+    assert all(repr(name) in str(diagnosis) for name in (layers[0], layers[-1]))
+    mended = copy.deepcopy(model)
+    exec(diagnosis[0].remedy, {"model": mended, "nn": nn, "init": init})
+    assert not flow.diagnose(mended, X, Y), diagnosis[0].remedy
+    return diagnosis[0]
+
+
+def with_weights(model, place, change):
+    model[place].weight.data[...] = change(model[place].weight.data)
+    return model
+
+
+# Clones
+
+
+@pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
+def test_a_zero_layer_is_named_and_mended(activation):
+    finding = the_only(with_weights(mlp(activation), 4, lambda w: 0), "clones", ("4",))
+    assert "1 distinct of 64 units" in finding.evidence
+    assert "All weights are 0" in finding.evidence
+    # Behind a ReLU at 0 no gradient comes back, so all stay equal; behind a tanh it does, and they part.
+    assert ("stay clones" in finding.evidence) == (activation is nn.ReLU)
+
+
+@pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
+def test_a_constant_layer_is_named_and_mended(activation):
+    finding = the_only(with_weights(mlp(activation), 2, lambda w: 0.1), "clones", ("2",))
+    assert "different gradients" in finding.evidence
+
+
+@pytest.mark.parametrize("law", ["zeros", 0.1])
+def test_a_network_of_constants_stays_clones(law):
+    finding = the_only(mlp(law=law), "clones", ("0", "2", "4", "6"))
+    assert "they stay clones however long they are trained" in finding.evidence
+    model = mlp(law=law)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(20):
+        optimizer.zero_grad()
+        F.cross_entropy(model(X), Y).backward()
+        optimizer.step()
+    assert flow.measure(model, X)["0"].distinct_units == 1
+
+
+def test_a_few_clones_are_a_fault_if_they_stay_and_none_if_they_part():
+    def copied(weight):
+        return weight[np.arange(64) // 2]
+
+    model = with_weights(mlp(), 2, copied)  # 32 pairs, which the layer after it tells apart
+    assert not flow.diagnose(model, X, Y)
+    with_weights(model, 4, lambda w: w[:, np.arange(64) // 2])  # and now it does not
+    assert "32 distinct of 64 units" in the_only(model, "clones", ("2",)).evidence
+
+
+def test_a_last_layer_at_zero_is_worth_a_remark_and_no_verdict():
+    model = with_weights(mlp(), 8, lambda w: 0)
+    diagnosis = flow.diagnose(model, X, Y)
+    assert not diagnosis
+    assert len(diagnosis.remarks) == 1
+    assert str(diagnosis).startswith("No fault found.\nremark: Linear '8' starts at zero")
+
+
+def test_a_residual_branch_that_ends_at_zero_is_no_fault():
+    rng = Generator(0)
+    blocks = [nn.Residual(nn.Sequential(nn.Linear(64, 64, weight_init=init.Fixup(3), rng=rng), nn.ReLU(),
+                                        nn.Linear(64, 64, weight_init="zeros"))) for _ in range(3)]  # fmt: skip
+    assert not flow.diagnose(nn.Sequential(*blocks, nn.Linear(64, 10, rng=rng)), X, Y)
+
+
+# Dead and saturated
+
+
+def test_a_dead_relu_layer_is_named_and_mended():
+    model = mlp(nn.ReLU)
+    model[4].bias.data[...] = -10
+    finding = the_only(model, "dead", ("5",))
+    assert "64 of 64 units have slope 0" in finding.evidence
+    assert '"4.bias": "zeros"' in finding.remedy
+
+
+def test_more_dead_units_than_chance_allows_are_a_fault_and_fewer_are_none():
+    # P(Binomial(64, 1/2) >= 51) and P(>= 50) by scipy.stats.binom.sf (SciPy 1.17); the limit is 1e-6.
+    assert (_tail(64, 0.5, 51), _tail(64, 0.5, 50)) == (pytest.approx(9.40481078e-7), pytest.approx(3.53474377e-6))
+    for dead, symptoms in ((50, []), (51, ["dead"])):
+        model = mlp(nn.ReLU)
+        model[2].bias.data[:dead], model[2].bias.data[dead:] = -10, 3
+        assert [finding.symptom for finding in flow.diagnose(model, X, Y)] == symptoms
+
+
+def test_a_batch_norm_that_kills_its_relu_is_mended_where_it_is_wrong():
+    model = mlp(nn.ReLU, batch_norm=True)
+    model[4].bias.data[...] = -20
+    assert '"4.bias": "zeros"' in the_only(model, "dead", ("5",)).remedy
+
+
+@pytest.mark.parametrize("fault", ["weights", "bias", "far bias"])
+def test_a_saturated_layer_is_named_and_mended(fault):
+    model = mlp()
+    if fault == "weights":
+        with_weights(model, 4, lambda w: 100 * w)
+    else:
+        model[4].bias.data[...] = 5 if fault == "bias" else 50  # where float32 leaves no slope at all
+    finding = the_only(model, "saturated", ("5",))
+    assert "inputs from N(0, 1) give 0.3%" in finding.evidence  # 2 (1 - P(2.993)) = 0.28 %, of tables
+
+
+def test_weights_of_variance_1_saturate_every_layer_that_sums_many_of_them():
+    the_only(mlp(law=init.Normal(0, 1), hidden=[64] * 8), "saturated", ("3", "5", "7", "9", "11", "13", "15"))
+
+
+def test_inputs_that_are_too_large_are_normalized():
+    model = nn.Sequential(nn.Tanh(), nn.Linear(64, 10, rng=0))
+    (finding,) = flow.diagnose(model, 1000 * (X - 0.5), Y)
+    assert (finding.symptom, finding.layers) == ("saturated", ("0",))
+    assert finding.remedy == "model[0] = nn.Sequential(nn.BatchNorm1d(64), model[0])"
+
+
+# Vanishing, exploding
+
+
+def test_of_two_deep_networks_on_digits_the_one_with_a_verdict_does_not_learn():
+    def loss_after_15_epochs(model):
+        optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+        loader = data.DataLoader((DIGITS.x_train, DIGITS.y_train), 64, shuffle=True, rng=0)
+        for _, (x, y) in itertools.product(range(15), loader):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+        with no_grad():
+            return F.cross_entropy(model(DIGITS.x_train), DIGITS.y_train).item()
+
+    hidden = [64] * 19
+    healthy, old = mlp(hidden=hidden, law="lecun_normal"), mlp(hidden=hidden, law=init.presets.pytorch["Linear.weight"])
+    assert not flow.diagnose(healthy, X, Y)
+    finding = the_only(old, "vanishing", tuple(str(2 * i) for i in range(19)))
+    # Each layer multiplies the square by 1/3: the root falls by 3^(18 / 2) = 2e4, and 1 / ln 3 = 0.91.
+    assert "depth scale is 0.91 layers" in finding.evidence
+    assert loss_after_15_epochs(healthy) < 0.15
+    assert loss_after_15_epochs(old) == pytest.approx(np.log(10), abs=0.01)
+
+
+def test_relu_with_half_of_its_variance_vanishes():
+    assert (
+        "he_normal" in the_only(mlp(nn.ReLU, [64] * 20, "lecun_normal"), "vanishing", tuple(map(str, range(0, 40, 2)))).remedy
+    )
+
+
+def test_deep_sigmoid_vanishes_under_any_law_and_is_mended_by_batch_norm():
+    finding = the_only(mlp(nn.Sigmoid, [64] * 7, "xavier_normal"), "vanishing", tuple(map(str, range(0, 14, 2))))
+    assert finding.remedy.startswith("for i in (1, 3, 5, 7, 9, 11, 13): model[i] = nn.Sequential(nn.BatchNorm1d(64), ")
+
+
+def test_a_chaotic_network_explodes():
+    the_only(mlp(hidden=[64] * 19, law=init.Normal(0, 0.35)), "exploding", tuple(map(str, range(0, 38, 2))))
+
+
+@pytest.mark.parametrize(("factor", "symptom"), [(1e3, "exploding"), (1e-3, "vanishing")])
+def test_the_one_layer_at_fault_is_named(factor, symptom):
+    finding = the_only(with_weights(mlp(nn.ReLU, [64] * 6), 4, lambda w: factor * w), symptom, ("4",))
+    assert finding.remedy == 'model.initialize(rng=0, rules={"4.weight": "he_normal"})'
+
+
+def test_numbers_that_overflow_are_told_with_the_first_layer_that_has_them():
+    finding = the_only(mlp(nn.ReLU, [64] * 6, init.Normal(0, 1e15)), "exploding", ("4",))
+    assert "its output is infinite or NaN" in finding.evidence  # 1e15 each layer, and 3e38 is the end
+
+
+# Mismatch
+
+
+@pytest.mark.parametrize("mode", ["fan_in", "fan_out"])
+@pytest.mark.parametrize("hidden", [(512, 256, 128, 64, 32, 16), (16, 32, 64, 128, 256, 512)])
+def test_in_a_funnel_one_law_leaves_all_of_it_to_one_side(hidden, mode):
+    finding = the_only(mlp(nn.ReLU, hidden, init.HeNormal(mode=mode)), "mismatch", ("0", "2", "4", "6", "8", "10"))
+    assert "fan_geo_avg" in finding.remedy
+    assert "by a factor of 5.7" in finding.evidence or "by a factor of 0.18" in finding.evidence  # theory: sqrt(512 / 16)
+
+
+def test_a_gentle_funnel_and_one_that_no_law_mends_get_no_verdict():
+    assert not flow.diagnose(mlp(nn.ReLU, (512, 256, 128, 64)), X, Y)
+    assert not flow.diagnose(mlp(nn.Tanh, (512, 256, 128, 64, 32, 16)), X, Y)
+
+
+# Sound networks
+
+
+@pytest.mark.parametrize("depth", [2, 5, 20])
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("activation", LAWS)
+def test_sound_networks_get_no_verdict(activation, batch_norm, depth):
+    for width, seed in ((16, 1), (64, 2), (128, 3)):
+        diagnosis = flow.diagnose(mlp(activation, [width] * depth, seed=seed, batch_norm=batch_norm), X, Y)
+        assert str(diagnosis) == "No fault found."
+        assert len(diagnosis) == 0
+
+
+def test_nothing_is_left_of_a_diagnosis():
+    model = mlp(law="zeros", batch_norm=True)
+    model[0].weight.grad = grad = np.ones((64, 64), np.float32)
+    state = {name: value.tolist() for name, value in model.state_dict().items()}
+    flow.diagnose(model, X, Y)
+    assert {name: value.tolist() for name, value in model.state_dict().items()} == state
+    assert model[0].weight.grad is grad
+    assert hooks.observers == []
+
+
+class Named(nn.Module):
+    """Names that are no numbers, and a list."""
+
+    def __init__(self):
+        rng = Generator(0)
+        self.stem = nn.Linear(64, 32, rng=rng)
+        self.blocks = [nn.Sequential(nn.Tanh(), nn.Linear(32, 32, rng=rng)) for _ in range(2)]
+        self.end = nn.Sequential(nn.Tanh(), nn.Linear(32, 10, rng=rng))
+
+    def forward(self, x):
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.end(x)
+
+
+def test_remedies_fit_models_with_names_of_their_own():
+    model = Named()
+    assert not flow.diagnose(model, X, Y)
+    model.blocks[1][1].weight.data[...] = 0
+    assert '"blocks.1.1.weight"' in the_only(model, "clones", ("blocks.1.1",)).remedy
+    model = Named()
+    network = flow.diagnose(model, X, Y)
+    model.blocks[0][0] = nn.Sequential(nn.BatchNorm1d(32), model.blocks[0][0])  # as a remedy writes it
+    assert not network
+    assert [record.name for record in flow.measure(model, X)][1:3] == ["blocks.0.0.0", "blocks.0.0.1"]
+
+
+def test_a_loss_of_ones_own_will_do_and_none_is_an_error():
+    assert not flow.diagnose(mlp(), X, None, lambda out: (out * out).mean())
+    with pytest.raises(ValueError, match="diagnose needs the targets y, or a loss"):
+        flow.diagnose(mlp(), X, None)
+
+
+def test_a_model_of_one_layer_has_nothing_to_go_wrong():
+    assert not flow.diagnose(nn.Linear(64, 10, rng=0), X, Y)
