@@ -23,6 +23,22 @@ def test_the_model_of_the_readme_learns(name, capsys):
     assert accuracy > 0.9
 
 
+def test_the_page_on_flow_runs_and_says_what_it_prints(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs/flow.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    namespace = {}
+    exec(block, namespace)
+    said = capsys.readouterr().out
+    (start, remedy) = re.search(r"    (vanishing: .*?by a factor of )\.\.\.\n        write: (.*)\n", page).groups()
+    assert said.startswith(start)
+    assert f"write: {remedy}\n" in said
+    exec(remedy, namespace)
+    assert str(namespace["flow"].diagnose(namespace["model"], namespace["x"], namespace["y"])) == "No fault found."
+    assert (tmp_path / "flow.png").exists()
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -32,6 +48,7 @@ def test_the_model_of_the_readme_learns(name, capsys):
         "docs/tour.zh-CN.md",
         "docs/initializers.md",
         "docs/kernels.md",
+        "docs/flow.md",
         "CONTRIBUTING.md",
     ],
 )
