@@ -1,9 +1,11 @@
-/* isa.h: the table of what each instruction set brings: a microkernel for matmul and the vector loops of sampling.
+/* isa.h: the table of what each instruction set brings: a microkernel for matmul, the vector loops of sampling, summaries.
  *
  * One small file per instruction set (isa_generic.c, isa_avx2.c, isa_avx512.c, isa_neon.c) fills one table; cpu.c chooses
  * among them at run time, so that one binary runs on every processor of its architecture. */
 #ifndef MINIDL_ISA_H
 #define MINIDL_ISA_H
+
+#include "summary.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -58,6 +60,8 @@ typedef struct {
     microkernel_f64 f64;
     void (*philox_group)(philox_key key, uint64_t low, uint64_t high, uint32_t out[PHILOX_GROUP]);
     sampler *uniform_f32, *uniform_f64, *normal_f32, *normal_f64;
+    summary (*summarize_f32)(size_t n, const float *x, size_t bins, int64_t *counts);
+    summary (*summarize_f64)(size_t n, const double *x, size_t bins, int64_t *counts);
 } isa_table;
 
 /* How an isa_*.c file fills in its microkernels. */

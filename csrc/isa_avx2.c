@@ -28,6 +28,7 @@
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define LOW_HALVES 0, 8, 1, 9, 2, 10, 3, 11
 #define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
+#include "summary_loops.h"
 #include "microkernel.h"
 
 #define SUFFIX f64
@@ -43,6 +44,7 @@
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
 #define LOW_HALVES 0, 4, 1, 5
 #define HIGH_HALVES 2, 6, 3, 7
+#include "summary_loops.h"
 #include "microkernel.h"
 
 #define LANES32 8
@@ -56,7 +58,8 @@
 #define UNPACK_HIGH(a, b) ((lanes64)_mm256_unpackhi_epi64((__m256i)(a), (__m256i)(b)))
 #include "sampling_kernels.h"
 
-const isa_table isa_avx2 = {"avx2", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64};
+const isa_table isa_avx2 = {"avx2", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64,
+    summarized_f32, summarized_f64};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -18,6 +18,7 @@ typedef float vec_f32 __attribute__((vector_size(16), aligned(4), may_alias));
 #define FMA(a, b, c) ((a) * (b) + (c))
 #define LOW_HALVES 0, 4, 1, 5
 #define HIGH_HALVES 2, 6, 3, 7
+#include "summary_loops.h"
 #include "microkernel.h"
 
 #define SUFFIX f64
@@ -34,6 +35,7 @@ typedef double vec_f64 __attribute__((vector_size(16), aligned(8), may_alias));
 #define FMA(a, b, c) ((a) * (b) + (c))
 #define LOW_HALVES 0, 2
 #define HIGH_HALVES 1, 3
+#include "summary_loops.h"
 #include "microkernel.h"
 
 #define LANES32 4
@@ -55,4 +57,5 @@ typedef double vec_f64 __attribute__((vector_size(16), aligned(8), may_alias));
 #define UNPACK_HIGH(a, b) ((lanes64){(a)[1], (b)[1]})
 #include "sampling_kernels.h"
 
-const isa_table isa_generic = {"generic", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64};
+const isa_table isa_generic = {"generic", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64,
+    summarized_f32, summarized_f64};

@@ -22,6 +22,7 @@
 #define FMA(a, b, c) vfmaq_f32(c, a, b)
 #define LOW_HALVES 0, 4, 1, 5
 #define HIGH_HALVES 2, 6, 3, 7
+#include "summary_loops.h"
 #include "microkernel.h"
 
 #define SUFFIX f64
@@ -37,6 +38,7 @@
 #define FMA(a, b, c) vfmaq_f64(c, a, b)
 #define LOW_HALVES 0, 2
 #define HIGH_HALVES 1, 3
+#include "summary_loops.h"
 #include "microkernel.h"
 
 /* Smaller and larger by comparison: NEON's own minimum and maximum order -0 before +0, those of x86 do not. */
@@ -51,5 +53,6 @@
 #define UNPACK_HIGH(a, b) ((lanes64)vzip2q_u64((uint64x2_t)(a), (uint64x2_t)(b)))
 #include "sampling_kernels.h"
 
-const isa_table isa_neon = {"neon", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64};
+const isa_table isa_neon = {"neon", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64,
+    summarized_f32, summarized_f64};
 #endif

@@ -1,19 +1,14 @@
-/* summary.c: see summary.h; the loops, for both precisions, are in summary_loops.h. */
+/* summary.c: see summary.h; the loops are in summary_loops.h, once for each instruction set. */
 #include "summary.h"
 
-#include <math.h>
+#include "isa.h"
 
-enum { PARTS = 8 };
-
-static double together(const double parts[PARTS])
+summary summarize_f32(size_t n, const float *x, size_t bins, int64_t *counts)
 {
-    return ((parts[0] + parts[1]) + (parts[2] + parts[3])) + ((parts[4] + parts[5]) + (parts[6] + parts[7]));
+    return isa_current()->summarize_f32(n, x, bins, counts);
 }
 
-#define SUFFIX f32
-#define REAL float
-#include "summary_loops.h"
-
-#define SUFFIX f64
-#define REAL double
-#include "summary_loops.h"
+summary summarize_f64(size_t n, const double *x, size_t bins, int64_t *counts)
+{
+    return isa_current()->summarize_f64(n, x, bins, counts);
+}

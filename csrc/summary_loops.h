@@ -1,7 +1,11 @@
-/* summary_loops.h: the template of a summary, pass by pass; summary.c includes it once per precision.
+/* summary_loops.h: the template of a summary, pass by pass; each isa_*.c includes it once per precision, with SUFFIX and REAL.
  *
  * Sums are in double, so that squares of small numbers are not 0. All is sought in PARTS parts, every PARTS-th element in one:
- * so nothing waits for the addition before it, and compilers use vectors. */
+ * so nothing waits for the addition before it, and compilers use vectors. The bits are the same for all instruction sets. */
+#include "summary.h"
+
+#include <math.h>
+
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
 #define NAME(stem) PASTE(stem, SUFFIX)
@@ -16,7 +20,10 @@ static double NAME(sum)(size_t n, const REAL *x, double centre)
             parts[j] += (double)x[i + j] - centre;
     for (; i < n; i++)
         parts[0] += (double)x[i] - centre;
-    return together(parts);
+    for (size_t half = PARTS / 2; half; half /= 2)
+        for (size_t j = 0; j < half; j++)
+            parts[j] += parts[j + half];
+    return parts[0];
 }
 
 /* sum of (x - mean)^2 */
@@ -31,7 +38,10 @@ static double NAME(squares)(size_t n, const REAL *x, double mean)
         }
     for (; i < n; i++)
         parts[0] += ((double)x[i] - mean) * ((double)x[i] - mean);
-    return together(parts);
+    for (size_t half = PARTS / 2; half; half /= 2)
+        for (size_t j = 0; j < half; j++)
+            parts[j] += parts[j + half];
+    return parts[0];
 }
 
 /* The least and the largest element. */
@@ -58,10 +68,10 @@ static void NAME(extremes)(size_t n, const REAL *x, double *low, double *high)
     *high = (double)largest[0];
 }
 
-summary NAME(summarize)(size_t n, const REAL *x, size_t bins, int64_t *counts)
+static summary NAME(summarized)(size_t n, const REAL *x, size_t bins, int64_t *counts)
 {
     summary found = {NAN, NAN, NAN, NAN};
-    for (size_t bin = 0; bin <= bins; bin++)
+    for (size_t bin = 0; bin < HISTOGRAMS * (bins + 1); bin++)
         counts[bin] = 0;
     /* About the first element, so that nothing is rounded where all are equal. */
     found.mean = (double)x[0] + NAME(sum)(n, x, (double)x[0]) / (double)n;
@@ -78,14 +88,22 @@ summary NAME(summarize)(size_t n, const REAL *x, size_t bins, int64_t *counts)
         counts[bins / 2] = (int64_t)n;
         return found;
     }
-    for (size_t i = 0; i < n; i++)
+    size_t i = 0, room = bins + 1;
+    for (; i + PARTS <= n; i += PARTS) {
+        int place[PARTS];
+        for (size_t j = 0; j < PARTS; j++)
+            place[j] = (int)(((double)x[i + j] - low) * scale);
+        for (size_t j = 0; j < PARTS; j++)
+            counts[j % HISTOGRAMS * room + (size_t)place[j]]++;
+    }
+    for (; i < n; i++)
         counts[(int)(((double)x[i] - low) * scale)]++;
+    for (size_t bin = room; bin < HISTOGRAMS * room; bin++)
+        counts[bin % room] += counts[bin];
     counts[bins - 1] += counts[bins]; /* the last bin has both its ends */
     return found;
 }
 
-#undef SUFFIX
-#undef REAL
 #undef NAME
 #undef PASTE
 #undef PASTE_

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from . import kernels, nn
+from . import init, kernels, nn
 from .gaussian import rule
 from .nn.module import observed_by
 from .tensor import Tensor, enable_grad
@@ -369,10 +369,21 @@ def actual_moments(parameter: nn.Parameter) -> tuple[float, float]:
     return kernels.summarize(parameter.data, 0)[:2]
 
 
+def _stated(law: init.Initializer, shape: tuple[int, ...], fans: tuple[int, int] | None) -> init.Moments:
+    """law.moments(shape, fans), kept where a law is no more than its numbers, for a network asks many times."""
+    numbers = all(isinstance(value, (int, float, str)) for value in vars(law).values())
+    return _kept_moments(law, shape, fans) if numbers else law.moments(shape, fans)
+
+
+@functools.lru_cache(maxsize=256)
+def _kept_moments(law: init.Initializer, shape: tuple[int, ...], fans: tuple[int, int] | None) -> init.Moments:
+    return law.moments(shape, fans)
+
+
 def weight_moments(parameter: nn.Parameter, actual: Moments = actual_moments) -> tuple[float, float]:
     """Mean and standard deviation of a parameter's elements: by its law, or, if they have changed since, as they are."""
     mean, std = actual(parameter)
-    law = parameter.law and parameter.law.moments(parameter.shape, parameter.fans)
+    law = None if parameter.law is None else _stated(parameter.law, parameter.shape, parameter.fans)
     if not law or law.mean is None or law.std is None:
         return mean, std
     # Six standard errors, of a normal law's mean and standard deviation, and what float32 rounds off.

@@ -85,6 +85,7 @@ def run(
         result = _loss(loss, output, y) if backward else None
         if result is not None:
             _backward(result, recorder)
+    recorder.kept.clear()  # its tensors know the recorder: now memory is free without the garbage collector
     records = [call.record for call in recorder.calls]
     actual = functools.lru_cache(maxsize=None)(theory.actual_moments)  # each parameter once
     with np.errstate(all="ignore"):
@@ -162,7 +163,7 @@ class _Recorder:
         self.calls: list[Call] = []
         self.last_grad: np.ndarray | None = None
         self._maker: dict[int, int] = {id(x): -1}
-        self._kept: list[Any] = []  # so that no id is given twice
+        self.kept: list[Any] = []  # so that no id is given twice
         self._count: dict[int, int] = {}
 
     def called(self, module: nn.Module, arguments: tuple, output: Any) -> Any:
@@ -189,7 +190,7 @@ class _Recorder:
 
             output = _tap(output, keep)
         self._maker[id(output)] = place
-        self._kept.append((x, output))
+        self.kept.append((x, output))
         return output
 
 

@@ -64,9 +64,9 @@ def norm(values: np.ndarray) -> float:
 
 def distinct_units(weight: Tensor, bias: Tensor | None) -> int:
     """How many units of a layer differ from all others in some weight or in the bias."""
-    # Equal rows have equal shadows on any line. If all differ by more than rounding, so do the rows: no need to compare them.
-    shadows = np.sort(_shadows(weight, bias, 1)[:, 0])
-    if (shadows[1:] - shadows[:-1] > 1e-5 * max(-shadows[0], shadows[-1])).all():
+    # Equal rows have equal shadows. If all shadows differ by more than rounding, so do the rows: no need to compare them.
+    shadows = np.sort(_shadows(weight, bias))
+    if (shadows[1:] - shadows[:-1] > _rounding(shadows)).all():
         return len(weight)
     return len({row.tobytes() for row in rows_of(weight, bias)})
 
@@ -75,14 +75,19 @@ def nearly_distinct_units(weight: Tensor, bias: Tensor | None, size: float, tole
     """How many do, if those nearer than `tolerance` typical norms count as one; `size` is the norm of the weight."""
     n = len(weight)
     reach = tolerance * size / math.sqrt(n)
-    shadows = _shadows(weight, bias, 4)  # on several lines, for near ones on one line are common
-    shadows = shadows[shadows[:, 0].argsort()]
-    room = reach + 1e-5 * float(np.abs(shadows).max())  # for rounding
-    for lag in range(1, n):
-        near = shadows[lag:, 0] - shadows[:-lag, 0] <= room
-        if not near.any():
+    shadows = _shadows(weight, bias)
+    order = shadows.argsort()
+    shadows = shadows[order]
+    room = reach + _rounding(shadows)
+    for lag in range(1, n):  # near rows have near shadows, and of others few do
+        near = np.flatnonzero(shadows[lag:] - shadows[:-lag] <= room)
+        if not near.size:
             return n
-        if (np.abs(shadows[lag:][near] - shadows[:-lag][near]).max(axis=1) <= room).any():
+        one, other = order[near], order[near + lag]
+        apart = ((weight.data[one] - weight.data[other]).reshape(len(near), -1) ** 2).sum(axis=1)
+        if bias is not None:
+            apart += (bias.data[one] - bias.data[other]) ** 2
+        if apart.min() <= (1.001 * reach) ** 2:  # and a little, for rounding
             break
     rest, nearly = rows_of(weight, bias).astype(np.float64), 0
     while len(rest):
@@ -99,18 +104,22 @@ def rows_of(weight: Tensor, bias: Tensor | None) -> np.ndarray:
     return rows + rows.dtype.type(0)  # + 0 makes -0 and 0 one
 
 
-def _shadows(weight: Tensor, bias: Tensor | None, count: int) -> np.ndarray:
-    """The rows' products with `count` random directions."""
+def _shadows(weight: Tensor, bias: Tensor | None) -> np.ndarray:
+    """The rows' products with a random direction."""
     rows = weight.data.reshape(len(weight), -1)
-    lines = _lines(rows.shape[1] + 1, count, rows.dtype)
-    shadows = kernels.matmul(rows, lines[:-1])
+    line = _line(rows.shape[1] + 1, rows.dtype)
+    shadows = kernels.matmul(rows, line[:-1])[:, 0]
     if bias is not None:
-        shadows += bias.data[:, None] * lines[-1]
+        shadows += bias.data * line[-1]
     return shadows
 
 
+def _rounding(shadows: np.ndarray) -> float:
+    return 1e-5 * float(np.abs(shadows).max())
+
+
 @functools.lru_cache(maxsize=64)
-def _lines(n: int, count: int, dtype: np.dtype) -> np.ndarray:
-    """Random directions: columns of length 1."""
-    directions = Generator(0).normal((n, count), dtype=np.float64)
-    return (directions / np.sqrt((directions**2).sum(axis=0))).astype(dtype)
+def _line(n: int, dtype: np.dtype) -> np.ndarray:
+    """A random direction: a column of length 1."""
+    direction = Generator(0).normal((n, 1), dtype=np.float64)
+    return (direction / np.sqrt((direction**2).sum())).astype(dtype)

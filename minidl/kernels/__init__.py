@@ -203,8 +203,8 @@ def summarize(x, bins):
     """
     if not isinstance(x, np.ndarray) or x.dtype not in _REALS or not x.size or bins < 0:
         raise ValueError("summarize takes an array of float32 or float64 that is not empty, and a number of bins from 0")
-    counts = np.empty(bins + 1, np.int64)  # the kernel wants room for one more
-    return *_backend.summarize(x.ravel(), counts), counts[:-1]
+    counts = np.empty((4, bins + 1), np.int64)  # the kernel counts in four places, and wants room for one more bin
+    return *_backend.summarize(x.ravel(), counts), counts[0, :-1]
 
 
 def _words(name, values, count):

@@ -184,7 +184,7 @@ def matmul(a, b, out=None):
 
 def summarize(cnp.ndarray x, cnp.ndarray counts):
     cdef summary found
-    cdef size_t n = x.size, bins = counts.size - 1
+    cdef size_t n = x.size, bins = counts.shape[1] - 1
     cdef void *numbers = x.data
     cdef int64_t *places = <int64_t *>counts.data
     cdef bint single = x.itemsize == 4

@@ -51,7 +51,7 @@ def summarize(x, counts):
     are 0; without counts, least and largest are NaN.
     """
     counts[...] = 0
-    counts = counts[:-1]
+    counts = counts[0, :-1]  # the rest is room for the compiled kernel
     with np.errstate(all="ignore"):
         x = x.astype(FLOAT64)
         mean = float(x[0] + (x - x[0]).sum() / x.size)

@@ -86,6 +86,6 @@ def test_compiled_and_reference_count_alike():
 
 
 def reference_counts(x):
-    counts = np.empty(41, np.int64)
+    counts = np.empty((4, 41), np.int64)
     reference.summarize(x, counts)
-    return counts[:-1]
+    return counts[0, :-1]
