@@ -49,6 +49,8 @@ def test_the_page_on_flow_runs_and_says_what_it_prints(tmp_path, monkeypatch, ca
         "docs/initializers.md",
         "docs/kernels.md",
         "docs/flow.md",
+        "docs/claims.md",
+        "docs/claims.zh-CN.md",
         "CONTRIBUTING.md",
     ],
 )

@@ -1,5 +1,5 @@
 """The examples are run as a reader runs them: the first one's numbers, picture and arguments in full, of all the others that
-they run, quickly and without extras too, and leave what they say."""
+they run, quickly, and leave the picture that they say."""
 
 import importlib
 import subprocess
@@ -90,17 +90,16 @@ def test_help_names_every_option(tmp_path):
         assert option in help_text
 
 
-@pytest.mark.parametrize("name", GALLERY)
-def test_every_example_runs_quickly_and_without_extras_says_how_to_get_the_picture(name, tmp_path):
-    result = run(tmp_path, "--quick", without_extras=True, example=EXAMPLES / f"{name}.py")
+def test_an_example_of_the_gallery_runs_without_extras_and_says_how_to_get_the_picture(tmp_path):
+    result = run(tmp_path, "--quick", without_extras=True, example=EXAMPLES / "laws.py")
     assert result.returncode == 0, result.stderr
+    assert "0.1531" in result.stdout  # He's bound for 256 inputs, sqrt(6 / 256)
     assert "pictures need matplotlib" in result.stdout
-    assert len(result.stdout.splitlines()) > 5
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", GALLERY)
-def test_every_example_draws_its_picture_in_this_process(name, tmp_path, capsys, monkeypatch):
+def test_every_example_runs_quickly_and_draws_its_picture(name, tmp_path, capsys, monkeypatch):
     pytest.importorskip("matplotlib")
     monkeypatch.syspath_prepend(EXAMPLES)
     picture = tmp_path / f"{name}.png"
