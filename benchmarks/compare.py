@@ -56,8 +56,10 @@ def progress(cells: Collection) -> Iterable:
 def alternate(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Seconds per call of each candidate: the median over rounds in which each has its turn, A, B, A, B, ...
 
-    A turn repeats the call for some milliseconds, so that the clock does not matter.
+    A turn repeats the call for some milliseconds, so that the clock does not matter. With several threads it begins with a
+    pause and an untimed call: the threads of whoever came before go on looking for work for a while, and would hold a core.
     """
+    pause = 0.02 if os.environ.get("OMP_NUM_THREADS", "1") != "1" else 0.0
     repeats = {}
     for name, call in candidates.items():
         call()  # warm
@@ -67,6 +69,9 @@ def alternate(candidates: Mapping[str, Callable[[], object]], rounds: int) -> di
     turns: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds):
         for name, call in candidates.items():
+            if pause:
+                time.sleep(pause)
+                call()
             start = time.perf_counter()
             for _ in range(repeats[name]):
                 call()
