@@ -59,7 +59,7 @@ def alternate(candidates: Mapping[str, Callable[[], object]], rounds: int) -> di
     A turn repeats the call for some milliseconds, so that the clock does not matter. With several threads it begins with a
     pause and an untimed call: the threads of whoever came before go on looking for work for a while, and would hold a core.
     """
-    pause = 0.02 if os.environ.get("OMP_NUM_THREADS", "1") != "1" else 0.0
+    pause = 0.3 if os.environ.get("OMP_NUM_THREADS", "1") != "1" else 0.0
     repeats = {}
     for name, call in candidates.items():
         call()  # warm
