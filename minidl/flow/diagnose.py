@@ -15,10 +15,11 @@ import numpy as np
 from .. import gaussian, init, nn, theory
 from .measure import Call, run
 from .quantities import rows_of
-from .report import FlowReport
+from .report import FlowReport, LayerRecord
 
 DEPTH = 6.0  # e^6 is by how much the square of the gradient may change from end to end
 CHANCE = 1e-6
+LOCAL = ["clones", "dead", "saturated"]  # what is wrong with single layers, in the order in which it is told
 
 
 @dataclass
@@ -74,8 +75,8 @@ def diagnose(model: nn.Module, x: Any, y: Any, loss: Callable[..., Any] | None =
     """What will go wrong in training: the layer, the symptom, the evidence, and the line of code that mends it.
 
     Below, "from end to end" is from the first layer with weights to the last but one: the last one's scale is a choice of its
-    own. (Those in the branch of an `nn.Residual`, which signals pass by, are left out.) And s is the share of inputs from
-    N(0, 1) for which an activation is flat: 1/2 for ReLU.
+    own. (Those in the branch of an `nn.Residual`, which signals pass by, are left out; and where a batch norm follows, its
+    output counts.) And s is the share of inputs from N(0, 1) for which an activation is flat: 1/2 for ReLU.
 
     clones
         Units of a layer, but the last, have the same weights and bias, and the same gradient too; or all its units have the
@@ -143,9 +144,13 @@ def _mends(line: str, finding: Finding, model: nn.Module, x: Any, y: Any, loss: 
     trial = copy.deepcopy(model)
     exec(line, {"model": trial, "nn": nn, "init": init})
     left = _faults(_Network(trial, *run(trial, x, y, loss)))
-    if finding.symptom in ("clones", "dead", "saturated"):  # which may have hidden others
-        return not any(other.symptom == finding.symptom and set(other.layers) & set(finding.layers) for other in left)
-    return not left
+    if finding.symptom not in LOCAL:
+        return not left
+    later = [*LOCAL[LOCAL.index(finding.symptom) + 1 :], "vanishing", "exploding", "mismatch"]  # which may have been hidden
+    return all(
+        other.symptom in later or (other.symptom == finding.symptom and not set(other.layers) & set(finding.layers))
+        for other in left
+    )
 
 
 class _Network:
@@ -193,6 +198,11 @@ class _Network:
         """The one that the output of this call goes into."""
         return next((self.calls[k].module for k in self.after(i) if k in self.activations), None)
 
+    def main_records(self) -> list[LayerRecord]:
+        """Of the layers of `main`; where a batch norm takes the output, and so its scale away, of that."""
+        following = ((i, next(self.after(i), i)) for i in self.main)
+        return [self.records[k if isinstance(self.calls[k].module, nn.BatchNorm1d) else i] for i, k in following]
+
     def rule(self, places: Sequence[int], law: str) -> str:
         """The line that draws these layers' weights by a law, and sets what else is in them to its usual start."""
         rules: dict[str, str] = {}
@@ -204,7 +214,9 @@ class _Network:
             if isinstance(bias, nn.Parameter) and bias.data.any():
                 rules[f"{prefix}bias"] = '"zeros"'
         kinds = {self.records[i].kind for i in self.hidden}
-        if len(places) > 3 and len(kinds) == 1:  # one rule for them all; a healthy one takes no harm
+        if (
+            len(places) > 3 and len(kinds) == 1 and set(places) <= set(self.weighted)
+        ):  # one rule for them all; a healthy one takes no harm
             rules = {f"{min(kinds)}.{name.rpartition('.')[2]}": start for name, start in rules.items()}
         pairs = ", ".join(f'"{name}": {start}' for name, start in rules.items())
         return f"model.initialize(rng=0, rules={{{pairs}}})"
@@ -365,15 +377,14 @@ def _overflow(network: _Network) -> list[Finding]:
     return [Finding("exploding", network.names([first]), evidence, candidates=candidates)]
 
 
-def _gradients(network: _Network) -> list[float]:
-    """The mean square of the gradient for the output, of each layer of `main`."""
-    records = (network.records[i] for i in network.main)
+def _gradients(records: Sequence[LayerRecord]) -> list[float]:
+    """The mean square of the gradient for the output."""
     return [(record.grad_mean or 0.0) ** 2 + (record.grad_std or 0.0) ** 2 for record in records]
 
 
 def _depth(network: _Network) -> list[Finding]:
-    hidden, records = network.main, [network.records[i] for i in network.main]
-    norms = [square * (record.units or 1) for square, record in zip(_gradients(network), records, strict=True)]
+    hidden, records = network.main, network.main_records()
+    norms = [square * (record.units or 1) for square, record in zip(_gradients(records), records, strict=True)]
     if len(norms) < 2 or not norms[-1]:  # a last layer that is zero: there is a remark
         return []
     steps = [_log(a / b) if b else 0.0 for a, b in itertools.pairwise(norms)]
@@ -386,9 +397,9 @@ def _depth(network: _Network) -> list[Finding]:
         ratio = first.predicted_grad_ratio / last.predicted_grad_ratio
         expected = f" (theory, at these laws: {_times(2 * math.log(ratio) + math.log((first.units or 1) / (last.units or 1)))})"
     evidence = (
-        f"{network.titles(hidden)}: on the way back from '{last.name}' to '{first.name}' the gradient's norm changes "
-        f"{_times(change)}{expected}. So its depth scale is {len(steps) / abs(change):.2g} layers; a network trains to a depth "
-        f"of about 6 times that, and this one has {len(steps)}."
+        f"{network.titles(hidden)}: on the way back from '{network.name(hidden[-1])}' to '{network.name(hidden[0])}' the "
+        f"gradient's norm changes {_times(change)}{expected}. So its depth scale is {len(steps) / abs(change):.2g} layers; a "
+        f"network trains to a depth of about 6 times that, and this one has {len(steps)}."
     )
     worst = max(range(len(steps)), key=lambda k: abs(steps[k]))
     laws = _laws(network.activation(hidden[0]))
@@ -404,11 +415,11 @@ def _depth(network: _Network) -> list[Finding]:
 
 
 def _funnel(network: _Network) -> list[Finding]:
-    hidden, squares = network.main, _gradients(network)
-    widths = [network.records[i].units or 1 for i in hidden]
+    hidden, records = network.main, network.main_records()
+    squares, widths = _gradients(records), [record.units or 1 for record in records]
     if len(hidden) < 2 or not (widths == sorted(widths) or widths == sorted(widths, reverse=True)):
         return []
-    first, last = network.records[hidden[0]], network.records[hidden[-1]]
+    first, last = records[0], records[-1]
     if not (squares[0] and squares[-1] and first.out_std and last.out_std):
         return []
     forward, backward = 2 * math.log(last.out_std / first.out_std), math.log(squares[0] / squares[-1])

@@ -138,6 +138,13 @@ def test_a_saturated_layer_is_named_and_mended(fault):
     assert "inputs from N(0, 1) give 0.3%" in finding.evidence  # 2 (1 - P(2.993)) = 0.28 %, of tables
 
 
+def test_saturated_layers_with_batch_norm_are_mended_in_the_batch_norm():
+    model = mlp(batch_norm=True)
+    for place in (1, 4, 7, 10):
+        model[place].weight.data[...] = 100
+    assert '"1.weight": "ones"' in the_only(model, "saturated", ("2", "5", "8", "11")).remedy
+
+
 def test_weights_of_variance_1_saturate_every_layer_that_sums_many_of_them():
     the_only(mlp(law=init.Normal(0, 1), hidden=[64] * 8), "saturated", ("3", "5", "7", "9", "11", "13", "15"))
 
@@ -197,6 +204,11 @@ def test_the_one_layer_at_fault_is_named(factor, symptom):
 def test_numbers_that_overflow_are_told_with_the_first_layer_that_has_them():
     finding = the_only(mlp(nn.ReLU, [64] * 6, init.Normal(0, 1e15)), "exploding", ("4",))
     assert "its output is infinite or NaN" in finding.evidence  # 1e15 each layer, and 3e38 is the end
+
+
+@pytest.mark.parametrize("factor", [1e-4, 1e4])
+def test_before_a_batch_norm_the_scale_of_the_weights_is_no_fault(factor):
+    assert not flow.diagnose(with_weights(mlp(batch_norm=True), 0, lambda w: factor * w), X, Y)
 
 
 # Mismatch
@@ -260,10 +272,11 @@ def test_remedies_fit_models_with_names_of_their_own():
     model.blocks[1][1].weight.data[...] = 0
     assert '"blocks.1.1.weight"' in the_only(model, "clones", ("blocks.1.1",)).remedy
     model = Named()
-    network = flow.diagnose(model, X, Y)
-    model.blocks[0][0] = nn.Sequential(nn.BatchNorm1d(32), model.blocks[0][0])  # as a remedy writes it
-    assert not network
-    assert [record.name for record in flow.measure(model, X)][1:3] == ["blocks.0.0.0", "blocks.0.0.1"]
+    (finding,) = flow.diagnose(model, 1e4 * X, Y)
+    assert (finding.symptom, finding.layers) == ("saturated", ("blocks.0.0",))
+    assert finding.remedy == "model.blocks[0][0] = nn.Sequential(nn.BatchNorm1d(32), model.blocks[0][0])"
+    exec(finding.remedy)
+    assert not flow.diagnose(model, 1e4 * X, Y)
 
 
 def test_a_loss_of_ones_own_will_do_and_none_is_an_error():
