@@ -106,7 +106,7 @@ void packed(size_t m, size_t n, size_t k, const float *restrict a, const float *
 /* 7. What minidl calls. */
 void whole(size_t m, size_t n, size_t k, const float *restrict a, const float *restrict b, float *restrict c)
 {
-    matmul_f32(m, n, k, a, (ptrdiff_t)k, 1, b, (ptrdiff_t)n, 1, c, (ptrdiff_t)n, 1);
+    matmul_f32(m, n, k, a, (ptrdiff_t)k, 1, b, (ptrdiff_t)n, 1, NULL, c, (ptrdiff_t)n, 1);
 }
 
 /* Random numbers: n samples, a multiple of 1024, from the first words of one stream. */

@@ -1,10 +1,12 @@
-/* isa.h: the table of what each instruction set brings: a microkernel for matmul, the vector loops of sampling, summaries.
+/* isa.h: the table of what each instruction set brings: a microkernel for matmul, the vector loops of sampling, summaries
+ * and passes.
  *
  * One small file per instruction set (isa_generic.c, isa_avx2.c, isa_avx512.c, isa_neon.c) fills one table; cpu.c chooses
  * among them at run time, so that one binary runs on every processor of its architecture. */
 #ifndef MINIDL_ISA_H
 #define MINIDL_ISA_H
 
+#include "passes.h"
 #include "summary.h"
 
 #include <stddef.h>
@@ -62,11 +64,15 @@ typedef struct {
     sampler *uniform_f32, *uniform_f64, *normal_f32, *normal_f64;
     summary (*summarize_f32)(size_t n, const float *x, size_t bins, int64_t *counts);
     summary (*summarize_f64)(size_t n, const double *x, size_t bins, int64_t *counts);
+    pass *passes[PASSES][2];
 } isa_table;
 
-/* How an isa_*.c file fills in its microkernels. */
+/* How an isa_*.c file fills in its microkernels and passes. */
 #define TILE_f32 {MR_OF_f32, NV_OF_f32 * LANES_OF_f32, LANES_OF_f32, run_f32, dots_f32, pack_f32}
 #define TILE_f64 {MR_OF_f64, NV_OF_f64 * LANES_OF_f64, LANES_OF_f64, run_f64, dots_f64, pack_f64}
+#define BOTH(stem) {stem##_f32, stem##_f64}
+#define ALL_PASSES {BOTH(elementwise), BOTH(column_sums), BOTH(batch_norm), BOTH(batch_norm_backward), BOTH(cross_entropy), \
+                    BOTH(cross_entropy_backward), BOTH(sgd)}
 
 extern const isa_table isa_generic, isa_avx2, isa_avx512, isa_neon;
 

@@ -18,6 +18,7 @@
 #define SUFFIX f32
 #define REAL float
 #define INDEX int32_t
+#define WORD uint32_t
 #define LANES 8
 #define MR 6
 #define NV 2
@@ -28,12 +29,14 @@
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define LOW_HALVES 0, 8, 1, 9, 2, 10, 3, 11
 #define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
+#include "passes_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
 #define SUFFIX f64
 #define REAL double
 #define INDEX int64_t
+#define WORD uint64_t
 #define LANES 4
 #define MR 6
 #define NV 2
@@ -44,6 +47,7 @@
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
 #define LOW_HALVES 0, 4, 1, 5
 #define HIGH_HALVES 2, 6, 3, 7
+#include "passes_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -59,7 +63,7 @@
 #include "sampling_kernels.h"
 
 const isa_table isa_avx2 = {"avx2", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64,
-    summarized_f32, summarized_f64};
+    summarized_f32, summarized_f64, ALL_PASSES};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -19,6 +19,7 @@
 #define SUFFIX f32
 #define REAL float
 #define INDEX int32_t
+#define WORD uint32_t
 #define LANES 16
 #define MR 8
 #define NV 3
@@ -29,12 +30,14 @@
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define LOW_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define HIGH_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#include "passes_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
 #define SUFFIX f64
 #define REAL double
 #define INDEX int64_t
+#define WORD uint64_t
 #define LANES 8
 #define MR 8
 #define NV 3
@@ -45,6 +48,7 @@
 #define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
 #define LOW_HALVES 0, 8, 1, 9, 2, 10, 3, 11
 #define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
+#include "passes_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -61,7 +65,7 @@
 #include "sampling_kernels.h"
 
 const isa_table isa_avx512 = {"avx512", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64,
-    summarized_f32, summarized_f64};
+    summarized_f32, summarized_f64, ALL_PASSES};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -7,6 +7,7 @@
 #define SUFFIX f32
 #define REAL float
 #define INDEX int32_t
+#define WORD uint32_t
 #define LANES 4
 #define MR 4
 #define NV 2
@@ -18,12 +19,14 @@ typedef float vec_f32 __attribute__((vector_size(16), aligned(4), may_alias));
 #define FMA(a, b, c) ((a) * (b) + (c))
 #define LOW_HALVES 0, 4, 1, 5
 #define HIGH_HALVES 2, 6, 3, 7
+#include "passes_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
 #define SUFFIX f64
 #define REAL double
 #define INDEX int64_t
+#define WORD uint64_t
 #define LANES 2
 #define MR 4
 #define NV 2
@@ -35,6 +38,7 @@ typedef double vec_f64 __attribute__((vector_size(16), aligned(8), may_alias));
 #define FMA(a, b, c) ((a) * (b) + (c))
 #define LOW_HALVES 0, 2
 #define HIGH_HALVES 1, 3
+#include "passes_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -58,4 +62,4 @@ typedef double vec_f64 __attribute__((vector_size(16), aligned(8), may_alias));
 #include "sampling_kernels.h"
 
 const isa_table isa_generic = {"generic", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64,
-    summarized_f32, summarized_f64};
+    summarized_f32, summarized_f64, ALL_PASSES};

@@ -12,6 +12,7 @@
 #define SUFFIX f32
 #define REAL float
 #define INDEX int32_t
+#define WORD uint32_t
 #define LANES 4
 #define MR 6
 #define NV 4
@@ -22,12 +23,14 @@
 #define FMA(a, b, c) vfmaq_f32(c, a, b)
 #define LOW_HALVES 0, 4, 1, 5
 #define HIGH_HALVES 2, 6, 3, 7
+#include "passes_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
 #define SUFFIX f64
 #define REAL double
 #define INDEX int64_t
+#define WORD uint64_t
 #define LANES 2
 #define MR 6
 #define NV 4
@@ -38,6 +41,7 @@
 #define FMA(a, b, c) vfmaq_f64(c, a, b)
 #define LOW_HALVES 0, 2
 #define HIGH_HALVES 1, 3
+#include "passes_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -54,5 +58,5 @@
 #include "sampling_kernels.h"
 
 const isa_table isa_neon = {"neon", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64,
-    summarized_f32, summarized_f64};
+    summarized_f32, summarized_f64, ALL_PASSES};
 #endif

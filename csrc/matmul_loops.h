@@ -53,14 +53,19 @@ static void NAME(prefetch)(NAME(matrix) c, size_t rows)
     }
 }
 
-/* C = A B in one thread. */
-static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b, NAME(matrix) c)
+/* C = bias + A B in one thread; without a bias, its data is NULL. */
+static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b, NAME(matrix) bias, NAME(matrix) c)
 {
     const NAME(microkernel) *kernel = &isa_current()->SUFFIX;
     if (m == 1 && a.column == 1 && b.row == 1 && (b.column != 1 || n == 1)) { /* columns of B that lie in order */
         kernel->dots(n, k, a.data, b.data, b.column, c.data, c.column);
+        for (size_t j = 0; bias.data && j < n; j++)
+            *NAME(at)(c, 0, j).data += *NAME(at)(bias, 0, j).data;
         return 0;
     }
+    for (size_t i = 0; bias.data && i < m; i++)
+        for (size_t j = 0; j < n; j++)
+            *NAME(at)(c, i, j).data = *NAME(at)(bias, i, j).data;
     size_t mr = kernel->mr, nr = m == 1 ? ROW_VECTORS * kernel->lanes : kernel->nr, line = CACHE_LINE / sizeof(REAL);
     nr = least(nr, block(n, n, kernel->lanes)); /* no wider than C */
     size_t mc = block(m, MC, mr), nc = block(n, NC, nr), kc = block(k, KC, 1);
@@ -101,7 +106,7 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
                         NAME(matrix) rows = pack_a ? (NAME(matrix)){packed_a + ir * depth, 1, (ptrdiff_t)mr} : NAME(at)(part, ir, 0);
                         NAME(matrix) tile = NAME(at)(c, ic + ir, jc + jr);
                         NAME(prefetch)(NAME(at)(tile, mr, 0), ir + mr < height ? least(height - ir - mr, mr) : 0);
-                        NAME(tile)(kernel, least(height - ir, mr), columns, depth, rows, sliver, sliver_row, tile, pc > 0);
+                        NAME(tile)(kernel, least(height - ir, mr), columns, depth, rows, sliver, sliver_row, tile, pc > 0 || bias.data);
                     }
                 }
             }
@@ -115,7 +120,7 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
  * not depend on how many there are. */
 typedef struct {
     size_t m, n, k, parts;
-    NAME(matrix) a, b, c;
+    NAME(matrix) a, b, bias, c;
     int failed;
 } NAME(product);
 
@@ -127,8 +132,8 @@ static void NAME(make_part)(void *job, size_t part)
     size_t begin = threads_begin(length, grain, p->parts, part);
     size_t size = threads_begin(length, grain, p->parts, part + 1) - begin;
     int failed = by_rows
-        ? NAME(five_loops)(size, p->n, p->k, NAME(at)(p->a, begin, 0), p->b, NAME(at)(p->c, begin, 0))
-        : NAME(five_loops)(p->m, size, p->k, p->a, NAME(at)(p->b, 0, begin), NAME(at)(p->c, 0, begin));
+        ? NAME(five_loops)(size, p->n, p->k, NAME(at)(p->a, begin, 0), p->b, NAME(at)(p->bias, begin, 0), NAME(at)(p->c, begin, 0))
+        : NAME(five_loops)(p->m, size, p->k, p->a, NAME(at)(p->b, 0, begin), NAME(at)(p->bias, 0, begin), NAME(at)(p->c, 0, begin));
     if (failed)
         p->failed = -1; /* whoever writes it writes the same */
 }
@@ -142,20 +147,22 @@ static double NAME(cost)(size_t m, size_t n, size_t k, ptrdiff_t b_column, ptrdi
 }
 
 int NAME(matmul)(size_t m, size_t n, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
-                 ptrdiff_t b_row, ptrdiff_t b_column, REAL *c, ptrdiff_t c_row, ptrdiff_t c_column)
+                 ptrdiff_t b_row, ptrdiff_t b_column, const REAL *bias, REAL *c, ptrdiff_t c_row, ptrdiff_t c_column)
 {
     if (m == 0 || n == 0)
         return 0;
-    NAME(product) p = {m, n, k, 1, {(REAL *)a, a_row, a_column}, {(REAL *)b, b_row, b_column}, {c, c_row, c_column}, 0};
+    NAME(product) p = {m, n, k, 1, {(REAL *)a, a_row, a_column}, {(REAL *)b, b_row, b_column}, {(REAL *)bias, 0, bias != NULL},
+        {c, c_row, c_column}, 0};
     if (k == 0) {
         for (size_t i = 0; i < m; i++)
             for (size_t j = 0; j < n; j++)
-                *NAME(at)(p.c, i, j).data = 0;
+                *NAME(at)(p.c, i, j).data = bias ? bias[j] : 0;
         return 0;
     }
     /* One row stays one row, and one column becomes one, on every instruction set: `dots` has bits of its own. */
     if (n == 1 || (m > 1 && NAME(cost)(n, m, k, a_row, c_row) < NAME(cost)(m, n, k, b_column, c_column))) /* C^T = B^T A^T */
-        p = (NAME(product)){n, m, k, 1, NAME(transposed)(p.b), NAME(transposed)(p.a), NAME(transposed)(p.c), 0};
+        p = (NAME(product)){n, m, k, 1, NAME(transposed)(p.b), NAME(transposed)(p.a), NAME(transposed)(p.bias),
+            NAME(transposed)(p.c), 0};
     double parts = 1 + (double)m * (double)n * (double)k / WORK_PER_THREAD;
     p.parts = parts < (double)threads_get() ? (size_t)parts : threads_get();
     threads_run(p.parts, NAME(make_part), &p);

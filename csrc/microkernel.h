@@ -193,6 +193,7 @@ enum { NAME(MR_OF) = MR, NAME(LANES_OF) = LANES, NAME(NV_OF) = NV };
 #undef BROADCAST
 #undef FMA
 #undef INDEX
+#undef WORD
 #undef LOW_HALVES
 #undef HIGH_HALVES
 #undef SHUFFLE

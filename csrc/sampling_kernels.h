@@ -7,6 +7,7 @@
  * Every line is a fixed sequence of correctly rounded operations (+ - * / sqrt and conversions); compiled without
  * contraction (-ffp-contract=off) it gives the same bits on every instruction set, and in minidl/kernels/reference.py,
  * where the same formulas can be read in NumPy. Integers and permutations are in sampling.c. */
+#include "log.h"
 #include "philox.h"
 #include "quantile_table.h"
 
@@ -43,29 +44,6 @@ static inline double bits53(uint32_t high, uint32_t low)
 static inline double unit_f64(uint32_t high, uint32_t low)
 {
     return (bits53(high, low) + 0.5) * 0x1p-53;
-}
-
-/* log x for normal x > 0: x = 2^e m with m in [sqrt(1/2), sqrt 2), and log m = 2 atanh((m - 1) / (m + 1)). */
-static inline double log_f64(double x)
-{
-    int64_t bits, e;
-    double m;
-    memcpy(&bits, &x, 8);
-    e = (bits - 0x3fe6a09e667f3bcd) >> 52;
-    bits -= (int64_t)((uint64_t)e << 52);
-    memcpy(&m, &bits, 8);
-    double s = (m - 1) / (m + 1), t = s * s, series = 2.0 / 23;
-    series = series * t + 2.0 / 21;
-    series = series * t + 2.0 / 19;
-    series = series * t + 2.0 / 17;
-    series = series * t + 2.0 / 15;
-    series = series * t + 2.0 / 13;
-    series = series * t + 2.0 / 11;
-    series = series * t + 2.0 / 9;
-    series = series * t + 2.0 / 7;
-    series = series * t + 2.0 / 5;
-    series = series * t + 2.0 / 3;
-    return (double)(int32_t)e * 0x1.62e42fefa39efp-1 + (2 * s + s * t * series);
 }
 
 /* The lower half of the normal quantile in float32, at r <= 1/2: r = 2^(k - 32) m, and on each octave k the quantile is a

@@ -372,10 +372,16 @@ def argmax(x: Array, dim: int | None = None, keepdim: bool = False) -> Tensor:
 # Elementwise functions
 
 
+def _as_real(x: Array) -> Tensor:
+    """x as a tensor of floats, also where it is one of integers or booleans."""
+    x = as_tensor(x)
+    return x if x.dtype.kind == "f" else Tensor(x.data)
+
+
 def exp(x: Array) -> Tensor:
     """y = e^x.  Backward: dx = dy y."""
-    x = as_tensor(x)
-    y = np.exp(x.data)
+    x = _as_real(x)
+    y = kernels.exp(x.data)
 
     def backward(dy):
         return (dy * y,)
@@ -433,52 +439,46 @@ def tanh(x: Array) -> Tensor:
 
     Backward: dy/dx = 1 - tanh(x)^2, so  dx = dy (1 - y^2): the output is all that must be kept.
     """
-    x = as_tensor(x)
-    y = np.tanh(x.data)
+    x = _as_real(x)
+    y = kernels.tanh(x.data)
 
     def backward(dy):
-        return (dy * (1 - y * y),)
+        return (kernels.tanh_backward(dy, y),)
 
     return record(y, (x,), backward)
 
 
-def _sigmoid(a: np.ndarray) -> np.ndarray:
-    """1 / (1 + e^-a), from e^-|a|, which cannot overflow."""
-    small = np.exp(-np.abs(a))
-    return np.where(a >= 0, 1, small) / (1 + small)
-
-
 def sigmoid(x: Array) -> Tensor:
     """y = 1 / (1 + e^-x).  Backward: dx = dy y (1 - y)."""
-    x = as_tensor(x)
-    y = _sigmoid(x.data)
+    x = _as_real(x)
+    y = kernels.sigmoid(x.data)
 
     def backward(dy):
-        return (dy * y * (1 - y),)
+        return (kernels.sigmoid_backward(dy, y),)
 
     return record(y, (x,), backward)
 
 
 def relu(x: Array) -> Tensor:
     """y = max(x, 0).  Backward: dx = dy where x > 0, else 0."""
-    x = as_tensor(x)
-    y = np.maximum(x.data, 0)
+    x = _as_real(x)
+    y = kernels.relu(x.data)
 
     def backward(dy):
-        return (dy * (y > 0),)
+        return (kernels.relu_backward(dy, y),)
 
     return record(y, (x,), backward)
 
 
 def leaky_relu(x: Array, negative_slope: float = 0.01) -> Tensor:
     """y = x where x > 0, else negative_slope x.  Backward: dx = dy, or negative_slope dy."""
-    x = as_tensor(x)
-    slope = np.where(x.data > 0, 1, x.dtype.type(negative_slope))
+    x = _as_real(x)
+    a = x.data
 
     def backward(dy):
-        return (dy * slope,)
+        return (kernels.leaky_relu_backward(dy, a, negative_slope),)
 
-    return record(x.data * slope, (x,), backward)
+    return record(kernels.leaky_relu(a, negative_slope), (x,), backward, saved=(x,))
 
 
 def elu(x: Array, alpha: float = 1.0, scale: float = 1.0) -> Tensor:
@@ -489,16 +489,13 @@ def elu(x: Array, alpha: float = 1.0, scale: float = 1.0) -> Tensor:
     Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear units",
     ICLR 2016, equation 15.
     """
-    x = as_tensor(x)
-    positive = x.data > 0
-    real = x.dtype.type
-    negative = np.minimum(x.data, 0)
-    y = np.where(positive, real(scale) * x.data, real(scale * alpha) * np.expm1(negative))
+    x = _as_real(x)
+    a = x.data
 
     def backward(dy):
-        return (dy * np.where(positive, real(scale), real(scale * alpha) * np.exp(negative)),)
+        return (kernels.elu_backward(dy, a, scale, scale * alpha),)
 
-    return record(y, (x,), backward)
+    return record(kernels.elu(a, scale, scale * alpha), (x,), backward, saved=(x,))
 
 
 def selu(x: Array) -> Tensor:
@@ -519,43 +516,42 @@ def gelu(x: Array) -> Tensor:
 
     Source: Hendrycks and Gimpel, "Gaussian error linear units", 2016 (arXiv 1606.08415), section 2.
     """
-    x = as_tensor(x)
+    x = _as_real(x)
     a = x.data
     share = (0.5 + 0.5 * np.asarray(_erf(a / math.sqrt(2)), np.float64)).astype(a.dtype)
 
     def backward(dy):
-        return (dy * (share + a * np.exp(-0.5 * a * a) * a.dtype.type(1 / math.sqrt(2 * math.pi))),)
+        return (dy * (share + a * kernels.exp(-0.5 * a * a) * a.dtype.type(1 / math.sqrt(2 * math.pi))),)
 
     return record(a * share, (x,), backward, saved=(x,))
 
 
 def silu(x: Array) -> Tensor:
-    """y = x s, with s = sigmoid(x); also called swish.  Backward: dx = dy (s + x s (1 - s)) = dy (s + y (1 - s))."""
-    x = as_tensor(x)
-    s = _sigmoid(x.data)
-    y = x.data * s
+    """y = x s, with s = sigmoid(x); also called swish.  Backward: dx = dy (s + x s (1 - s))."""
+    x = _as_real(x)
+    a = x.data
 
     def backward(dy):
-        return (dy * (s + y * (1 - s)),)
+        return (kernels.silu_backward(dy, a),)
 
-    return record(y, (x,), backward)
+    return record(kernels.silu(a), (x,), backward, saved=(x,))
 
 
 def softplus(x: Array) -> Tensor:
     """y = ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|), which cannot overflow.  Backward: dx = dy sigmoid(x)."""
-    x = as_tensor(x)
+    x = _as_real(x)
     a = x.data
 
     def backward(dy):
-        return (dy * _sigmoid(a),)
+        return (dy * kernels.sigmoid(a),)
 
-    return record(np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a))), (x,), backward, saved=(x,))
+    return record(np.maximum(a, 0) + np.log1p(kernels.exp(-np.abs(a))), (x,), backward, saved=(x,))
 
 
 def _log_softmax(a: np.ndarray, dim: int) -> np.ndarray:
     """a - ln sum e^a, with the largest element taken off first, so that nothing overflows."""
     a = a - a.max(axis=dim, keepdims=True)
-    return a - np.log(np.exp(a).sum(axis=dim, keepdims=True))
+    return a - np.log(kernels.exp(a).sum(axis=dim, keepdims=True))
 
 
 @_numpy_names
@@ -566,8 +562,8 @@ def softmax(x: Array, dim: int = -1) -> Tensor:
 
     Backward: dx = y (dy - sum(dy y)).
     """
-    x = as_tensor(x)
-    y = np.exp(_log_softmax(x.data, dim))
+    x = _as_real(x)
+    y = kernels.exp(_log_softmax(x.data, dim))
 
     def backward(dy):
         return (y * (dy - (dy * y).sum(axis=dim, keepdims=True)),)
@@ -578,11 +574,11 @@ def softmax(x: Array, dim: int = -1) -> Tensor:
 @_numpy_names
 def log_softmax(x: Array, dim: int = -1) -> Tensor:
     """y = ln softmax(x), along one axis.  Backward: dx = dy - softmax(x) sum(dy)."""
-    x = as_tensor(x)
+    x = _as_real(x)
     y = _log_softmax(x.data, dim)
 
     def backward(dy):
-        return (dy - np.exp(y) * dy.sum(axis=dim, keepdims=True),)
+        return (dy - kernels.exp(y) * dy.sum(axis=dim, keepdims=True),)
 
     return record(y, (x,), backward)
 
@@ -601,24 +597,30 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
     x = as_tensor(x, like=weight)
     if not x.ndim or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
         raise ValueError(f"linear: x of shape {x.shape} and weight of shape {weight.shape}: expected (..., in) and (out, in)")
-    w = weight.data
-    rows = x.data.reshape(math.prod(x.shape[:-1]), w.shape[1])  # every axis before the last is batch
-    y = _matmul(rows, w.T)
+    a, w, b = x.data, weight.data, None
+    if a.ndim != 2:
+        a = a.reshape(math.prod(x.shape[:-1]), w.shape[1])  # every axis before the last is batch
     parents: tuple[Tensor, ...] = (x, weight)
     if bias is not None:
         bias = as_tensor(bias)
-        if bias.shape != (w.shape[0],):
-            raise ValueError(f"linear: bias of shape {bias.shape} with a weight of shape {w.shape}: expected ({w.shape[0]},)")
-        y = y + bias.data
+        b = bias.data
+        if b.shape != (w.shape[0],):
+            raise ValueError(f"linear: bias of shape {b.shape} with a weight of shape {w.shape}: expected ({w.shape[0]},)")
         parents = (x, weight, bias)
+    y = kernels.linear(a, w, b)
+    if x.ndim != 2:
+        y = y.reshape(*x.shape[:-1], w.shape[0])
 
     def backward(dy):
-        dy = dy.reshape(len(rows), w.shape[0])
-        dx = _matmul(dy, w).reshape(x.shape) if x.requires_grad else None
-        dw = _matmul(dy.T, rows) if weight.requires_grad else None
-        return (dx, dw) if bias is None else (dx, dw, dy.sum(axis=0))
+        if dy.ndim != 2:
+            dy = dy.reshape(len(a), w.shape[0])
+        need_bias = bias is not None and bias.requires_grad
+        dx, dw, db = kernels.linear_backward(dy, a, w, x.requires_grad, weight.requires_grad, need_bias)
+        if dx is not None and x.ndim != 2:
+            dx = dx.reshape(x.shape)
+        return (dx, dw) if bias is None else (dx, dw, db)
 
-    return record(y.reshape(*x.shape[:-1], w.shape[0]), parents, backward, saved=(x, weight))
+    return record(y, parents, backward, saved=(x, weight))
 
 
 def batch_norm(
@@ -648,58 +650,57 @@ def batch_norm(
     x = as_tensor(x)
     if x.ndim < 2:
         raise ValueError(f"batch_norm expects input of shape (batch, channels, ...), got {x.shape}")
-    weight, bias = (None if t is None else as_tensor(t) for t in (weight, bias))
+    weight, bias = (None if t is None else as_tensor(t, like=x) for t in (weight, bias))
     running_mean, running_var = (t.data if isinstance(t, Tensor) else t for t in (running_mean, running_var))
-    for name, t in {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}.items():
-        if t is not None and t.shape != x.shape[1:2]:
-            raise ValueError(f"batch_norm: {name} has shape {t.shape}, expected {x.shape[1:2]} for input of shape {x.shape}")
-    channel = (1, x.shape[1]) + (1,) * (x.ndim - 2)
-    others = tuple(i for i in range(x.ndim) if i != 1)
-    real = x.dtype.type
+    channels = x.shape[1:2]
+    for name, t in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+        if t is not None and t.shape != channels:
+            raise ValueError(f"batch_norm: {name} has shape {t.shape}, expected {channels} for input of shape {x.shape}")
+    a = _channels_last(x.data)
+    w, b = (None if t is None else np.ascontiguousarray(t.data, a.dtype) for t in (weight, bias))
     if training:
-        n = x.size // x.shape[1] if x.shape[1] else 0
+        n = len(a) if a.size else 0
         if n < 2:
             raise ValueError(
                 f"batch_norm in training needs more than one value per channel, got input of shape {x.shape}; "
                 "use a larger batch, or call model.eval() first"
             )
-        m = x.data.mean(axis=others, keepdims=True)
-        centred = x.data - m
-        v = (centred * centred).mean(axis=others, keepdims=True)
-        for running, batch in ((running_mean, m), (running_var, v * real(n / (n - 1)))):
-            if running is not None:
-                running += running.dtype.type(momentum) * (batch.reshape(-1) - running)
+        m, v = np.empty((2, a.shape[1]), a.dtype)
     elif running_mean is None or running_var is None:
         raise ValueError("batch_norm outside training needs running_mean and running_var; pass training=True without them")
     else:
-        centred = x.data - running_mean.reshape(channel).astype(x.dtype, copy=False)
-        v = running_var.reshape(channel).astype(x.dtype, copy=False)
-    s = 1 / np.sqrt(v + real(eps))
-    h = centred * s
-    y = h
-    parents: list[Tensor] = [x]
-    if weight is not None:
-        w = weight.data.reshape(channel)
-        y = y * w
-        parents.append(weight)
-    if bias is not None:
-        y = y + bias.data.reshape(channel)
-        parents.append(bias)
+        m, v = np.array(running_mean, a.dtype), np.array(running_var, a.dtype)
+    y = kernels.batch_norm(a, w, b, m, v, eps, training)
+    if training:
+        for running, batch in ((running_mean, m), (running_var, v * v.dtype.type(n / (n - 1)))):
+            if running is not None:
+                running += running.dtype.type(momentum) * (batch - running)
+    parents = tuple(t for t in (x, weight, bias) if t is not None)
 
     def backward(dy):
-        dh = dy if weight is None else dy * w
-        if training:
-            dx = s * (dh - dh.mean(axis=others, keepdims=True) - h * (dh * h).mean(axis=others, keepdims=True))
-        else:
-            dx = s * dh
-        gradients = [dx]
+        dx, dw, db = kernels.batch_norm_backward(_channels_last(dy), a, w, m, v, eps, training)
+        gradients = [_channels_second(dx, x.shape)]
         if weight is not None:
-            gradients.append((dy * h).sum(axis=others))
+            gradients.append(dw)
         if bias is not None:
-            gradients.append(dy.sum(axis=others))
+            gradients.append(db)
         return gradients
 
-    return record(y, tuple(parents), backward, saved=() if weight is None else (weight,))
+    return record(_channels_second(y, x.shape), parents, backward, saved=(x,) if weight is None else (x, weight))
+
+
+def _channels_last(x: np.ndarray) -> np.ndarray:
+    """x of shape (batch, channels, ...) as a matrix in C order with a column for each channel."""
+    if x.ndim > 2:
+        x = np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])
+    return np.ascontiguousarray(x)
+
+
+def _channels_second(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The way back from `_channels_last`."""
+    if len(shape) > 2:
+        x = np.moveaxis(x.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
+    return x
 
 
 def dropout(x: Array, p: float = 0.5, training: bool = True, rng: Generator | int | None = None) -> Tensor:
@@ -767,21 +768,20 @@ def cross_entropy(input: Array, target: Any, reduction: str = "mean") -> Tensor:
         )
     if labels.size and labels.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy expects class numbers as target, got dtype {labels.dtype}; use .astype(int)")
-    labels = labels.astype(np.intp)
-    wrong = np.flatnonzero((labels < 0) | (labels >= x.shape[1]))
-    if wrong.size:
+    labels = labels.astype(np.intp, copy=False)
+    if labels.size and not (0 <= labels.min() and labels.max() < x.shape[1]):
+        wrong = np.flatnonzero((labels < 0) | (labels >= x.shape[1]))[0]
         raise ValueError(
             f"cross_entropy expects labels from 0 to {x.shape[1] - 1} for input of shape {x.shape}, got "
-            f"{labels[wrong[0]]} at index {wrong[0]}; classes count from 0, one column of the input each"
+            f"{labels[wrong]} at index {wrong}; classes count from 0, one column of the input each"
         )
-    rows = np.arange(len(labels))
-    log_p = _log_softmax(x.data, 1)
-    loss, factor = _reduced(-log_p[rows, labels], reduction)
+    p, losses = kernels.cross_entropy(x.data, labels)
+    loss, factor = _reduced(losses, reduction)
 
     def backward(dy):
-        dx = np.exp(log_p)
-        dx[rows, labels] -= 1
-        return (dx * (dy * dy.dtype.type(factor)).reshape(-1, 1),)
+        each = np.empty(len(labels), dy.dtype)
+        each[:] = dy * dy.dtype.type(factor)
+        return (kernels.cross_entropy_backward(each, p, labels),)
 
     return record(loss, (x,), backward)
 
@@ -822,11 +822,11 @@ def binary_cross_entropy_with_logits(input: Array, target: Array, reduction: str
         raise ValueError(
             f"binary_cross_entropy_with_logits expects targets from 0 to 1, got values from {b.min()} to {b.max()}"
         )
-    loss, factor = _reduced(np.maximum(a, 0) - a * b + np.log1p(np.exp(-np.abs(a))), reduction)
+    loss, factor = _reduced(np.maximum(a, 0) - a * b + np.log1p(kernels.exp(-np.abs(a))), reduction)
 
     def backward(dy):
         scaled = dy * a.dtype.type(factor)
-        return scaled * (_sigmoid(a) - b), -scaled * a
+        return scaled * (kernels.sigmoid(a) - b), -scaled * a
 
     return record(loss, (x, t), backward, saved=(x, t))
 

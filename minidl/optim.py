@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from . import kernels
 from .tensor import Tensor
 
 
@@ -76,7 +77,7 @@ class SGD:
         everything = [id(p) for group in self.param_groups for p in group["params"]]
         if len(set(everything)) < len(everything):
             raise ValueError("SGD got a parameter twice: it would be moved twice in one step")
-        self._velocity: dict[int, np.ndarray] = {}
+        self._velocity: dict[Tensor, np.ndarray] = {}
 
     def __repr__(self):
         groups = [", ".join(f"{name}={value}" for name, value in g.items() if name != "params") for g in self.param_groups]
@@ -109,29 +110,22 @@ class SGD:
             If a learning rate is not finite any more, or a gradient has another shape than its parameter. Nothing has been
             moved then.
         """
-        groups = self.param_groups
-        pairs = [(p, group) for group in groups for p in group["params"]]
-        for group in groups:
+        for group in self.param_groups:
             if not math.isfinite(group["lr"]):
                 raise ValueError(f"SGD: lr must be a finite number, got {group['lr']}")
-        for i, (p, _) in enumerate(pairs):
+        for i, p in enumerate(p for group in self.param_groups for p in group["params"]):
             if p.grad is not None and np.shape(p.grad) != p.shape:
                 raise ValueError(f"SGD: parameter {i} has shape {p.shape}, its .grad {np.shape(p.grad)}")
-        for i, (p, group) in enumerate(pairs):
-            g = p.grad
-            if g is None:
-                continue
-            if group["weight_decay"]:
-                g = g + group["weight_decay"] * p.data
+        for group in self.param_groups:
+            moved = [p for p in group["params"] if p.grad is not None]
+            fresh = [p not in self._velocity for p in moved]
             if group["momentum"]:
-                v = self._velocity.get(i)
-                if v is None:
-                    v = self._velocity[i] = np.array(g)
-                else:
-                    v *= group["momentum"]
-                    v += (1 - group["dampening"]) * g
-                g = g + group["momentum"] * v if group["nesterov"] else v
-            p.data -= group["lr"] * g
+                self._velocity.update((p, np.empty_like(p.data)) for p, new in zip(moved, fresh, strict=True) if new)
+            velocities = [self._velocity.get(p) if group["momentum"] else None for p in moved]
+            numbers = [group[name] for name in ("lr", "momentum", "dampening", "weight_decay", "nesterov")]
+            kernels.sgd([p.data for p in moved], [p.grad for p in moved], velocities, fresh, *numbers)
+            for p in moved:
+                p.changed()
 
 
 def _group(where: str, group: Any, defaults: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ also gives Tensor its operators.
 import functools
 import itertools
 import operator
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -251,7 +252,8 @@ class Tensor:
         """The name of the operation that made this tensor; empty for a leaf."""
         if self._backward is None:
             return ""
-        name = self._backward.__qualname__  # "tanh.<locals>.backward"
+        made_by = self._backward
+        name = made_by.name if isinstance(made_by, _Freed) else made_by.__qualname__  # "tanh.<locals>.backward"
         return name.removesuffix(f".<locals>.{name.split('.')[-1]}").split(".")[-1]
 
     def item(self) -> Any:
@@ -313,27 +315,35 @@ class Tensor:
             dy = gradients.pop(id(node), None)
             if dy is None:
                 continue  # none of its children passed anything on
-            dxs = node._backward(dy)
-            if len(dxs) != len(node._parents):
-                raise RuntimeError(f"backward of {node.operation} gave {len(dxs)} gradients for {len(node._parents)} inputs")
-            for parent, dx in zip(node._parents, dxs, strict=True):
-                if dx is not None and parent.requires_grad:
-                    if dx.shape != parent.shape:
-                        raise RuntimeError(
-                            f"backward of {node.operation} gave a gradient of shape {dx.shape} for an input of shape "
-                            f"{parent.shape}; if the input was broadcast, sum with functional.unbroadcast"
-                        )
-                    if dx.dtype != parent._data.dtype:
-                        dx = dx.astype(parent._data.dtype)
-                    known = gradients.get(id(parent))
-                    gradients[id(parent)] = dx if known is None else known + dx
+            dxs, parents = node._backward(dy), node._parents
+            if len(dxs) != len(parents):
+                raise RuntimeError(f"backward of {node.operation} gave {len(dxs)} gradients for {len(parents)} inputs")
+            for parent, dx in zip(parents, dxs, strict=True):
+                if dx is None or not parent.requires_grad:
+                    continue
+                value = parent._data
+                if dx.shape != value.shape:
+                    raise RuntimeError(
+                        f"backward of {node.operation} gave a gradient of shape {dx.shape} for an input of shape "
+                        f"{value.shape}; if the input was broadcast, sum with functional.unbroadcast"
+                    )
+                if dx.dtype != value.dtype:
+                    dx = dx.astype(value.dtype)
+                known = gradients.pop(id(parent), None)
+                gradients[id(parent)] = dx if known is None else known.__iadd__(dx) if _alone(known) else known + dx
+            dxs = dx = None  # so that whoever gets a gradient can see that nobody else has it
         for leaf in leaves:
-            dy = gradients.get(id(leaf))
-            if dy is not None:  # always an array of its own: several tensors may have been sent the same one
-                leaf.grad = np.array(dy) if leaf.grad is None else np.asarray(leaf.grad + dy)
+            dy = gradients.pop(id(leaf), None)
+            if dy is None:
+                continue
+            known, leaf.grad = leaf.grad, None
+            if known is None:  # a leaf's gradient is an array of its own; several tensors may have been sent the same one
+                leaf.grad = dy if _alone(dy) else np.array(dy)
+            else:
+                leaf.grad = known.__iadd__(dy) if _alone(known) else np.asarray(known + dy)
         if not retain_graph:
             for node in made:
-                node._backward, node._parents, node._saved = _Freed(node.operation), (), ()
+                node._backward, node._parents, node._saved = _Freed(node._backward), (), ()
         for observer in backward_observers:
             observer()
 
@@ -421,10 +431,25 @@ def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
 
 
 class _Freed:
-    """Stands in for a `backward` that has been called and freed; keeps the operation's name."""
+    """Stands in for a `backward` that has been called and freed; keeps its name."""
 
-    def __init__(self, operation: str):
-        self.__qualname__ = operation
+    __slots__ = ("name",)
+
+    def __init__(self, backward: Callable):
+        self.name = backward.__qualname__
+
+
+def _alone(array: Any) -> bool:
+    """Whether the caller's variable is all that refers to this array and its memory, which may thus be changed or kept."""
+    return type(array) is np.ndarray and array.base is None and sys.getrefcount(array) <= _REFERENCES
+
+
+def _references() -> int:
+    array = np.empty(0)
+    return (lambda array: sys.getrefcount(array))(array)
+
+
+_REFERENCES = _references()  # of an array that only the caller's variable refers to, as `_alone` counts them
 
 
 def _unwrap(x: Any) -> Any:

@@ -11,6 +11,8 @@ import warnings
 
 import numpy as np
 
+from . import reference
+
 BUILD = "To build them, install a C compiler (gcc or clang) and run `pip install -e .` in minidl's folder again"
 
 
@@ -180,6 +182,34 @@ def matmul(a, b, out=None):
     return out
 
 
+def linear(x, weight, bias=None):
+    """x weight^T + bias, for x of shape (batch, in), weight of shape (out, in) and bias of shape (out,)."""
+    y = _backend.linear(x, weight, bias)
+    if y is None:  # empty, of two dtypes, or with strides that csrc does not take
+        y = matmul(x, weight.T) if x.dtype == weight.dtype else x @ weight.T
+        y = y if bias is None else y + bias
+    return y
+
+
+def linear_backward(dy, x, weight, need_x=True, need_weight=True, need_bias=True):
+    """(dx, dweight, dbias) of `linear`: dy weight, dy^T x and the column sums of dy; None for what is not needed."""
+    gradients = _backend.linear_backward(dy, x, weight, need_x, need_weight, need_bias)
+    if gradients is None:
+        product = matmul if dy.dtype == x.dtype == weight.dtype else np.matmul
+        gradients = (
+            product(dy, weight) if need_x else None,
+            product(dy.T, x) if need_weight else None,
+            dy.sum(axis=0) if need_bias else None,
+        )
+    return gradients
+
+
+def sgd(values, gradients, velocities, fresh, *numbers):
+    """One step of `optim.SGD` for lists of arrays, in place; the numbers are those of its group."""
+    for i in _backend.sgd(values, gradients, velocities, fresh, *numbers):  # those that csrc does not take as they are
+        reference.sgd([values[i]], [gradients[i]], [velocities[i]], [fresh[i]], *numbers)
+
+
 def summarize(x, bins):
     """What an array is like: mean, standard deviation, least and largest element, and a histogram between these.
 
@@ -247,3 +277,12 @@ def philox(key, counter, n):
 # The four that minidl.random calls, having checked the law and the position; the key is two words.
 uniform, normal = _backend.uniform, _backend.normal
 integers, permutation = _backend.integers, _backend.permutation
+
+# Those that minidl.functional and minidl.optim call, with arrays of float32 or float64.
+exp, tanh, tanh_backward = _backend.exp, _backend.tanh, _backend.tanh_backward
+sigmoid, sigmoid_backward = _backend.sigmoid, _backend.sigmoid_backward
+relu, relu_backward = _backend.relu, _backend.relu_backward
+leaky_relu, leaky_relu_backward = _backend.leaky_relu, _backend.leaky_relu_backward
+elu, elu_backward, silu, silu_backward = _backend.elu, _backend.elu_backward, _backend.silu, _backend.silu_backward
+batch_norm, batch_norm_backward = _backend.batch_norm, _backend.batch_norm_backward
+cross_entropy, cross_entropy_backward = _backend.cross_entropy, _backend.cross_entropy_backward

@@ -6,8 +6,10 @@ what each function computes is documented in the reference twin.
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 
-from numpy import empty, float32, int64
+from numpy import array as np_array
+from numpy import empty, float32, float64, int64
 
 cnp.import_array()
 
@@ -40,15 +42,83 @@ cdef extern from "sampling.h" nogil:
 
 cdef extern from "matmul.h" nogil:
     int matmul_f32(size_t m, size_t n, size_t k, const float *a, Py_ssize_t a_row, Py_ssize_t a_column, const float *b,
-                   Py_ssize_t b_row, Py_ssize_t b_column, float *c, Py_ssize_t c_row, Py_ssize_t c_column)
+                   Py_ssize_t b_row, Py_ssize_t b_column, const float *bias, float *c, Py_ssize_t c_row, Py_ssize_t c_column)
     int matmul_f64(size_t m, size_t n, size_t k, const double *a, Py_ssize_t a_row, Py_ssize_t a_column, const double *b,
-                   Py_ssize_t b_row, Py_ssize_t b_column, double *c, Py_ssize_t c_row, Py_ssize_t c_column)
+                   Py_ssize_t b_row, Py_ssize_t b_column, const double *bias, double *c, Py_ssize_t c_row, Py_ssize_t c_column)
 
 cdef extern from "summary.h" nogil:
     ctypedef struct summary:
         double mean, std, low, high
     summary summarize_f32(size_t n, const float *x, size_t bins, int64_t *counts)
     summary summarize_f64(size_t n, const double *x, size_t bins, int64_t *counts)
+
+cdef extern from "passes.h" nogil:
+    ctypedef enum elementwise_function:
+        TANH, TANH_BACKWARD, SIGMOID, SIGMOID_BACKWARD, RELU, RELU_BACKWARD, LEAKY_RELU, LEAKY_RELU_BACKWARD
+        ELU, ELU_BACKWARD, SILU, SILU_BACKWARD, EXP
+    ctypedef struct elementwise_job:
+        elementwise_function function
+        size_t n
+        double a, b
+        const void *x
+        const void *dy
+        void *out
+    ctypedef struct column_sums_job:
+        size_t rows, columns
+        const void *x
+        void *out
+    ctypedef struct batch_norm_job:
+        size_t rows, columns
+        int training
+        double eps
+        const void *x
+        const void *weight
+        const void *bias
+        void *mean
+        void *var
+        void *y
+    ctypedef struct batch_norm_backward_job:
+        size_t rows, columns
+        int training
+        double eps
+        const void *dy
+        const void *x
+        const void *weight
+        const void *mean
+        const void *var
+        void *dx
+        void *dweight
+        void *dbias
+    ctypedef struct cross_entropy_job:
+        size_t rows, classes
+        const void *x
+        const Py_ssize_t *labels
+        void *p
+        void *losses
+    ctypedef struct cross_entropy_backward_job:
+        size_t rows, classes
+        const void *p
+        const void *dy
+        const Py_ssize_t *labels
+        void *dx
+    ctypedef struct sgd_tensor:
+        size_t n
+        void *p
+        void *v
+        const void *g
+        int fresh
+    ctypedef struct sgd_job:
+        size_t count
+        const sgd_tensor *tensors
+        double lr, momentum, dampening, weight_decay
+        int nesterov
+    void pass_elementwise(const elementwise_job *job, int precision)
+    void pass_column_sums(const column_sums_job *job, int precision)
+    void pass_batch_norm(const batch_norm_job *job, int precision)
+    void pass_batch_norm_backward(const batch_norm_backward_job *job, int precision)
+    void pass_cross_entropy(const cross_entropy_job *job, int precision)
+    void pass_cross_entropy_backward(const cross_entropy_backward_job *job, int precision)
+    void pass_sgd(const sgd_job *job, int precision)
 
 cdef extern from "threads.h":
     void threads_set(size_t n)
@@ -154,32 +224,250 @@ cdef bint is_plain(cnp.ndarray x) noexcept:
     return x.strides[0] % size == 0 and x.strides[1] % size == 0
 
 
+cdef int multiply(cnp.ndarray x, bint transposed_x, cnp.ndarray y, bint transposed_y, const void *bias, cnp.ndarray z) except -1:
+    """z = x y + bias, of plain matrices of one dtype that fit; each may be taken transposed."""
+    cdef Py_ssize_t size = x.itemsize, m = x.shape[transposed_x], k = x.shape[not transposed_x], n = y.shape[not transposed_y]
+    cdef Py_ssize_t x_row = x.strides[transposed_x] // size, x_column = x.strides[not transposed_x] // size
+    cdef Py_ssize_t y_row = y.strides[transposed_y] // size, y_column = y.strides[not transposed_y] // size
+    cdef Py_ssize_t z_row = z.strides[0] // size, z_column = z.strides[1] // size
+    cdef void *p = x.data
+    cdef void *q = y.data
+    cdef void *r = z.data
+    cdef int failed
+    with nogil:
+        if size == 4:
+            failed = matmul_f32(m, n, k, <float *>p, x_row, x_column, <float *>q, y_row, y_column, <float *>bias, <float *>r,
+                                z_row, z_column)
+        else:
+            failed = matmul_f64(m, n, k, <double *>p, x_row, x_column, <double *>q, y_row, y_column, <double *>bias, <double *>r,
+                                z_row, z_column)
+    if failed:
+        raise MemoryError(f"matmul of {m} x {k} and {k} x {n}: no memory for the packing buffers")
+    return 0
+
+
+cdef cnp.ndarray new_matrix(Py_ssize_t rows, Py_ssize_t columns, int kind):
+    cdef cnp.npy_intp *shape = [rows, columns]
+    return cnp.PyArray_EMPTY(2, shape, kind, 0)
+
+
+cdef bint is_real(int kind) noexcept:
+    return kind == cnp.NPY_FLOAT32 or kind == cnp.NPY_FLOAT64
+
+
 def matmul(a, b, out=None):
     """a @ b, put into `out` or a new array; None, and nothing done, where the operands are not as csrc takes them."""
     if not (cnp.PyArray_Check(a) and cnp.PyArray_Check(b)):
         return None
     cdef cnp.ndarray x = a, y = b, z
-    cdef int failed, kind = cnp.PyArray_TYPE(x)
-    if not (is_plain(x) and is_plain(y) and x.shape[1] == y.shape[0] and cnp.PyArray_TYPE(y) == kind
-            and (kind == cnp.NPY_FLOAT32 or kind == cnp.NPY_FLOAT64)):
+    cdef int kind = cnp.PyArray_TYPE(x)
+    if not (is_plain(x) and is_plain(y) and x.shape[1] == y.shape[0] and cnp.PyArray_TYPE(y) == kind and is_real(kind)):
         return None
-    cdef cnp.npy_intp *shape = [x.shape[0], y.shape[1]]
-    z = cnp.PyArray_EMPTY(2, shape, kind, 0) if out is None else out
-    cdef Py_ssize_t m = x.shape[0], n = y.shape[1], k = x.shape[1], size = x.itemsize
-    cdef Py_ssize_t x_row = x.strides[0] // size, x_column = x.strides[1] // size
-    cdef Py_ssize_t y_row = y.strides[0] // size, y_column = y.strides[1] // size
-    cdef Py_ssize_t z_row = z.strides[0] // size, z_column = z.strides[1] // size
-    cdef void *p = x.data
-    cdef void *q = y.data
-    cdef void *r = z.data
-    with nogil:
-        if size == 4:
-            failed = matmul_f32(m, n, k, <float *>p, x_row, x_column, <float *>q, y_row, y_column, <float *>r, z_row, z_column)
-        else:
-            failed = matmul_f64(m, n, k, <double *>p, x_row, x_column, <double *>q, y_row, y_column, <double *>r, z_row, z_column)
-    if failed:
-        raise MemoryError(f"matmul of {a.shape} and {b.shape}: no memory for the packing buffers")
+    z = new_matrix(x.shape[0], y.shape[1], kind) if out is None else out
+    multiply(x, False, y, False, NULL, z)
     return z
+
+
+# Passes
+
+
+cdef cnp.ndarray in_order(x):
+    """x, or a copy where it does not lie in C order or is something else than a number of float32 or float64 after the other."""
+    cdef cnp.ndarray array = x if cnp.PyArray_Check(x) else np_array(x)
+    if cnp.PyArray_ISCARRAY_RO(array) and is_real(cnp.PyArray_TYPE(array)):
+        return array
+    return np_array(array, float64 if array.dtype == float64 else float32, order="C")
+
+
+cdef cnp.ndarray new_like(cnp.ndarray x):
+    return cnp.PyArray_EMPTY(x.ndim, x.shape, cnp.PyArray_TYPE(x), 0)
+
+
+cdef const void *data_or_null(array):
+    return NULL if array is None else (<cnp.ndarray>array).data
+
+
+cdef cnp.ndarray elementwise(elementwise_function function, value, gradient=None, double a=0, double b=0):
+    cdef cnp.ndarray x = in_order(value), out = new_like(x), dy = None
+    if gradient is not None:
+        dy = in_order(gradient)
+    cdef elementwise_job job = elementwise_job(function, x.size, a, b, x.data, data_or_null(dy), out.data)
+    cdef int precision = x.itemsize == 8
+    with nogil:
+        pass_elementwise(&job, precision)
+    return out
+
+
+def tanh(x):
+    return elementwise(TANH, x)
+
+
+def tanh_backward(dy, y):
+    return elementwise(TANH_BACKWARD, y, dy)
+
+
+def sigmoid(x):
+    return elementwise(SIGMOID, x)
+
+
+def sigmoid_backward(dy, y):
+    return elementwise(SIGMOID_BACKWARD, y, dy)
+
+
+def relu(x):
+    return elementwise(RELU, x)
+
+
+def relu_backward(dy, y):
+    return elementwise(RELU_BACKWARD, y, dy)
+
+
+def leaky_relu(x, double slope):
+    return elementwise(LEAKY_RELU, x, None, slope)
+
+
+def leaky_relu_backward(dy, x, double slope):
+    return elementwise(LEAKY_RELU_BACKWARD, x, dy, slope)
+
+
+def elu(x, double positive, double negative):
+    return elementwise(ELU, x, None, positive, negative)
+
+
+def elu_backward(dy, x, double positive, double negative):
+    return elementwise(ELU_BACKWARD, x, dy, positive, negative)
+
+
+def silu(x):
+    return elementwise(SILU, x)
+
+
+def silu_backward(dy, x):
+    return elementwise(SILU_BACKWARD, x, dy)
+
+
+def exp(x):
+    return elementwise(EXP, x)
+
+
+cdef cnp.ndarray column_sums(cnp.ndarray x):
+    cdef cnp.npy_intp columns = x.shape[1]
+    cdef cnp.ndarray out = cnp.PyArray_EMPTY(1, &columns, cnp.PyArray_TYPE(x), 0)
+    cdef column_sums_job job = column_sums_job(x.shape[0], columns, x.data, out.data)
+    cdef int precision = x.itemsize == 8
+    with nogil:
+        pass_column_sums(&job, precision)
+    return out
+
+
+def linear(x, weight, bias):
+    """x weight^T + bias; None, and nothing done, where the operands are not as csrc takes them."""
+    cdef cnp.ndarray a = x, w = weight
+    cdef int kind = cnp.PyArray_TYPE(a)
+    if not (is_plain(a) and is_plain(w) and cnp.PyArray_TYPE(w) == kind and is_real(kind)):
+        return None
+    if bias is not None and not (cnp.PyArray_ISCARRAY_RO(bias) and cnp.PyArray_TYPE(bias) == kind):
+        return None
+    y = new_matrix(a.shape[0], w.shape[0], kind)
+    multiply(a, False, w, True, data_or_null(bias), y)
+    return y
+
+
+def linear_backward(dy, x, weight, bint need_x, bint need_weight, bint need_bias):
+    """(dx, dweight, dbias), None for what is not needed; None where the operands are not as csrc takes them."""
+    cdef cnp.ndarray d = dy, a = x, w = weight
+    cdef int kind = cnp.PyArray_TYPE(d)
+    if not (is_plain(d) and is_plain(a) and is_plain(w) and cnp.PyArray_TYPE(a) == kind and cnp.PyArray_TYPE(w) == kind
+            and is_real(kind)):
+        return None
+    dx = dw = db = None
+    if need_x:
+        dx = new_matrix(a.shape[0], a.shape[1], kind)
+        multiply(d, False, w, False, NULL, dx)
+    if need_weight:
+        dw = new_matrix(w.shape[0], w.shape[1], kind)
+        multiply(d, True, a, False, NULL, dw)
+    if need_bias:
+        db = column_sums(in_order(d))
+    return dx, dw, db
+
+
+def batch_norm(x, weight, bias, mean, var, double eps, bint training):
+    cdef cnp.ndarray a = x, m = mean, v = var, y = new_like(a)
+    cdef batch_norm_job job = batch_norm_job(a.shape[0], a.shape[1], training, eps, a.data, data_or_null(weight),
+                                             data_or_null(bias), m.data, v.data, y.data)
+    cdef int precision = a.itemsize == 8
+    with nogil:
+        pass_batch_norm(&job, precision)
+    return y
+
+
+def batch_norm_backward(dy, x, weight, mean, var, double eps, bint training):
+    cdef cnp.ndarray d = dy, a = x, m = mean, v = var, dx = new_like(a), dweight = new_like(m), dbias = new_like(m)
+    cdef batch_norm_backward_job job = batch_norm_backward_job(
+        a.shape[0], a.shape[1], training, eps, d.data, a.data, data_or_null(weight), m.data, v.data, dx.data, dweight.data,
+        dbias.data)
+    cdef int precision = a.itemsize == 8
+    with nogil:
+        pass_batch_norm_backward(&job, precision)
+    return dx, dweight, dbias
+
+
+def cross_entropy(x, labels):
+    cdef cnp.ndarray a = in_order(x), t = labels, p = new_like(a)
+    cdef cnp.npy_intp rows = a.shape[0]
+    cdef cnp.ndarray losses = cnp.PyArray_EMPTY(1, &rows, cnp.PyArray_TYPE(a), 0)
+    cdef cross_entropy_job job = cross_entropy_job(rows, a.shape[1], a.data, <Py_ssize_t *>t.data, p.data, losses.data)
+    cdef int precision = a.itemsize == 8
+    with nogil:
+        pass_cross_entropy(&job, precision)
+    return p, losses
+
+
+def cross_entropy_backward(dy, p, labels):
+    cdef cnp.ndarray d = dy, a = p, t = labels, dx = new_like(a)
+    cdef cross_entropy_backward_job job = cross_entropy_backward_job(a.shape[0], a.shape[1], a.data, d.data, <Py_ssize_t *>t.data,
+                                                                     dx.data)
+    cdef int precision = a.itemsize == 8
+    with nogil:
+        pass_cross_entropy_backward(&job, precision)
+    return dx
+
+
+cdef bint is_plain_vector(array, int kind, Py_ssize_t size, bint written) noexcept:
+    """Whether it is an array of this many numbers in C order, as csrc takes it."""
+    if not cnp.PyArray_Check(array):
+        return False
+    cdef cnp.ndarray x = array
+    return (cnp.PyArray_TYPE(x) == kind and x.size == size
+            and (cnp.PyArray_ISCARRAY(x) if written else cnp.PyArray_ISCARRAY_RO(x)))
+
+
+def sgd(list values, list gradients, list velocities, list fresh, double lr, double momentum, double dampening,
+        double weight_decay, bint nesterov):
+    """Moves the arrays that are as csrc takes them; returns the places of the others."""
+    cdef Py_ssize_t i, count = len(values), size
+    cdef sgd_tensor *tensors = <sgd_tensor *>malloc((count + 1) * sizeof(sgd_tensor))
+    cdef sgd_job job = sgd_job(0, tensors, lr, momentum, dampening, weight_decay, nesterov)
+    cdef int precision, kind
+    cdef cnp.ndarray p
+    cdef list left = []
+    if tensors is NULL:
+        raise MemoryError(f"SGD over {count} tensors")
+    for precision in range(2):
+        kind, job.count = cnp.NPY_FLOAT64 if precision else cnp.NPY_FLOAT32, 0
+        for i in range(count):
+            p, size = values[i], (<cnp.ndarray>values[i]).size
+            if (is_plain_vector(p, kind, size, True) and is_plain_vector(gradients[i], kind, size, False)
+                    and (velocities[i] is None or is_plain_vector(velocities[i], kind, size, True))):
+                tensors[job.count] = sgd_tensor(size, p.data, <void *>data_or_null(velocities[i]), data_or_null(gradients[i]), fresh[i])
+                job.count += 1
+            elif cnp.PyArray_TYPE(p) == kind:
+                left.append(i)
+        with nogil:
+            pass_sgd(&job, precision)
+    free(tensors)
+    return left
 
 
 def summarize(cnp.ndarray x, cnp.ndarray counts):

@@ -4,6 +4,8 @@ The same functions as in `_compiled.pyx`. The sampling functions agree with csrc
 sequence of correctly rounded operations. Arguments have been checked by `minidl.kernels`.
 """
 
+import math
+
 import numpy as np
 
 from .quantile_table import QUANTILE
@@ -68,6 +70,166 @@ def summarize(x, counts):
         else:
             counts[len(counts) // 2] = x.size
     return mean, std, low, high
+
+
+# Passes
+
+
+def sum_of_powers(z):
+    """(e^r - 1, n), with z = n ln 2 + r and |r| <= ln 2 / 2 (and a little): the sum of r^k / k! to k = 7 or 13.
+
+    ln 2 comes in two parts, the first so short that n times it is exact. So every function that is made from it has the same
+    bits in csrc/ and here.
+    """
+    real = z.dtype.type
+    single = real is FLOAT32
+    high, low = (0.693359375, float.fromhex("-0x1.bd0106p-13")) if single else map(float.fromhex, ("0x1.62e4p-1", "0x1.7f7d1cf79abcap-20"))
+    n = np.rint(z * real(1.4426950408889634))
+    r = (z - n * real(high)) - n * real(low)
+    series = polynomial([real(1 / math.factorial(k)) for k in range(7 if single else 13, 1, -1)], r)
+    return r + r * r * series, n
+
+
+def exp(x):
+    """e^x = 2^n e^r, 2^n in two steps, for it may be too large or too small for one."""
+    real = x.dtype.type
+    with np.errstate(all="ignore"):
+        least, most = (-104, 89) if real is FLOAT32 else (-746, 710)
+        p, n = sum_of_powers(np.where(x > most, real(most), np.where(x < least, real(least), x)))
+        half = np.rint(n * real(0.5))
+        return np.asarray((1 + p) * np.exp2(half) * np.exp2(n - half))
+
+
+def expm1(x):
+    """e^x - 1 for x up to 40, exact to the last bits near 0 too: 2^n (e^r - 1) + (2^n - 1)."""
+    p, n = sum_of_powers(np.where(x < -40, x.dtype.type(-40), x))
+    power = np.exp2(n)
+    return p * power + (power - 1)
+
+
+def tanh(x):
+    """With e = e^(2|x|) - 1, |tanh x| = e / (e + 2); from 20 on it is 1."""
+    with np.errstate(all="ignore"):
+        z = 2 * np.abs(x)
+        e = expm1(np.where(z > 40, x.dtype.type(40), z))
+        return np.asarray(np.copysign(e / (e + 2), x))
+
+
+def tanh_backward(dy, y):
+    return dy * (1 - y * y)
+
+
+def sigmoid(x):
+    """1 / (1 + e^-x), from e^-|x|, which cannot overflow."""
+    with np.errstate(all="ignore"):
+        e = exp(-np.abs(x))
+        return np.asarray(np.where(x >= 0, 1, e) / (1 + e))
+
+
+def sigmoid_backward(dy, y):
+    return dy * (y * (1 - y))
+
+
+def relu(x):
+    return np.where(x < 0, x.dtype.type(0), x)
+
+
+def relu_backward(dy, y):
+    return np.where(y <= 0, dy.dtype.type(0), dy)
+
+
+def leaky_relu(x, slope):
+    return np.where(x > 0, x, x.dtype.type(slope) * x)
+
+
+def leaky_relu_backward(dy, x, slope):
+    return np.where(x > 0, dy, dy.dtype.type(slope) * dy)
+
+
+def elu(x, positive, negative):
+    """positive x where x > 0, else negative (e^x - 1)."""
+    with np.errstate(all="ignore"):
+        return np.where(x > 0, x.dtype.type(positive) * x, x.dtype.type(negative) * expm1(np.where(x > 0, 0, x)))
+
+
+def elu_backward(dy, x, positive, negative):
+    return dy * np.where(x > 0, x.dtype.type(positive), x.dtype.type(negative) * exp(np.where(x > 0, 0, x)))
+
+
+def silu(x):
+    return x * sigmoid(x)
+
+
+def silu_backward(dy, x):
+    s = sigmoid(x)
+    return dy * (s + x * s * (1 - s))
+
+
+def linear(x, weight, bias):
+    """x weight^T + bias."""
+    with np.errstate(all="ignore"):
+        return x @ weight.T if bias is None else x @ weight.T + bias
+
+
+def linear_backward(dy, x, weight, need_x, need_weight, need_bias):
+    """dx = dy weight, dweight = dy^T x, and the column sums of dy; None for what is not needed."""
+    with np.errstate(all="ignore"):
+        return dy @ weight if need_x else None, dy.T @ x if need_weight else None, dy.sum(axis=0) if need_bias else None
+
+
+def batch_norm(x, weight, bias, mean, var, eps, training):
+    """weight (x - mean) / sqrt(var + eps) + bias for each column; in training, mean and var are filled with those of x."""
+    real = x.dtype.type
+    with np.errstate(all="ignore"):
+        if training:
+            mean[...] = x.sum(axis=0) / real(len(x))
+            var[...] = np.square(x - mean).sum(axis=0) / real(len(x))
+        y = (x - mean) * ((1 if weight is None else weight) / np.sqrt(var + real(eps)))
+        return y if bias is None else y + bias
+
+
+def batch_norm_backward(dy, x, weight, mean, var, eps, training):
+    """(dx, dweight, dbias), see `functional.batch_norm`."""
+    real = x.dtype.type
+    with np.errstate(all="ignore"):
+        s = 1 / np.sqrt(var + real(eps))
+        h = (x - mean) * s
+        dweight, dbias = (dy * h).sum(axis=0), dy.sum(axis=0)
+        dh = dy - dbias / real(len(x)) - h * (dweight / real(len(x))) if training else dy
+        return dh * (s if weight is None else weight * s), dweight, dbias
+
+
+def cross_entropy(x, labels):
+    """(softmax(x), -log softmax(x)[label]) of each row; sums are in float64."""
+    with np.errstate(all="ignore"):
+        most = x.max(axis=1, keepdims=True)
+        p = exp(x - most)
+        total = np.cumsum(p, axis=1, dtype=FLOAT64)[:, -1]  # one after the other, as in csrc/
+        known = most[:, 0] - x[np.arange(len(x)), labels]
+        losses = (known + np.where(total > 0, log(total), total)).astype(x.dtype)
+        return p * (1 / total).astype(x.dtype)[:, None], losses
+
+
+def cross_entropy_backward(dy, p, labels):
+    """(p - one-hot(label)) dy, with a dy for each row."""
+    dx = p.copy()
+    dx[np.arange(len(p)), labels] -= 1
+    return dx * dy[:, None]
+
+
+def sgd(values, gradients, velocities, fresh, lr, momentum, dampening, weight_decay, nesterov):
+    """One step for arrays of one dtype, in place; a velocity is None without momentum, and has no value yet where it is fresh.
+
+    Returns the places of those that it could not move, of which there are none here.
+    """
+    for p, g, v, new in zip(values, gradients, velocities, fresh, strict=True):
+        if weight_decay:
+            g = g + weight_decay * p
+        if v is not None:
+            v[...] = g if new else momentum * v + (1 - dampening) * g
+            g = g + momentum * v if nesterov else v
+        p -= lr * g
+    return []
 
 
 # Random words

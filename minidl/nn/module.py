@@ -369,6 +369,10 @@ class Sequential(Module):
         setattr(self, [name for name, _ in self.named_children()][index], module)
 
     def forward(self, x):
-        for _, child in self.named_children():
-            x = child(x)
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                x = value(x)
+            else:
+                for _, child in _modules_in(name, value):
+                    x = child(x)
         return x

@@ -310,9 +310,9 @@ static void product(size_t real, size_t m, size_t n, size_t k, const double *a, 
             put(real, y.memory, place(y, p, j), b[p * n + j]);
 
     int status = real == 4
-        ? matmul_f32(m, n, k, (float *)x.memory + x.first, x.row, x.column, (float *)y.memory + y.first, y.row, y.column,
+        ? matmul_f32(m, n, k, (float *)x.memory + x.first, x.row, x.column, (float *)y.memory + y.first, y.row, y.column, NULL,
                      (float *)z.memory + z.first, z.row, z.column)
-        : matmul_f64(m, n, k, (double *)x.memory + x.first, x.row, x.column, (double *)y.memory + y.first, y.row, y.column,
+        : matmul_f64(m, n, k, (double *)x.memory + x.first, x.row, x.column, (double *)y.memory + y.first, y.row, y.column, NULL,
                      (double *)z.memory + z.first, z.row, z.column);
     check(status == 0, "matmul: status of %zu x %zu x %zu", m, k, n);
 

@@ -1,0 +1,69 @@
+/* passes.c: deals the passes of passes.h out to threads. The loops are in passes_loops.h. */
+#include "passes.h"
+
+#include "isa.h"
+#include "threads.h"
+
+/* Below this many elements a second thread costs more than it brings. */
+enum { ELEMENTS_PER_THREAD = 1 << 14 };
+
+/* Nobody writes into another's cache line. */
+enum { GRAIN = 64 };
+
+typedef struct {
+    pass *run;
+    const void *job;
+    size_t n, grain, parts;
+} dealt_pass;
+
+static void run_part(void *dealt, size_t part)
+{
+    const dealt_pass *d = dealt;
+    d->run(d->job, threads_begin(d->n, d->grain, d->parts, part), threads_begin(d->n, d->grain, d->parts, part + 1));
+}
+
+/* A pass over n things, `elements` numbers in all. */
+static void deal(int kind, int precision, const void *job, size_t n, size_t grain, size_t elements)
+{
+    size_t parts = 1 + elements / ELEMENTS_PER_THREAD;
+    dealt_pass d = {isa_current()->passes[kind][precision], job, n, grain, parts < threads_get() ? parts : threads_get()};
+    threads_run(d.parts, run_part, &d);
+}
+
+void pass_elementwise(const elementwise_job *job, int precision)
+{
+    deal(PASS_ELEMENTWISE, precision, job, job->n, GRAIN, job->n);
+}
+
+void pass_column_sums(const column_sums_job *job, int precision)
+{
+    deal(PASS_COLUMN_SUMS, precision, job, job->columns, GRAIN, job->rows * job->columns);
+}
+
+void pass_batch_norm(const batch_norm_job *job, int precision)
+{
+    deal(PASS_BATCH_NORM, precision, job, job->columns, GRAIN, job->rows * job->columns);
+}
+
+void pass_batch_norm_backward(const batch_norm_backward_job *job, int precision)
+{
+    deal(PASS_BATCH_NORM_BACKWARD, precision, job, job->columns, GRAIN, job->rows * job->columns);
+}
+
+void pass_cross_entropy(const cross_entropy_job *job, int precision)
+{
+    deal(PASS_CROSS_ENTROPY, precision, job, job->rows, 1, job->rows * job->classes);
+}
+
+void pass_cross_entropy_backward(const cross_entropy_backward_job *job, int precision)
+{
+    deal(PASS_CROSS_ENTROPY_BACKWARD, precision, job, job->rows, 1, job->rows * job->classes);
+}
+
+void pass_sgd(const sgd_job *job, int precision)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < job->count; i++)
+        n += job->tensors[i].n;
+    deal(PASS_SGD, precision, job, n, GRAIN, n);
+}

@@ -1,0 +1,109 @@
+/* passes.h: passes over memory, each in one sweep where a chain of array operations takes several: activations, column sums,
+ * batch norm, cross-entropy, SGD.
+ *
+ * A struct says what to do, with arrays of floats or of doubles in C order; none may overlap another, except where it is the
+ * same one. The loops are in passes_loops.h, once for each instruction set and precision; passes.c deals them out to threads
+ * by elements, rows or columns, never by parts of a sum. So the bits depend on neither. */
+#ifndef MINIDL_PASSES_H
+#define MINIDL_PASSES_H
+
+#include <stddef.h>
+
+typedef enum {
+    TANH,
+    TANH_BACKWARD,
+    SIGMOID,
+    SIGMOID_BACKWARD,
+    RELU,
+    RELU_BACKWARD,
+    LEAKY_RELU,
+    LEAKY_RELU_BACKWARD,
+    ELU,
+    ELU_BACKWARD,
+    SILU,
+    SILU_BACKWARD,
+    EXP,
+} elementwise_function;
+
+/* out = f(x), or f'(x) dy for a backward one; there x is the output of f for tanh, sigmoid and relu, its input for the others.
+ * a and b: leaky_relu is x or a x, elu a x or b (e^x - 1). */
+typedef struct {
+    elementwise_function function;
+    size_t n;
+    double a, b;
+    const void *x, *dy; /* dy: only for backward */
+    void *out;
+} elementwise_job;
+
+/* out_j = sum_i x_ij */
+typedef struct {
+    size_t rows, columns;
+    const void *x;
+    void *out;
+} column_sums_job;
+
+/* y = weight (x - mean) / sqrt(var + eps) + bias for each column; in training mean and var are computed, else given. */
+typedef struct {
+    size_t rows, columns;
+    int training;
+    double eps;
+    const void *x, *weight, *bias; /* weight, bias: NULL for none */
+    void *mean, *var, *y;
+} batch_norm_job;
+
+/* Its gradients. dx may be NULL. */
+typedef struct {
+    size_t rows, columns;
+    int training;
+    double eps;
+    const void *dy, *x, *weight, *mean, *var; /* weight: NULL for none */
+    void *dx, *dweight, *dbias;
+} batch_norm_backward_job;
+
+/* p = softmax(x) for each row, losses = -log p[label]. The labels are below `classes`. */
+typedef struct {
+    size_t rows, classes;
+    const void *x;
+    const ptrdiff_t *labels;
+    void *p, *losses;
+} cross_entropy_job;
+
+/* dx = (p - one-hot(label)) dy, with a dy for each row. */
+typedef struct {
+    size_t rows, classes;
+    const void *p, *dy;
+    const ptrdiff_t *labels;
+    void *dx;
+} cross_entropy_backward_job;
+
+/* One parameter: value, gradient and velocity (NULL without momentum; `fresh`: it has no value yet). */
+typedef struct {
+    size_t n;
+    void *p, *v;
+    const void *g;
+    int fresh;
+} sgd_tensor;
+
+/* g = g + weight_decay p;  v = momentum v + (1 - dampening) g, at first g;  p = p - lr (nesterov ? g + momentum v : v) */
+typedef struct {
+    size_t count;
+    const sgd_tensor *tensors;
+    double lr, momentum, dampening, weight_decay;
+    int nesterov;
+} sgd_job;
+
+/* `precision` is 0 for float32, 1 for float64. */
+void pass_elementwise(const elementwise_job *job, int precision);
+void pass_column_sums(const column_sums_job *job, int precision);
+void pass_batch_norm(const batch_norm_job *job, int precision);
+void pass_batch_norm_backward(const batch_norm_backward_job *job, int precision);
+void pass_cross_entropy(const cross_entropy_job *job, int precision);
+void pass_cross_entropy_backward(const cross_entropy_backward_job *job, int precision);
+void pass_sgd(const sgd_job *job, int precision);
+
+/* What an instruction set brings: each pass over the elements, columns or rows from `begin` to `end`, in both precisions. */
+typedef void pass(const void *job, size_t begin, size_t end);
+enum { PASS_ELEMENTWISE, PASS_COLUMN_SUMS, PASS_BATCH_NORM, PASS_BATCH_NORM_BACKWARD, PASS_CROSS_ENTROPY,
+       PASS_CROSS_ENTROPY_BACKWARD, PASS_SGD, PASSES };
+
+#endif
