@@ -68,10 +68,12 @@ typedef struct {
     void *p, *losses;
 } cross_entropy_job;
 
-/* dx = (p - one-hot(label)) dy, with a dy for each row. */
+/* dx = (p - one-hot(label)) factor dy, with a dy for each row (dy_step 1) or one for all (dy_step 0). */
 typedef struct {
     size_t rows, classes;
     const void *p, *dy;
+    size_t dy_step;
+    double factor;
     const ptrdiff_t *labels;
     void *dx;
 } cross_entropy_backward_job;

@@ -226,10 +226,11 @@ static void NAME(cross_entropy_backward)(const void *job, size_t begin, size_t e
     const REAL *p = c->p, *dy = c->dy;
     REAL *dx = c->dx;
     for (size_t i = begin; i < end; i++) {
+        REAL d = dy[i * c->dy_step] * (REAL)c->factor;
         size_t label = i * c->classes + (size_t)c->labels[i];
         for (size_t j = i * c->classes; j < (i + 1) * c->classes; j++)
-            dx[j] = p[j] * dy[i];
-        dx[label] = (p[label] - 1) * dy[i];
+            dx[j] = p[j] * d;
+        dx[label] = (p[label] - 1) * d;
     }
 }
 

@@ -595,11 +595,9 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
     """
     weight = as_tensor(weight)
     x = as_tensor(x, like=weight)
-    if not x.ndim or weight.ndim != 2 or x.shape[-1] != weight.shape[1]:
-        raise ValueError(f"linear: x of shape {x.shape} and weight of shape {weight.shape}: expected (..., in) and (out, in)")
     a, w, b = x.data, weight.data, None
-    if a.ndim != 2:
-        a = a.reshape(math.prod(x.shape[:-1]), w.shape[1])  # every axis before the last is batch
+    if not a.ndim or w.ndim != 2 or a.shape[-1] != w.shape[1]:
+        raise ValueError(f"linear: x of shape {a.shape} and weight of shape {w.shape}: expected (..., in) and (out, in)")
     parents: tuple[Tensor, ...] = (x, weight)
     if bias is not None:
         bias = as_tensor(bias)
@@ -607,20 +605,19 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
         if b.shape != (w.shape[0],):
             raise ValueError(f"linear: bias of shape {b.shape} with a weight of shape {w.shape}: expected ({w.shape[0]},)")
         parents = (x, weight, bias)
+    batch = a.shape[:-1]
+    if len(batch) != 1:
+        a = a.reshape(math.prod(batch), w.shape[1])  # every axis before the last is batch
     y = kernels.linear(a, w, b)
-    if x.ndim != 2:
-        y = y.reshape(*x.shape[:-1], w.shape[0])
 
     def backward(dy):
-        if dy.ndim != 2:
-            dy = dy.reshape(len(a), w.shape[0])
         need_bias = bias is not None and bias.requires_grad
-        dx, dw, db = kernels.linear_backward(dy, a, w, x.requires_grad, weight.requires_grad, need_bias)
-        if dx is not None and x.ndim != 2:
-            dx = dx.reshape(x.shape)
-        return (dx, dw) if bias is None else (dx, dw, db)
+        dx, dw, db = kernels.linear_backward(
+            dy.reshape(len(a), len(w)), a, w, x.requires_grad, weight.requires_grad, need_bias
+        )
+        return (None if dx is None else dx.reshape(x.shape), dw, db)[: len(parents)]
 
-    return record(y, parents, backward, saved=(x, weight))
+    return record(y if len(batch) == 1 else y.reshape(*batch, len(w)), parents, backward, saved=(x, weight))
 
 
 def batch_norm(
@@ -727,17 +724,18 @@ def dropout(x: Array, p: float = 0.5, training: bool = True, rng: Generator | in
 # Losses
 
 
-def _reduced(losses: np.ndarray, reduction: str) -> tuple[Any, float]:
-    """The losses reduced as asked, and the factor that each loss has in the result."""
+def _reduced(losses: np.ndarray, reduction: str, total: float | None = None) -> tuple[Any, float]:
+    """The losses reduced as asked, and the factor that each loss has in the result; `total` is their sum where it is known."""
     if reduction == "none":
         return losses, 1.0
-    if reduction == "sum":
-        return losses.sum(), 1.0
-    if reduction != "mean":
+    if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
-    if losses.size == 0:
+    if reduction == "mean" and losses.size == 0:
         raise ValueError("the mean loss of an empty batch is not defined; leave such batches out")
-    return losses.mean(), 1 / losses.size
+    factor = 1 / losses.size if reduction == "mean" else 1.0
+    if total is None:
+        return losses.mean() if reduction == "mean" else losses.sum(), factor
+    return losses.dtype.type(total * factor), factor
 
 
 def cross_entropy(input: Array, target: Any, reduction: str = "mean") -> Tensor:
@@ -769,19 +767,18 @@ def cross_entropy(input: Array, target: Any, reduction: str = "mean") -> Tensor:
     if labels.size and labels.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy expects class numbers as target, got dtype {labels.dtype}; use .astype(int)")
     labels = labels.astype(np.intp, copy=False)
-    if labels.size and not (0 <= labels.min() and labels.max() < x.shape[1]):
+    computed = kernels.cross_entropy(x.data, labels)
+    if computed is None:
         wrong = np.flatnonzero((labels < 0) | (labels >= x.shape[1]))[0]
         raise ValueError(
             f"cross_entropy expects labels from 0 to {x.shape[1] - 1} for input of shape {x.shape}, got "
             f"{labels[wrong]} at index {wrong}; classes count from 0, one column of the input each"
         )
-    p, losses = kernels.cross_entropy(x.data, labels)
-    loss, factor = _reduced(losses, reduction)
+    p, losses, total = computed
+    loss, factor = _reduced(losses, reduction, total)
 
     def backward(dy):
-        each = np.empty(len(labels), dy.dtype)
-        each[:] = dy * dy.dtype.type(factor)
-        return (kernels.cross_entropy_backward(each, p, labels),)
+        return (kernels.cross_entropy_backward(dy, p, labels, factor),)
 
     return record(loss, (x,), backward)
 

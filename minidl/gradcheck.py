@@ -61,7 +61,7 @@ def gradcheck(
     if not isinstance(result, Tensor):
         raise TypeError(f"gradcheck: fn must return a Tensor, got {type(result).__name__}; float() and .data lose the gradient")
     v = Generator(0).normal(result.shape, dtype=np.float64)
-    leaves = {id(x): x for x in (*result._ancestors()[0], *(x for _, x in checked))}.values()
+    leaves = {id(x): x for x in (*result.leaves(), *(x for _, x in checked))}.values()
     before = [leaf.grad for leaf in leaves]
     try:
         for leaf in leaves:

@@ -1,5 +1,6 @@
 """Stochastic gradient descent: what is done with a gradient once `backward()` has left it in `.grad`."""
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -118,10 +119,13 @@ class SGD:
                 raise ValueError(f"SGD: parameter {i} has shape {p.shape}, its .grad {np.shape(p.grad)}")
         for group in self.param_groups:
             moved = [p for p in group["params"] if p.grad is not None]
-            fresh = [p not in self._velocity for p in moved]
+            velocities: list[np.ndarray | None] = [None] * len(moved)
+            fresh = [False] * len(moved)
             if group["momentum"]:
-                self._velocity.update((p, np.empty_like(p.data)) for p, new in zip(moved, fresh, strict=True) if new)
-            velocities = [self._velocity.get(p) if group["momentum"] else None for p in moved]
+                fresh = [p not in self._velocity for p in moved]
+                for p in itertools.compress(moved, fresh):
+                    self._velocity[p] = np.empty_like(p.data)
+                velocities = [self._velocity[p] for p in moved]
             numbers = [group[name] for name in ("lr", "momentum", "dampening", "weight_decay", "nesterov")]
             kernels.sgd([p.data for p in moved], [p.grad for p in moved], velocities, fresh, *numbers)
             for p in moved:

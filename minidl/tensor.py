@@ -6,6 +6,7 @@ also gives Tensor its operators.
 """
 
 import functools
+import heapq
 import itertools
 import operator
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 _numbers = itertools.count()
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 class _Mode(threading.local):
@@ -275,8 +277,8 @@ class Tensor:
     def backward(self, gradient=None, retain_graph: bool = False) -> None:
         """Add d(self)/d(leaf) to the `.grad` of every leaf that this tensor was made from and that requires it.
 
-        Tensors are numbered as they are made, so parents are always older than their children: walking from the youngest to
-        the oldest meets each tensor after everything that was made from it, when its own gradient dy is complete. Its
+        Tensors are numbered as they are made, so parents are always older than their children: going on with the youngest that
+        is waiting meets each tensor after everything that was made from it, when its own gradient dy is complete. Its
         operation then says what dy means for its inputs (the chain rule), and what reaches one tensor on several ways adds up.
 
         Parameters
@@ -309,13 +311,16 @@ class Tensor:
             if gradient.shape != self.shape:
                 raise RuntimeError(f"backward() on a tensor of shape {self.shape} got a gradient of shape {gradient.shape}")
 
-        leaves, made = self._ancestors()
         gradients = {id(self): gradient}
-        for node in made:
-            dy = gradients.pop(id(node), None)
-            if dy is None:
-                continue  # none of its children passed anything on
-            dxs, parents = node._backward(dy), node._parents
+        del gradient  # so that whoever gets it can see that nobody else has it; likewise below
+        waiting, leaves, visited = [(-self._number, self)], [], []
+        if self._backward is None:
+            waiting, leaves = [], [self]
+        while waiting:
+            node = heapq.heappop(waiting)[1]  # the youngest
+            node._check_saved()
+            visited.append(node)
+            parents, dxs = node._parents, node._backward(gradients.pop(id(node)))
             if len(dxs) != len(parents):
                 raise RuntimeError(f"backward of {node.operation} gave {len(dxs)} gradients for {len(parents)} inputs")
             for parent, dx in zip(parents, dxs, strict=True):
@@ -330,49 +335,53 @@ class Tensor:
                 if dx.dtype != value.dtype:
                     dx = dx.astype(value.dtype)
                 known = gradients.pop(id(parent), None)
-                gradients[id(parent)] = dx if known is None else known.__iadd__(dx) if _alone(known) else known + dx
-            dxs = dx = None  # so that whoever gets a gradient can see that nobody else has it
+                if known is not None:
+                    dx = known.__iadd__(dx) if _alone(known) else known + dx
+                elif parent._backward is None:
+                    leaves.append(parent)
+                else:
+                    heapq.heappush(waiting, (-parent._number, parent))
+                gradients[id(parent)] = dx
+            dxs = dx = known = None
         for leaf in leaves:
-            dy = gradients.pop(id(leaf), None)
-            if dy is None:
-                continue
+            dy = gradients.pop(id(leaf))
             known, leaf.grad = leaf.grad, None
             if known is None:  # a leaf's gradient is an array of its own; several tensors may have been sent the same one
                 leaf.grad = dy if _alone(dy) else np.array(dy)
             else:
                 leaf.grad = known.__iadd__(dy) if _alone(known) else np.asarray(known + dy)
         if not retain_graph:
-            for node in made:
+            for node in visited:
                 node._backward, node._parents, node._saved = _Freed(node._backward), (), ()
         for observer in backward_observers:
             observer()
 
-    def _ancestors(self) -> tuple[list["Tensor"], list[Any]]:
-        """All tensors that gradients flow to from here: the leaves, and those made by operations, youngest first."""
-        seen, stack, leaves, made = {id(self)}, [self], [], []
+    def leaves(self) -> list["Tensor"]:
+        """The tensors that no operation made and that `backward()` from here would give a gradient to."""
+        seen, stack, leaves = {id(self)}, [self], []
         while stack:
             node = stack.pop()
             if node._backward is None:
                 leaves.append(node)
-                continue
-            if isinstance(node._backward, _Freed):
-                raise RuntimeError(
-                    "backward() a second time through the same operations: what they had saved is freed after the first; "
-                    "pass retain_graph=True to the first backward(), or compute the forward pass again"
-                )
-            for version, then in node._saved:
-                if version[0] != then:
-                    raise RuntimeError(
-                        f"backward() through {node.operation}, which made a tensor of shape {node.shape}: a value that it "
-                        "needs has been changed in place since; change it after backward(), or compute the forward pass again"
-                    )
-            made.append(node)
             for parent in node._parents:
                 if parent.requires_grad and id(parent) not in seen:
                     seen.add(id(parent))
                     stack.append(parent)
-        made.sort(key=lambda node: node._number, reverse=True)
-        return leaves, made
+        return leaves
+
+    def _check_saved(self) -> None:
+        """An error where what `backward` needs has been freed or changed."""
+        if type(self._backward) is _Freed:
+            raise RuntimeError(
+                "backward() a second time through the same operations: what they had saved is freed after the first; "
+                "pass retain_graph=True to the first backward(), or compute the forward pass again"
+            )
+        for version, then in self._saved:
+            if version[0] != then:
+                raise RuntimeError(
+                    f"backward() through {self.operation}, which made a tensor of shape {self.shape}: a value that it "
+                    "needs has been changed in place since; change it after backward(), or compute the forward pass again"
+                )
 
 
 def record(
@@ -400,23 +409,20 @@ def record(
     """
     result = Tensor.__new__(Tensor)
     result._data = data if type(data) is np.ndarray else np.asarray(data)
+    result._version = version = parents[0]._version if view else [0]
     result.grad = None
-    result._number = -1
-    result._version = parents[0]._version if view else [0]
-    result.requires_grad = False
     if _mode.recording:
         for parent in parents:
             if parent.requires_grad:
                 result.requires_grad = True
-                break
-    if result.requires_grad:
-        result._number = next(_numbers)
-        result._backward = backward
-        result._parents = parents
-        watched = saved if view else (*saved, result)
-        result._saved = [(t._version, t._version[0]) for t in watched]
-    else:
-        result._backward, result._parents, result._saved = None, (), ()
+                result._number = next(_numbers)
+                result._backward, result._parents = backward, parents
+                result._saved = watched = [(t._version, t._version[0]) for t in saved]
+                if not view:
+                    watched.append((version, 0))
+                return result
+    result.requires_grad = False
+    result._number, result._backward, result._parents, result._saved = -1, None, (), ()
     return result
 
 
@@ -460,6 +466,8 @@ def _unwrap(x: Any) -> Any:
 
 
 def _as_array(data: Any) -> np.ndarray:
+    if type(data) is np.ndarray and (data.dtype is _FLOAT32 or data.dtype is _FLOAT64):
+        return data  # the usual case, first
     if isinstance(data, Tensor):
         data = data._data
     array = np.asarray(data) if not isinstance(data, (list, tuple)) else np.array(_lists(data))

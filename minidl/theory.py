@@ -52,7 +52,7 @@ def _basis(offset: float, wide: bool) -> tuple[np.ndarray, np.ndarray]:
 @contextlib.contextmanager
 def gradients_kept(result: Tensor) -> Iterator[None]:
     """Every gradient that result.backward() touches is None at first, and afterwards what it was before."""
-    leaves, _ = result._ancestors()
+    leaves = result.leaves()
     before = [leaf.grad for leaf in leaves]
     try:
         for leaf in leaves:

@@ -99,6 +99,8 @@ cdef extern from "passes.h" nogil:
         size_t rows, classes
         const void *p
         const void *dy
+        size_t dy_step
+        double factor
         const Py_ssize_t *labels
         void *dx
     ctypedef struct sgd_tensor:
@@ -415,19 +417,26 @@ def batch_norm_backward(dy, x, weight, mean, var, double eps, bint training):
 
 def cross_entropy(x, labels):
     cdef cnp.ndarray a = in_order(x), t = labels, p = new_like(a)
-    cdef cnp.npy_intp rows = a.shape[0]
+    cdef cnp.npy_intp i, rows = a.shape[0]
     cdef cnp.ndarray losses = cnp.PyArray_EMPTY(1, &rows, cnp.PyArray_TYPE(a), 0)
-    cdef cross_entropy_job job = cross_entropy_job(rows, a.shape[1], a.data, <Py_ssize_t *>t.data, p.data, losses.data)
+    cdef Py_ssize_t *label = <Py_ssize_t *>t.data
+    cdef cross_entropy_job job = cross_entropy_job(rows, a.shape[1], a.data, label, p.data, losses.data)
     cdef int precision = a.itemsize == 8
+    cdef double total = 0
+    for i in range(rows):
+        if not 0 <= label[i] < a.shape[1]:
+            return None
     with nogil:
         pass_cross_entropy(&job, precision)
-    return p, losses
+        for i in range(rows):
+            total += (<double *>losses.data)[i] if precision else (<float *>losses.data)[i]
+    return p, losses, total
 
 
-def cross_entropy_backward(dy, p, labels):
-    cdef cnp.ndarray d = dy, a = p, t = labels, dx = new_like(a)
-    cdef cross_entropy_backward_job job = cross_entropy_backward_job(a.shape[0], a.shape[1], a.data, d.data, <Py_ssize_t *>t.data,
-                                                                     dx.data)
+def cross_entropy_backward(dy, p, labels, double factor):
+    cdef cnp.ndarray d = in_order(dy), a = p, t = labels, dx = new_like(a)
+    cdef cross_entropy_backward_job job = cross_entropy_backward_job(
+        a.shape[0], a.shape[1], a.data, d.data, d.ndim > 0, factor, <Py_ssize_t *>t.data, dx.data)
     cdef int precision = a.itemsize == 8
     with nogil:
         pass_cross_entropy_backward(&job, precision)

@@ -200,21 +200,25 @@ def batch_norm_backward(dy, x, weight, mean, var, eps, training):
 
 
 def cross_entropy(x, labels):
-    """(softmax(x), -log softmax(x)[label]) of each row; sums are in float64."""
+    """(softmax(x), the losses -log softmax(x)[label], their sum) by rows; None where a label is no class. Sums are in float64."""
+    if not ((labels >= 0) & (labels < x.shape[1])).all():
+        return None
+    if not len(x):
+        return x, x[:, :0].sum(axis=1), 0.0
     with np.errstate(all="ignore"):
         most = x.max(axis=1, keepdims=True)
         p = exp(x - most)
         total = np.cumsum(p, axis=1, dtype=FLOAT64)[:, -1]  # one after the other, as in csrc/
         known = most[:, 0] - x[np.arange(len(x)), labels]
         losses = (known + np.where(total > 0, log(total), total)).astype(x.dtype)
-        return p * (1 / total).astype(x.dtype)[:, None], losses
+        return p * (1 / total).astype(x.dtype)[:, None], losses, float(np.cumsum(losses, dtype=FLOAT64)[-1])
 
 
-def cross_entropy_backward(dy, p, labels):
-    """(p - one-hot(label)) dy, with a dy for each row."""
+def cross_entropy_backward(dy, p, labels, factor):
+    """(p - one-hot(label)) dy factor, with one dy or one for each row."""
     dx = p.copy()
     dx[np.arange(len(p)), labels] -= 1
-    return dx * dy[:, None]
+    return dx * (dy * p.dtype.type(factor)).reshape(-1, 1)
 
 
 def sgd(values, gradients, velocities, fresh, lr, momentum, dampening, weight_decay, nesterov):

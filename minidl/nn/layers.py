@@ -74,11 +74,10 @@ class Linear(Module):
 
     def forward(self, x):
         x = check_input(self, x, self.weight.dtype)
-        if not x.ndim or x.shape[-1] != self.in_features:
-            other = f", or make the layer with in_features={x.shape[-1]}" if x.ndim and x.shape[-1] else ""
-            raise InputError(
-                self, f"expects input of shape (batch, {self.in_features}), got {x.shape}; reshape the input{other}"
-            )
+        shape = x.shape
+        if not shape or shape[-1] != self.in_features:
+            other = f", or make the layer with in_features={shape[-1]}" if shape and shape[-1] else ""
+            raise InputError(self, f"expects input of shape (batch, {self.in_features}), got {shape}; reshape the input{other}")
         return F.linear(x, self.weight, self.bias)
 
     def extra_repr(self):
@@ -111,6 +110,8 @@ def make_parameter(
 
 def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:
     """x as a tensor of the layer's dtype. Lists and integers are converted; another float dtype is an error."""
+    if type(x) is Tensor and x.dtype is dtype:
+        return x  # the usual case, first
     if not isinstance(x, (Tensor, np.ndarray)) or x.dtype.kind in "iub":
         try:
             if x is None:
