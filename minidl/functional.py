@@ -605,19 +605,21 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
         if b.shape != (w.shape[0],):
             raise ValueError(f"linear: bias of shape {b.shape} with a weight of shape {w.shape}: expected ({w.shape[0]},)")
         parents = (x, weight, bias)
-    batch = a.shape[:-1]
-    if len(batch) != 1:
-        a = a.reshape(math.prod(batch), w.shape[1])  # every axis before the last is batch
+    matrix = a.ndim == 2
+    if not matrix:
+        a = a.reshape(math.prod(x.shape[:-1]), w.shape[1])  # every axis before the last is batch
     y = kernels.linear(a, w, b)
 
     def backward(dy):
+        if not matrix:
+            dy = dy.reshape(len(a), len(w))
         need_bias = bias is not None and bias.requires_grad
-        dx, dw, db = kernels.linear_backward(
-            dy.reshape(len(a), len(w)), a, w, x.requires_grad, weight.requires_grad, need_bias
-        )
-        return (None if dx is None else dx.reshape(x.shape), dw, db)[: len(parents)]
+        dx, dw, db = kernels.linear_backward(dy, a, w, x.requires_grad, weight.requires_grad, need_bias)
+        if dx is not None and not matrix:
+            dx = dx.reshape(x.shape)
+        return (dx, dw) if bias is None else (dx, dw, db)
 
-    return record(y if len(batch) == 1 else y.reshape(*batch, len(w)), parents, backward, saved=(x, weight))
+    return record(y if matrix else y.reshape(*x.shape[:-1], len(w)), parents, backward, saved=(x, weight))
 
 
 def batch_norm(

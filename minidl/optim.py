@@ -114,21 +114,23 @@ class SGD:
         for group in self.param_groups:
             if not math.isfinite(group["lr"]):
                 raise ValueError(f"SGD: lr must be a finite number, got {group['lr']}")
-        for i, p in enumerate(p for group in self.param_groups for p in group["params"]):
-            if p.grad is not None and np.shape(p.grad) != p.shape:
-                raise ValueError(f"SGD: parameter {i} has shape {p.shape}, its .grad {np.shape(p.grad)}")
-        for group in self.param_groups:
-            moved = [p for p in group["params"] if p.grad is not None]
-            velocities: list[np.ndarray | None] = [None] * len(moved)
-            fresh = [False] * len(moved)
+        moved = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
+        for p in itertools.chain(*moved):
+            g = p.grad
+            if (g.shape if type(g) is np.ndarray else np.shape(g)) != p.shape:
+                place = [id(q) for group in self.param_groups for q in group["params"]].index(id(p))
+                raise ValueError(f"SGD: parameter {place} has shape {p.shape}, its .grad {np.shape(g)}")
+        for group, params in zip(self.param_groups, moved, strict=True):
+            fresh: list[bool] = [False] * len(params)
+            velocities: list[np.ndarray | None] = [None] * len(params)
             if group["momentum"]:
-                fresh = [p not in self._velocity for p in moved]
-                for p in itertools.compress(moved, fresh):
+                fresh = [p not in self._velocity for p in params]
+                for p in itertools.compress(params, fresh):
                     self._velocity[p] = np.empty_like(p.data)
-                velocities = [self._velocity[p] for p in moved]
+                velocities = [self._velocity[p] for p in params]
             numbers = [group[name] for name in ("lr", "momentum", "dampening", "weight_decay", "nesterov")]
-            kernels.sgd([p.data for p in moved], [p.grad for p in moved], velocities, fresh, *numbers)
-            for p in moved:
+            kernels.sgd([p.data for p in params], [p.grad for p in params], velocities, fresh, *numbers)
+            for p in params:
                 p.changed()
 
 

@@ -12,6 +12,7 @@ import operator
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,7 @@ class Tensor:
         self._adopt(data)
         self.grad: np.ndarray | None = None
         self.requires_grad = requires_grad
-        self._backward: Callable | None = None  # None: a leaf
+        self._backward: Callable | CodeType | None = None  # None: a leaf; CodeType: freed
         self._parents: Sequence[Tensor] = ()
         self._saved: Sequence[tuple[list[int], int]] = ()
         self._number = -1  # of the tensors that operations made, which came when
@@ -254,8 +255,8 @@ class Tensor:
         """The name of the operation that made this tensor; empty for a leaf."""
         if self._backward is None:
             return ""
-        made_by = self._backward
-        name = made_by.name if isinstance(made_by, _Freed) else made_by.__qualname__  # "tanh.<locals>.backward"
+        code = self._backward if type(self._backward) is CodeType else self._backward.__code__
+        name = code.co_qualname  # "tanh.<locals>.backward"
         return name.removesuffix(f".<locals>.{name.split('.')[-1]}").split(".")[-1]
 
     def item(self) -> Any:
@@ -318,7 +319,17 @@ class Tensor:
             waiting, leaves = [], [self]
         while waiting:
             node = heapq.heappop(waiting)[1]  # the youngest
-            node._check_saved()
+            if type(node._backward) is CodeType:
+                raise RuntimeError(
+                    "backward() a second time through the same operations: what they had saved is freed after the first; "
+                    "pass retain_graph=True to the first backward(), or compute the forward pass again"
+                )
+            for version, then in node._saved:
+                if version[0] != then:
+                    raise RuntimeError(
+                        f"backward() through {node.operation}, which made a tensor of shape {node.shape}: a value that it "
+                        "needs has been changed in place since; change it after backward(), or compute the forward pass again"
+                    )
             visited.append(node)
             parents, dxs = node._parents, node._backward(gradients.pop(id(node)))
             if len(dxs) != len(parents):
@@ -332,7 +343,7 @@ class Tensor:
                         f"backward of {node.operation} gave a gradient of shape {dx.shape} for an input of shape "
                         f"{value.shape}; if the input was broadcast, sum with functional.unbroadcast"
                     )
-                if dx.dtype != value.dtype:
+                if dx.dtype is not value.dtype and dx.dtype != value.dtype:
                     dx = dx.astype(value.dtype)
                 known = gradients.pop(id(parent), None)
                 if known is not None:
@@ -352,7 +363,7 @@ class Tensor:
                 leaf.grad = known.__iadd__(dy) if _alone(known) else np.asarray(known + dy)
         if not retain_graph:
             for node in visited:
-                node._backward, node._parents, node._saved = _Freed(node._backward), (), ()
+                node._backward, node._parents, node._saved = node._backward.__code__, (), ()  # code holds no arrays
         for observer in backward_observers:
             observer()
 
@@ -368,20 +379,6 @@ class Tensor:
                     seen.add(id(parent))
                     stack.append(parent)
         return leaves
-
-    def _check_saved(self) -> None:
-        """An error where what `backward` needs has been freed or changed."""
-        if type(self._backward) is _Freed:
-            raise RuntimeError(
-                "backward() a second time through the same operations: what they had saved is freed after the first; "
-                "pass retain_graph=True to the first backward(), or compute the forward pass again"
-            )
-        for version, then in self._saved:
-            if version[0] != then:
-                raise RuntimeError(
-                    f"backward() through {self.operation}, which made a tensor of shape {self.shape}: a value that it "
-                    "needs has been changed in place since; change it after backward(), or compute the forward pass again"
-                )
 
 
 def record(
@@ -434,15 +431,6 @@ def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
         _as_array(x)  # raises where these are no numbers
         return Tensor(np.array(_lists(x), like.dtype))
     return Tensor(x)
-
-
-class _Freed:
-    """Stands in for a `backward` that has been called and freed; keeps its name."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, backward: Callable):
-        self.name = backward.__qualname__
 
 
 def _alone(array: Any) -> bool:
