@@ -689,10 +689,10 @@ def batch_norm(
 
 
 def _channels_last(x: np.ndarray) -> np.ndarray:
-    """x of shape (batch, channels, ...) as a matrix in C order with a column for each channel."""
+    """x of shape (batch, channels, ...) as a matrix of reals in C order with a column for each channel."""
     if x.ndim > 2:
         x = np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])
-    return np.ascontiguousarray(x)
+    return np.ascontiguousarray(x, np.float64 if x.dtype == np.float64 else np.float32)
 
 
 def _channels_second(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -759,7 +759,7 @@ def cross_entropy(input: Array, target: Any, reduction: str = "mean") -> Tensor:
     >>> cross_entropy([[0.0, 0.0]], [1]).item()  # ln 2
     0.6931471824645996
     """
-    x = as_tensor(input)
+    x = _as_real(input)
     labels = np.array(target.data if isinstance(target, Tensor) else target)
     if x.ndim != 2 or labels.shape != x.shape[:1]:
         raise ValueError(

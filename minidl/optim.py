@@ -108,18 +108,21 @@ class SGD:
         Raises
         ------
         ValueError
-            If a learning rate is not finite any more, or a gradient has another shape than its parameter. Nothing has been
-            moved then.
+            If a learning rate is not finite any more, a gradient has another shape than its parameter, or a parameter is
+            read-only. Nothing has been moved then.
         """
         for group in self.param_groups:
             if not math.isfinite(group["lr"]):
                 raise ValueError(f"SGD: lr must be a finite number, got {group['lr']}")
         moved = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
         for p in itertools.chain(*moved):
-            g = p.grad
-            if (g.shape if type(g) is np.ndarray else np.shape(g)) != p.shape:
-                place = [id(q) for group in self.param_groups for q in group["params"]].index(id(p))
-                raise ValueError(f"SGD: parameter {place} has shape {p.shape}, its .grad {np.shape(g)}")
+            g, shape = p.grad, p.shape
+            if (g.shape if type(g) is np.ndarray else np.shape(g)) != shape:
+                raise ValueError(f"SGD: parameter {self._place(p)} has shape {shape}, its .grad {np.shape(g)}")
+            if not p.data.flags.writeable:
+                raise ValueError(
+                    f"SGD: parameter {self._place(p)} is a read-only array, which cannot be moved; make it of a copy"
+                )
         for group, params in zip(self.param_groups, moved, strict=True):
             fresh: list[bool] = [False] * len(params)
             velocities: list[np.ndarray | None] = [None] * len(params)
@@ -132,6 +135,9 @@ class SGD:
             kernels.sgd([p.data for p in params], [p.grad for p in params], velocities, fresh, *numbers)
             for p in params:
                 p.changed()
+
+    def _place(self, p: Tensor) -> int:
+        return [id(q) for group in self.param_groups for q in group["params"]].index(id(p))
 
 
 def _group(where: str, group: Any, defaults: dict[str, Any]) -> dict[str, Any]:

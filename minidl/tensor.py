@@ -150,8 +150,15 @@ class Tensor:
     def data(self, value):
         if value is self._data:  # `t.data -= step` ends here, with the same array
             self.changed()
-        else:
-            self._adopt(value)
+            return
+        if self._parents:
+            array = _as_array(value)
+            if (array.shape, array.dtype) != (self.shape, self.dtype):
+                raise RuntimeError(
+                    f"data of shape {array.shape} and {array.dtype} for a tensor of shape {self.shape} and {self.dtype} that "
+                    f"{self.operation} made: gradients of the old shape and dtype flow through it, so make a new tensor"
+                )
+        self._adopt(value)
 
     def _adopt(self, value: Any) -> None:
         self._data = _as_array(value)
@@ -293,7 +300,8 @@ class Tensor:
         ------
         RuntimeError
             If nothing here requires a gradient, the tensor has more than one element and no gradient is given, what was
-            recorded has been freed, or a value that is needed has been changed in place. No `.grad` is touched then.
+            recorded has been freed, a value that is needed has been changed in place, or a `.grad` that was set has another
+            shape than its tensor. No `.grad` is touched then.
         """
         if not self.requires_grad:
             raise RuntimeError(
@@ -355,12 +363,15 @@ class Tensor:
                 gradients[id(parent)] = dx
             dxs = dx = known = None
         for leaf in leaves:
+            if leaf.grad is not None and np.shape(leaf.grad) != leaf.shape:
+                raise RuntimeError(f"backward() to a tensor of shape {leaf.shape} whose .grad has shape {np.shape(leaf.grad)}")
+        for leaf in leaves:
             dy = gradients.pop(id(leaf))
             known, leaf.grad = leaf.grad, None
             if known is None:  # a leaf's gradient is an array of its own; several tensors may have been sent the same one
                 leaf.grad = dy if _alone(dy) else np.array(dy)
             else:
-                leaf.grad = known.__iadd__(dy) if _alone(known) else np.asarray(known + dy)
+                leaf.grad = known.__iadd__(dy) if _alone(known) and known.dtype == dy.dtype else np.asarray(known + dy)
         if not retain_graph:
             for node in visited:
                 node._backward, node._parents, node._saved = node._backward.__code__, (), ()  # code holds no arrays
@@ -435,7 +446,7 @@ def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
 
 def _alone(array: Any) -> bool:
     """Whether the caller's variable is all that refers to this array and its memory, which may thus be changed or kept."""
-    return type(array) is np.ndarray and array.base is None and sys.getrefcount(array) <= _REFERENCES
+    return type(array) is np.ndarray and array.base is None and sys.getrefcount(array) <= _REFERENCES and array.flags.writeable
 
 
 def _references() -> int:

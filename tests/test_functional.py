@@ -588,6 +588,34 @@ def test_batch_norm_by_hand():
     np.testing.assert_allclose(running_var, [1.1, 5.0], 1e-6)
 
 
+def unaligned(x):
+    view = np.frombuffer(bytearray(x.nbytes + 1), x.dtype, offset=1).reshape(x.shape)
+    view[...] = x
+    assert not view.flags.aligned
+    return view
+
+
+@pytest.mark.parametrize("make", [lambda x: x > 2, lambda x: minidl.tensor.record(np.int64(x.data > 2), (), None)])
+def test_batch_norm_and_cross_entropy_take_booleans_and_integers_as_numbers(make):
+    x = make(Tensor([[1.0, 3.0], [3.0, 1.0], [3.0, 1.0], [1.0, 3.0]]))
+    y = F.batch_norm(x, None, None, training=True, eps=0.0)  # of 0 and 1, as many each: mean and deviation are 1/2
+    assert y.data.tolist() == [[-1, 1], [1, -1], [1, -1], [-1, 1]]
+    assert y.dtype == np.float32
+    loss = F.cross_entropy(x, [0, 0, 0, 0], reduction="sum")  # twice ln (1 + 1/e), twice ln (1 + e)
+    assert loss.item() == pytest.approx(2 * (0.31326168751822286 + 1.3132616875182228), rel=1e-6)
+
+
+def test_batch_norm_takes_unaligned_arrays():
+    x, weight, bias = ([[1.0, 0.0], [3.0, 8.0]], [2.0, 1.0], [0.0, 5.0])
+    x, weight, bias = (Tensor(unaligned(np.array(t)), requires_grad=True) for t in (x, weight, bias))
+    y = F.batch_norm(x, None, None, weight, bias, training=True, eps=0.0)
+    assert y.data.tolist() == [[-2, 4], [2, 6]]
+    y.backward(unaligned(np.array([[1.0, 0.0], [0.0, 0.0]])))
+    assert weight.grad.tolist() == [-1, 0]
+    assert bias.grad.tolist() == [1, 0]
+    np.testing.assert_allclose(x.grad, 0, atol=1e-15)  # of two values the normalized are 1 and -1, wherever they are
+
+
 def test_batch_norm_in_evaluation_leaves_the_running_values():
     running_mean, running_var = np.array([1.0]), np.array([4.0])
     y = F.batch_norm(np.array([[5.0]]), running_mean, running_var, eps=0.0)

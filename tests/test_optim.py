@@ -220,6 +220,16 @@ def test_a_gradient_of_another_shape_is_an_error_before_anything_moves():
     assert a.data.tolist() == b.data.tolist() == [1, 1]
 
 
+def test_a_read_only_parameter_is_an_error_before_anything_moves():
+    frozen = np.ones(2)
+    frozen.flags.writeable = False
+    a, b = Tensor(np.ones(2), requires_grad=True), Tensor(frozen, requires_grad=True)
+    a.grad, b.grad = np.ones(2), np.ones(2)
+    with pytest.raises(ValueError, match="parameter 1 is a read-only array"):
+        SGD([a, b], lr=1.0).step()
+    assert a.data.tolist() == b.data.tolist() == [1, 1]
+
+
 def test_a_learning_rate_set_to_nan_is_an_error_before_anything_moves():
     a = Tensor(np.ones(2, np.float32), requires_grad=True)
     a.grad = np.ones(2, np.float32)

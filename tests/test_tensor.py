@@ -606,6 +606,24 @@ def test_a_gradient_of_another_shape_is_an_error(wrong):
     assert x.grad.tolist() == [2.0, 4.0, 6.0]
 
 
+@pytest.mark.parametrize("wrong", [0.0, np.zeros(1), np.zeros(2), np.zeros((3, 1))])
+def test_a_grad_that_was_set_to_another_shape_is_an_error_before_anything_changes(wrong):
+    x, y = leaf(), leaf()
+    x.grad = wrong
+    with pytest.raises(RuntimeError, match=r"tensor of shape \(3,\) whose \.grad has shape"):
+        (x * y).sum().backward()
+    assert x.grad is wrong
+    assert y.grad is None
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [(int, "f8"), (np.float32, "f8"), (np.float64, "f8")])
+def test_a_grad_that_was_set_to_another_dtype_is_added_to_as_numpy_adds(dtype, expected):
+    x = leaf()
+    x.grad = np.array([1, 2, 3], dtype)
+    (x * 0.25).sum().backward()
+    np.testing.assert_array_equal(x.grad, np.array([1.25, 2.25, 3.25], expected), strict=True)
+
+
 @pytest.mark.parametrize("make", [lambda x: x, lambda x: x.sum(), lambda x: x.argmax(), lambda x: (x > 1).sum()])
 def test_backward_of_what_needs_no_gradient_is_an_error(make):
     with pytest.raises(RuntimeError, match="depends on nothing with requires_grad=True"):
@@ -800,6 +818,17 @@ def test_rebinding_data_keeps_the_recorded_values():
     y.backward()
     assert x.data.tolist() == [9.0, 19.0, 29.0]
     assert x.grad.tolist() == [2.0, 4.0, 6.0]
+
+
+@pytest.mark.parametrize("data", [np.ones(1), np.ones(4), np.ones((3, 1)), np.ones(3, np.float32)])
+def test_a_result_takes_no_data_of_another_shape_or_dtype(data):
+    x = leaf()
+    y = x.tanh()
+    with pytest.raises(RuntimeError, match=r"for a tensor of shape \(3,\) and float64 that tanh made"):
+        y.data = data
+    y.data = np.full(3, 9.0)
+    (y * 2).sum().backward()
+    np.testing.assert_allclose(x.grad, 2 / np.cosh([1.0, 2.0, 3.0]) ** 2, rtol=1e-14)
 
 
 def test_a_view_keeps_the_memory_that_its_base_was_rebound_from():

@@ -296,7 +296,11 @@ cdef cnp.ndarray in_order(x):
     cdef cnp.ndarray array = x if cnp.PyArray_Check(x) else np_array(x)
     if cnp.PyArray_ISCARRAY_RO(array) and is_real(cnp.PyArray_TYPE(array)):
         return array
-    return np_array(array, float64 if array.dtype == float64 else float32, order="C")
+    return np_array(array, float64 if array.dtype.type is float64 else float32, order="C")
+
+
+cdef in_order_or_none(x):
+    return None if x is None else in_order(x)
 
 
 cdef cnp.ndarray new_like(cnp.ndarray x):
@@ -413,9 +417,10 @@ def linear_backward(dy, x, weight, bint need_x, bint need_weight, bint need_bias
 
 
 def batch_norm(x, weight, bias, mean, var, double eps, bint training):
-    cdef cnp.ndarray a = x, m = mean, v = var, y = new_like(a)
-    cdef batch_norm_job job = batch_norm_job(a.shape[0], a.shape[1], training, eps, a.data, data_or_null(weight),
-                                             data_or_null(bias), m.data, v.data, y.data)
+    cdef cnp.ndarray a = in_order(x), m = mean, v = var, y = new_like(a)
+    w, b = in_order_or_none(weight), in_order_or_none(bias)
+    cdef batch_norm_job job = batch_norm_job(a.shape[0], a.shape[1], training, eps, a.data, data_or_null(w), data_or_null(b),
+                                             m.data, v.data, y.data)
     cdef int precision = a.itemsize == 8
     with nogil:
         pass_batch_norm(&job, precision)
@@ -423,10 +428,11 @@ def batch_norm(x, weight, bias, mean, var, double eps, bint training):
 
 
 def batch_norm_backward(dy, x, weight, mean, var, double eps, bint training):
-    cdef cnp.ndarray d = dy, a = x, m = mean, v = var, dx = new_like(a), dweight = new_like(m), dbias = new_like(m)
+    cdef cnp.ndarray d = in_order(dy), a = in_order(x), m = mean, v = var
+    cdef cnp.ndarray dx = new_like(a), dweight = new_like(m), dbias = new_like(m)
+    w = in_order_or_none(weight)
     cdef batch_norm_backward_job job = batch_norm_backward_job(
-        a.shape[0], a.shape[1], training, eps, d.data, a.data, data_or_null(weight), m.data, v.data, dx.data, dweight.data,
-        dbias.data)
+        a.shape[0], a.shape[1], training, eps, d.data, a.data, data_or_null(w), m.data, v.data, dx.data, dweight.data, dbias.data)
     cdef int precision = a.itemsize == 8
     with nogil:
         pass_batch_norm_backward(&job, precision)

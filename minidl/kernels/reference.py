@@ -83,7 +83,11 @@ def sum_of_powers(z):
     """
     real = z.dtype.type
     single = real is FLOAT32
-    high, low = (0.693359375, float.fromhex("-0x1.bd0106p-13")) if single else map(float.fromhex, ("0x1.62e4p-1", "0x1.7f7d1cf79abcap-20"))
+    high, low = (
+        (0.693359375, float.fromhex("-0x1.bd0106p-13"))
+        if single
+        else map(float.fromhex, ("0x1.62e4p-1", "0x1.7f7d1cf79abcap-20"))
+    )
     n = np.rint(z * real(1.4426950408889634))
     r = (z - n * real(high)) - n * real(low)
     series = polynomial([real(1 / math.factorial(k)) for k in range(7 if single else 13, 1, -1)], r)
