@@ -137,7 +137,7 @@ class Tensor:
         self._adopt(data)
         self.grad: np.ndarray | None = None
         self.requires_grad = requires_grad
-        self._backward: Callable | CodeType | None = None  # None: a leaf; CodeType: freed
+        self._backward: Any = None  # what its operation gave; None: a leaf; a CodeType: freed
         self._parents: Sequence[Tensor] = ()
         self._saved: Sequence[tuple[list[int], int]] = ()
         self._number = -1  # of the tensors that operations made, which came when

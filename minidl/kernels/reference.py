@@ -204,7 +204,7 @@ def batch_norm_backward(dy, x, weight, mean, var, eps, training):
 
 
 def cross_entropy(x, labels):
-    """(softmax(x), the losses -log softmax(x)[label], their sum) by rows; None where a label is no class. Sums are in float64."""
+    """(softmax(x), losses -log softmax(x)[label], their sum) by rows; None where a label is no class. Sums are in float64."""
     if not ((labels >= 0) & (labels < x.shape[1])).all():
         return None
     if not len(x):
