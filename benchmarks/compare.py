@@ -81,7 +81,7 @@ def alternate(candidates: Mapping[str, Callable[[], object]], rounds: int) -> di
 
 def ratios(seconds: dict[str, float]) -> dict[str, float]:
     """How many times as fast as each peer minidl is."""
-    return {f"/{peer}": seconds[peer] / seconds["minidl"] for peer in ("numpy", "torch") if peer in seconds}
+    return {f"/{peer}": s / seconds["minidl"] for peer, s in seconds.items() if peer not in ("minidl", "peak")}
 
 
 def geometric_mean(numbers: Collection[float]) -> float:
@@ -100,9 +100,9 @@ def print_table(rows: list[dict[str, Any]], columns: dict[str, str]) -> None:
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
 
 
-def save(rows: list[dict[str, Any]], out: Path) -> None:
+def save(results: Any, out: Path) -> None:
     partial = out.with_suffix(".part")
-    partial.write_text(json.dumps(rows, indent=1) + "\n")
+    partial.write_text(json.dumps(results, indent=1) + "\n")
     partial.replace(out)
     print(f"\nSaved: {out}")
 

@@ -113,8 +113,6 @@ def main():
         seconds = alternate(candidates(law, n), args.rounds if law != WEIGHTS else 1 if args.quick else 5)
         row: dict[str, Any] = {"law": law, "samples": n, "threads": args.threads}
         row |= {name: 1e9 * s / n for name, s in seconds.items()} | ratios(seconds)
-        if "one thread" in seconds:
-            row["/one thread"] = seconds["one thread"] / seconds["minidl"]
         if law == WEIGHTS and memory:
             row["memory"] = memory
         rows.append(row)

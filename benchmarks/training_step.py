@@ -1,0 +1,180 @@
+"""A whole training step of eight networks, in microseconds: minidl against NumPy by hand and the frameworks that are installed.
+
+python -m benchmarks.training_step [--threads 2] [--quick]
+
+It is fair: every contestant starts from the same weights and takes the same steps, with the same arithmetic and update, in
+float32 (`steps.py`). Before it is timed it has to prove that: each loss of the first 20 steps must be minidl's to 1e-4 of
+it, or it is left out. By then everything is compiled and warm. The contestants take turns, and a turn's steps follow one
+another; the number of cores is that of the threads, for all of them (on Linux; elsewhere it is up to each). Last, the largest
+memory of a process that does nothing but import one framework and take five steps of the widest network.
+
+The share of the peak counts a network's matrix products only, as if all else took no time; the peak itself is measured in turn
+with the contestants.
+"""
+
+import importlib.util
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from benchmarks.compare import (
+    COLOURS,
+    alternate,
+    geometric_mean,
+    options,
+    print_table,
+    progress,
+    ratios,
+    save,
+    save_picture,
+)
+from benchmarks.native import HERE, peaks
+from benchmarks.steps import FRAMEWORKS, NETWORKS, Network, Step
+
+PEERS = [name for name in FRAMEWORKS if name != "minidl"]
+STEPS, TOLERANCE = 20, 1e-4
+SLOW_TO_COMPILE = ("torch.compile", "tinygrad")  # up to minutes: not in a quick run
+TIMES = {"network": "", "MFLOP": ",.1f", **dict.fromkeys(FRAMEWORKS, ",.0f"), "share of peak": ".0%"}
+RATIOS = {"network": "", **{f"/{peer}": ".2f" for peer in PEERS}, "/best": ".2f", "best": ""}
+COLOURS = COLOURS | {"torch.compile": "#56b4e9", "jax": "#cc79a7", "autograd": "#e69f00", "tinygrad": "#999999"}
+
+
+def installed(quick: bool) -> list[str]:
+    """The contestants, minidl first."""
+    modules = {name: name.partition(".")[0] for name in FRAMEWORKS if not (quick and name in SLOW_TO_COMPILE)}
+    return [name for name, module in modules.items() if importlib.util.find_spec(module)]
+
+
+def use_cores(count: int) -> None:
+    """No more cores than threads, for those who make as many threads as they see cores, too."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+
+
+def ready(network: Network, frameworks: Mapping[str, Callable[[Network], Step]]) -> dict[str, Step]:
+    """A warm step of each framework whose losses are minidl's; a line about each that fails or disagrees."""
+    result: dict[str, Step] = {}
+    expected: list[float] = []
+    for name, make in frameworks.items():
+        try:
+            step = make(network)
+            losses = [float(step()) for _ in range(STEPS)]
+        except Exception as error:
+            if name == "minidl":
+                raise
+            reason = (str(error).splitlines() or [""])[0]
+            print(f"{name} fails in {network.name} and is left out: {type(error).__name__}: {reason}")
+            continue
+        expected = expected or losses
+        if wrong := first_difference(losses, expected):
+            theirs, ours = losses[wrong - 1], expected[wrong - 1]
+            print(f"WRONG: {name} in {network.name}: the loss of step {wrong} is {theirs:.6f}, minidl's {ours:.6f}; left out")
+            continue
+        result[name] = step
+    return result
+
+
+def first_difference(losses: Sequence[float], expected: Sequence[float]) -> int | None:
+    """The number of the first step whose loss is not the expected one to TOLERANCE of it; NaN never is."""
+    for number, (loss, right) in enumerate(zip(losses, expected, strict=True), 1):
+        if not (math.isfinite(right) and abs(loss - right) <= TOLERANCE * abs(right)):
+            return number
+    return None
+
+
+def memory(frameworks: Collection[str]) -> dict[str, float]:
+    """The largest memory, in bytes, of a process that trains the widest network in each of them."""
+    result = {}
+    for name in frameworks if sys.platform != "win32" else ():
+        command = [sys.executable, "-m", "benchmarks.steps", name, "wide"]
+        done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True)
+        if done.returncode:
+            print(f"{name} fails: no memory measured: {(done.stderr.strip().splitlines() or [''])[-1]}")
+        else:
+            result[name] = float(done.stdout.split()[-1])
+    return result
+
+
+def with_ratios(row: dict[str, Any], microseconds: dict[str, float]) -> dict[str, Any]:
+    """The row with its times, how many times as fast as each peer minidl is, and the fastest peer."""
+    row = row | microseconds | ratios(microseconds)
+    peers = [peer for peer in PEERS if peer in microseconds]
+    if peers:
+        row["best"] = min(peers, key=lambda peer: microseconds[peer])
+        row["/best"] = row[f"/{row['best']}"]
+    return row
+
+
+def summary(rows: list[dict[str, Any]]) -> list[str]:
+    """Means over the networks, and the one that is the furthest behind."""
+    lines = []
+    for peer in (*PEERS, "best"):
+        cells = {row["network"]: row[f"/{peer}"] for row in rows if f"/{peer}" in row}
+        if cells:
+            least = min(cells, key=lambda network: cells[network])
+            name = "the best peer of each network" if peer == "best" else peer
+            partly = f" (of {len(cells)} networks only)" if len(cells) < len(rows) else ""
+            mean = f"geometric mean {geometric_mean(list(cells.values())):.2f}{partly}"
+            lines.append(f"minidl / {name}: {mean}, least {cells[least]:.2f} ({least})")
+    return lines
+
+
+def draw(figure: Any, rows: list[dict[str, Any]]) -> None:
+    """A line for each network, a dot for each contestant; and where the peak would put the matrix products alone."""
+    figure.set_size_inches(10, 5)
+    axes = figure.subplots()
+    lines = range(len(rows))
+    for (name, colour), marker in zip(COLOURS.items(), "os^vDPX", strict=True):
+        dots = [(row[name], line) for line, row in enumerate(rows) if name in row]
+        if dots:
+            front = 4 if name == "minidl" else 3
+            axes.scatter(*zip(*dots, strict=True), color=colour, marker=marker, label=name, zorder=front, s=36)
+    limits = [(1e3 * row["MFLOP"] / row["peak"], line) for line, row in enumerate(rows) if "peak" in row]
+    if limits:
+        axes.scatter(*zip(*limits, strict=True), color="black", marker="|", s=200, label="matrix products at the peak")
+    axes.set(title=f"A training step, float32, threads: {rows[0]['threads']}", xscale="log", yticks=lines)
+    axes.set(xlabel="microseconds (less is faster)")
+    axes.set_yticklabels([row["network"] for row in rows])
+    axes.invert_yaxis()
+    axes.grid(axis="both", color="#dddddd")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+
+
+def main():
+    args = options(__doc__, "training_step")
+    use_cores(args.threads)
+    names = installed(args.quick)
+    # First, for on Linux a process starts with the largest memory of the one that started it.
+    megabytes = {name: size / 1e6 for name, size in memory(names[:2] if args.quick else names).items()}
+
+    from minidl import kernels
+
+    kernels.show_config()
+    peak = peaks(args.threads).get("float32")
+    rows = []
+    for network in progress(NETWORKS.values()):
+        candidates: dict[str, Callable[[], object]] = {**ready(network, {name: FRAMEWORKS[name] for name in names})}
+        if peak:
+            candidates["peak"] = peak.loop
+        seconds = alternate(candidates, args.rounds)
+        row: dict[str, Any] = {"network": network.name, "threads": args.threads, "MFLOP": 1e-6 * network.flop}
+        if peak:
+            row["peak"] = 1e-9 * peak.flop / seconds.pop("peak")  # GFLOP/s
+            row["share of peak"] = 1e-9 * network.flop / seconds["minidl"] / row["peak"]
+        rows.append(with_ratios(row, {name: 1e6 * s for name, s in seconds.items()}))
+    print("microseconds")
+    print_table(rows, TIMES)
+    print("\ntimes as fast as")
+    print_table(rows, RATIOS)
+    print("\n" + "\n".join(summary(rows)))
+    print("\nlargest memory of a process, MB")
+    print_table([megabytes], dict.fromkeys(FRAMEWORKS, ",.0f"))
+    save({"steps": rows, "megabytes": megabytes}, args.out)
+    save_picture(draw, rows, args.out)
+
+
+if __name__ == "__main__":
+    main()
