@@ -58,7 +58,7 @@ NETWORKS = {
         Network("mnist_bn", 128, (784, 256, 256, 10), "relu", batch_norm=True),
         Network("deep10x500", 128, (500,) * 11 + (10,), "tanh"),
         Network("deep50x128", 64, (128,) * 51 + (10,), "relu", lr=1e-5),
-        Network("deep20x256bn", 128, (256,) * 21 + (10,), "relu", batch_norm=True, lr=1e-6),
+        Network("deep20x256bn", 128, (256,) * 21 + (10,), "relu", batch_norm=True, lr=3e-7),
         Network("wide", 256, (784, 1024, 1024, 1024, 10), "relu"),
     )
 }
@@ -111,7 +111,8 @@ def numpy_step(network: Network) -> Step:
     gradients = [[np.empty_like(p) for p in layer] for layer in layers]
     velocities = [[np.zeros_like(p) for p in layer] for layer in layers]
     running = [[np.zeros_like(layer[1]), np.ones_like(layer[1])] for layer in layers[:-1]]
-    rows, n, one = np.arange(len(y)), len(y), np.float32(1)
+    rows, n = np.arange(len(y)), len(y)
+    ones = np.ones(n, np.float32)  # ones @ h is h.sum(axis=0), in half the time
 
     def forward():
         """The logits; the input of each layer; and of each batch norm, its standardized input and one over the deviation."""
@@ -120,7 +121,7 @@ def numpy_step(network: Network) -> Step:
             h = h @ weight.T
             h += bias
             if affine:
-                mean = h.mean(axis=0)
+                mean = ones @ h / n
                 h -= mean
                 variance = np.einsum("ij,ij->j", h, h) / n
                 for value, new in zip(stats, (mean, variance * (n / (n - 1))), strict=True):
@@ -149,21 +150,21 @@ def numpy_step(network: Network) -> Step:
 
     def backward(dy, inputs, norms):
         for i in range(len(layers) - 1, -1, -1):
-            if norms and i < len(norms):
+            if i < len(norms):
                 standardized, scale = norms[i]
                 dscale, dshift = gradients[i][2:]
                 np.einsum("ij,ij->j", dy, standardized, out=dscale)
-                np.sum(dy, axis=0, out=dshift)
+                np.matmul(ones, dy, out=dshift)
                 dy -= dshift / n
                 dy -= standardized * (dscale / n)
                 dy *= layers[i][2] * scale
             np.matmul(dy.T, inputs[i], out=gradients[i][0])
-            np.sum(dy, axis=0, out=gradients[i][1])
+            np.matmul(ones, dy, out=gradients[i][1])
             if i == 0:
                 return
             dy = dy @ layers[i][0]
             h = inputs[i]
-            dy *= one - h * h if network.activation == "tanh" else h > 0
+            dy *= 1 - h * h if network.activation == "tanh" else h > 0
 
     def update():
         for layer in zip(layers, gradients, velocities, strict=True):
@@ -197,7 +198,7 @@ def torch_parts(network: Network) -> tuple[Any, Any, Callable[[], Any]]:
     with torch.no_grad():
         for p, value in zip(model.parameters(), flat(layers), strict=True):
             p.copy_(torch.from_numpy(value))
-    optimizer = torch.optim.SGD(model.parameters(), network.lr, MOMENTUM)
+    optimizer = torch.optim.SGD(model.parameters(), network.lr, MOMENTUM, fused=True)
     x, y = torch.from_numpy(x), torch.from_numpy(y)
     return model, optimizer, lambda: torch.nn.functional.cross_entropy(model(x), y)
 
@@ -245,7 +246,7 @@ def jax_step(network: Network) -> Step:
     running = [[jnp.zeros_like(layer[1]), jnp.ones_like(layer[1])] for layer in layers[:-1]]
     activation = {"tanh": jnp.tanh, "relu": jax.nn.relu}[network.activation]
 
-    def loss_of(layers, running):
+    def loss_of(layers, running, x, y):
         h, new_running = x, []
         for (weight, bias, *affine), (old_mean, old_variance) in zip(layers[:-1], running, strict=True):
             h = h @ weight.T + bias
@@ -260,14 +261,14 @@ def jax_step(network: Network) -> Step:
         return -log_p[jnp.arange(len(y)), y].mean(), new_running
 
     @jax.jit(donate_argnums=(0, 1, 2))
-    def update(layers, velocities, running):
-        (loss, running), gradients = jax.value_and_grad(loss_of, has_aux=True)(layers, running)
+    def update(layers, velocities, running, x, y):
+        (loss, running), gradients = jax.value_and_grad(loss_of, has_aux=True)(layers, running, x, y)
         velocities = jax.tree.map(lambda v, g: MOMENTUM * v + g, velocities, gradients)
         return loss, jax.tree.map(lambda p, v: p - network.lr * v, layers, velocities), velocities, running
 
     def step():
         nonlocal layers, velocities, running
-        loss, layers, velocities, running = jax.block_until_ready(update(layers, velocities, running))
+        loss, layers, velocities, running = jax.block_until_ready(update(layers, velocities, running, x, y))
         return loss
 
     return step
