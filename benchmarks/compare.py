@@ -29,6 +29,12 @@ def options(description: str | None, name: str, threads: bool = True) -> argpars
     return args
 
 
+def use_cores(count: int) -> None:
+    """No more cores than threads, for those who make as many threads as they see cores, too."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+
+
 def whole_number(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")

@@ -9,14 +9,17 @@ Run as a script it takes five steps and prints the largest memory of the process
 python -m benchmarks.steps torch wide
 """
 
+import importlib.util
+import math
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 MOMENTUM, EPS, NEW_SHARE = 0.9, 1e-5, 0.1  # the last two are batch norm's
 CLASSES = 10
+TOLERANCE = 1e-4  # relative, of a loss
 Step = Callable[[], Any]  # what it returns has a float()
 
 
@@ -358,6 +361,42 @@ FRAMEWORKS: dict[str, Callable[[Network], Step]] = {
     "autograd": autograd_step,
     "tinygrad": tinygrad_step,
 }
+
+
+def installed() -> list[str]:
+    """The frameworks that can be imported here, minidl first."""
+    return [name for name in FRAMEWORKS if importlib.util.find_spec(name.partition(".")[0])]
+
+
+def agreeing(network: Network, frameworks: Iterable[str]) -> dict[str, Step]:
+    """A warm step of each framework whose losses are minidl's; a line about each that fails or disagrees."""
+    result: dict[str, Step] = {}
+    expected: list[float] = []
+    for name in frameworks:
+        try:
+            step = FRAMEWORKS[name](network)
+            losses = [float(step()) for _ in range(20)]
+        except Exception as error:
+            if name == "minidl":
+                raise
+            reason = (str(error).splitlines() or [""])[0]
+            print(f"{name} fails in {network.name} and is left out: {type(error).__name__}: {reason}")
+            continue
+        expected = expected or losses
+        if wrong := first_difference(losses, expected):
+            theirs, ours = losses[wrong - 1], expected[wrong - 1]
+            print(f"WRONG: {name} in {network.name}: the loss of step {wrong} is {theirs:.6f}, minidl's {ours:.6f}; left out")
+            continue
+        result[name] = step
+    return result
+
+
+def first_difference(losses: Sequence[float], expected: Sequence[float]) -> int | None:
+    """The number of the first step whose loss is not the expected one to TOLERANCE of it; NaN never is."""
+    for number, (loss, right) in enumerate(zip(losses, expected, strict=True), 1):
+        if not (math.isfinite(right) and abs(loss - right) <= TOLERANCE * abs(right)):
+            return number
+    return None
 
 
 def flat(layers: Iterable[Iterable[Any]]) -> list[Any]:

@@ -6,18 +6,16 @@ It is fair: every contestant starts from the same weights and takes the same ste
 float32 (`steps.py`). Before it is timed it has to prove that: each loss of the first 20 steps must be minidl's to 1e-4 of
 it, or it is left out. By then everything is compiled and warm. The contestants take turns, and a turn's steps follow one
 another; the number of cores is that of the threads, for all of them (on Linux; elsewhere it is up to each). Last, the largest
-memory of a process that does nothing but import one framework and take five steps of the widest network.
+memory of a process that does nothing but import one framework and take five steps of the widest network; each also holds
+minidl, 4 MB, which draws the weights.
 
 The share of the peak counts a network's matrix products only, as if all else took no time; the peak itself is measured in turn
 with the contestants.
 """
 
-import importlib.util
-import math
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 from benchmarks.compare import (
@@ -30,59 +28,16 @@ from benchmarks.compare import (
     ratios,
     save,
     save_picture,
+    use_cores,
 )
 from benchmarks.native import HERE, peaks
-from benchmarks.steps import FRAMEWORKS, NETWORKS, Network, Step
+from benchmarks.steps import FRAMEWORKS, NETWORKS, agreeing, installed
 
-PEERS = [name for name in FRAMEWORKS if name != "minidl"]
-STEPS, TOLERANCE = 20, 1e-4
 SLOW_TO_COMPILE = ("torch.compile", "tinygrad")  # up to minutes: not in a quick run
+PEERS = [name for name in FRAMEWORKS if name != "minidl"]
 TIMES = {"network": "", "MFLOP": ",.1f", **dict.fromkeys(FRAMEWORKS, ",.0f"), "share of peak": ".0%"}
 RATIOS = {"network": "", **{f"/{peer}": ".2f" for peer in PEERS}, "/best": ".2f", "best": ""}
 COLOURS = COLOURS | {"torch.compile": "#56b4e9", "jax": "#cc79a7", "autograd": "#e69f00", "tinygrad": "#999999"}
-
-
-def installed(quick: bool) -> list[str]:
-    """The contestants, minidl first."""
-    modules = {name: name.partition(".")[0] for name in FRAMEWORKS if not (quick and name in SLOW_TO_COMPILE)}
-    return [name for name, module in modules.items() if importlib.util.find_spec(module)]
-
-
-def use_cores(count: int) -> None:
-    """No more cores than threads, for those who make as many threads as they see cores, too."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-
-
-def ready(network: Network, frameworks: Mapping[str, Callable[[Network], Step]]) -> dict[str, Step]:
-    """A warm step of each framework whose losses are minidl's; a line about each that fails or disagrees."""
-    result: dict[str, Step] = {}
-    expected: list[float] = []
-    for name, make in frameworks.items():
-        try:
-            step = make(network)
-            losses = [float(step()) for _ in range(STEPS)]
-        except Exception as error:
-            if name == "minidl":
-                raise
-            reason = (str(error).splitlines() or [""])[0]
-            print(f"{name} fails in {network.name} and is left out: {type(error).__name__}: {reason}")
-            continue
-        expected = expected or losses
-        if wrong := first_difference(losses, expected):
-            theirs, ours = losses[wrong - 1], expected[wrong - 1]
-            print(f"WRONG: {name} in {network.name}: the loss of step {wrong} is {theirs:.6f}, minidl's {ours:.6f}; left out")
-            continue
-        result[name] = step
-    return result
-
-
-def first_difference(losses: Sequence[float], expected: Sequence[float]) -> int | None:
-    """The number of the first step whose loss is not the expected one to TOLERANCE of it; NaN never is."""
-    for number, (loss, right) in enumerate(zip(losses, expected, strict=True), 1):
-        if not (math.isfinite(right) and abs(loss - right) <= TOLERANCE * abs(right)):
-            return number
-    return None
 
 
 def memory(frameworks: Collection[str]) -> dict[str, float]:
@@ -146,7 +101,7 @@ def draw(figure: Any, rows: list[dict[str, Any]]) -> None:
 def main():
     args = options(__doc__, "training_step")
     use_cores(args.threads)
-    names = installed(args.quick)
+    names = [name for name in installed() if not (args.quick and name in SLOW_TO_COMPILE)]
     # First, for on Linux a process starts with the largest memory of the one that started it.
     megabytes = {name: size / 1e6 for name, size in memory(names[:2] if args.quick else names).items()}
 
@@ -156,7 +111,7 @@ def main():
     peak = peaks(args.threads).get("float32")
     rows = []
     for network in progress(NETWORKS.values()):
-        candidates: dict[str, Callable[[], object]] = {**ready(network, {name: FRAMEWORKS[name] for name in names})}
+        candidates: dict[str, Callable[[], object]] = {**agreeing(network, names)}
         if peak:
             candidates["peak"] = peak.loop
         seconds = alternate(candidates, args.rounds)
