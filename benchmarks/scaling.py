@@ -111,7 +111,7 @@ def main():
     rows = []
     deep, wide = (DEEP[:-1], WIDE[:-1]) if args.quick else (DEEP, WIDE)
     for network in progress(deep + wide):
-        seconds = alternate(agreeing(network, names), args.rounds)
+        seconds = alternate(agreeing(network, names), 3 if args.quick else args.rounds)
         layers, width = len(network.sizes) - 1, network.sizes[0]
         row: dict[str, Any] = {"network": network.name, "layers": layers, "width": width, "threads": args.threads}
         row |= {name: 1e6 * s for name, s in seconds.items()} | ratios(seconds)

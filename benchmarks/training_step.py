@@ -33,7 +33,8 @@ from benchmarks.compare import (
 from benchmarks.native import HERE, peaks
 from benchmarks.steps import FRAMEWORKS, NETWORKS, agreeing, installed
 
-SLOW_TO_COMPILE = ("torch.compile", "tinygrad")  # up to minutes: not in a quick run
+# Slow, or slow to compile: not in a quick run.
+SLOW_FRAMEWORKS, SLOW_NETWORKS = ("torch.compile", "autograd", "tinygrad"), ("deep50x128", "deep20x256bn")
 PEERS = [name for name in FRAMEWORKS if name != "minidl"]
 TIMES = {"network": "", "MFLOP": ",.1f", **dict.fromkeys(FRAMEWORKS, ",.0f"), "share of peak": ".0%"}
 RATIOS = {"network": "", **{f"/{peer}": ".2f" for peer in PEERS}, "/best": ".2f", "best": ""}
@@ -101,7 +102,8 @@ def draw(figure: Any, rows: list[dict[str, Any]]) -> None:
 def main():
     args = options(__doc__, "training_step")
     use_cores(args.threads)
-    names = [name for name in installed() if not (args.quick and name in SLOW_TO_COMPILE)]
+    names = [name for name in installed() if not (args.quick and name in SLOW_FRAMEWORKS)]
+    networks = [network for name, network in NETWORKS.items() if not (args.quick and name in SLOW_NETWORKS)]
     # First, for on Linux a process starts with the largest memory of the one that started it.
     megabytes = {name: size / 1e6 for name, size in memory(names[:2] if args.quick else names).items()}
 
@@ -110,11 +112,11 @@ def main():
     kernels.show_config()
     peak = peaks(args.threads).get("float32")
     rows = []
-    for network in progress(NETWORKS.values()):
+    for network in progress(networks):
         candidates: dict[str, Callable[[], object]] = {**agreeing(network, names)}
         if peak:
             candidates["peak"] = peak.loop
-        seconds = alternate(candidates, args.rounds)
+        seconds = alternate(candidates, 3 if args.quick else args.rounds)
         row: dict[str, Any] = {"network": network.name, "threads": args.threads, "MFLOP": 1e-6 * network.flop}
         if peak:
             row["peak"] = 1e-9 * peak.flop / seconds.pop("peak")  # GFLOP/s
