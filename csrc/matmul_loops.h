@@ -44,12 +44,13 @@ static void NAME(tile)(const NAME(microkernel) *kernel, size_t rows, size_t colu
             *NAME(at)(c, i, j).data = copy[(ptrdiff_t)i * width + (ptrdiff_t)j];
 }
 
-/* Asks for the next tile of C while this one is made. */
-static void NAME(prefetch)(NAME(matrix) c, size_t rows)
+/* Asks for the next tile of C while this one is made: all its lines, and to write them. */
+static void NAME(prefetch)(NAME(matrix) c, size_t rows, size_t columns)
 {
     for (size_t i = 0; i < rows; i++) {
-        __builtin_prefetch(NAME(at)(c, i, 0).data);
-        __builtin_prefetch(NAME(at)(c, i, 0).data + CACHE_LINE / sizeof(REAL));
+        for (size_t j = 0; j < columns; j += CACHE_LINE / sizeof(REAL))
+            __builtin_prefetch(NAME(at)(c, i, j).data, 1);
+        __builtin_prefetch(NAME(at)(c, i, columns - 1).data, 1);
     }
 }
 
@@ -105,7 +106,7 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
                     for (size_t ir = 0; ir < height; ir += mr) { /* 1st loop: slivers of A */
                         NAME(matrix) rows = pack_a ? (NAME(matrix)){packed_a + ir * depth, 1, (ptrdiff_t)mr} : NAME(at)(part, ir, 0);
                         NAME(matrix) tile = NAME(at)(c, ic + ir, jc + jr);
-                        NAME(prefetch)(NAME(at)(tile, mr, 0), ir + mr < height ? least(height - ir - mr, mr) : 0);
+                        NAME(prefetch)(NAME(at)(tile, mr, 0), ir + mr < height ? least(height - ir - mr, mr) : 0, columns);
                         NAME(tile)(kernel, least(height - ir, mr), columns, depth, rows, sliver, sliver_row, tile, pc > 0 || bias.data);
                     }
                 }
