@@ -69,7 +69,9 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
             *NAME(at)(c, i, j).data = *NAME(at)(bias, i, j).data;
     size_t mr = kernel->mr, nr = m == 1 ? ROW_VECTORS * kernel->lanes : kernel->nr, line = CACHE_LINE / sizeof(REAL);
     nr = least(nr, block(n, n, kernel->lanes)); /* no wider than C */
-    size_t mc = block(m, MC, mr), nc = block(n, NC, nr), kc = block(k, KC, 1);
+    /* Where C is narrow and does not lie in rows, to go over it once more costs more than a deeper block. */
+    size_t deepest = c.column != 1 && n <= UNPACKED_LENGTH ? 2 * KC : KC;
+    size_t mc = block(m, MC, mr), nc = block(n, NC, nr), kc = block(k, deepest, 1);
     int pack_a = m * k > UNPACKED && n > UNPACKED_LENGTH, pack_b = b.column != 1 || m > UNPACKED_LENGTH;
     int whole_panel = pack_b && m > mc; /* otherwise one sliver at a time, just before it is read */
     size_t b_size = ((whole_panel ? nc : nr) * kc + line - 1) / line * line, a_size = pack_a ? mc * kc + kernel->lanes : 0;
