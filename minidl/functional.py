@@ -737,7 +737,7 @@ def _reduced(losses: np.ndarray, reduction: str, total: float | None = None) -> 
     factor = 1 / losses.size if reduction == "mean" else 1.0
     if total is None:
         return losses.mean() if reduction == "mean" else losses.sum(), factor
-    return losses.dtype.type(total * factor), factor
+    return np.array(total * factor, losses.dtype), factor
 
 
 def cross_entropy(input: Array, target: Any, reduction: str = "mean") -> Tensor:
@@ -760,16 +760,16 @@ def cross_entropy(input: Array, target: Any, reduction: str = "mean") -> Tensor:
     0.6931471824645996
     """
     x = _as_real(input)
-    labels = np.array(target.data if isinstance(target, Tensor) else target)
-    if x.ndim != 2 or labels.shape != x.shape[:1]:
+    a, labels = x.data, np.asarray(target.data if isinstance(target, Tensor) else target)
+    if a.ndim != 2 or labels.shape != a.shape[:1]:
         raise ValueError(
             f"cross_entropy expects input of shape (batch, classes) and target of shape (batch,), got {x.shape} and "
             f"{labels.shape}; of one-hot rows, pass target.argmax(1)"
         )
     if labels.size and labels.dtype.kind not in "iu":
         raise TypeError(f"cross_entropy expects class numbers as target, got dtype {labels.dtype}; use .astype(int)")
-    labels = labels.astype(np.intp, copy=False)
-    computed = kernels.cross_entropy(x.data, labels)
+    labels = labels.astype(np.intp)  # a copy, for backward reads it later
+    computed = kernels.cross_entropy(a, labels)
     if computed is None:
         wrong = np.flatnonzero((labels < 0) | (labels >= x.shape[1]))[0]
         raise ValueError(

@@ -1,6 +1,5 @@
 """Stochastic gradient descent: what is done with a gradient once `backward()` has left it in `.grad`."""
 
-import itertools
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -111,30 +110,38 @@ class SGD:
             If a learning rate is not finite any more, a gradient has another shape than its parameter, or a parameter is
             read-only. Nothing has been moved then.
         """
+        steps = []
         for group in self.param_groups:
-            if not math.isfinite(group["lr"]):
-                raise ValueError(f"SGD: lr must be a finite number, got {group['lr']}")
-        moved = [[p for p in group["params"] if p.grad is not None] for group in self.param_groups]
-        for p in itertools.chain(*moved):
-            g, shape = p.grad, p.shape
-            if (g.shape if type(g) is np.ndarray else np.shape(g)) != shape:
-                raise ValueError(f"SGD: parameter {self._place(p)} has shape {shape}, its .grad {np.shape(g)}")
-            if not p.data.flags.writeable:
-                raise ValueError(
-                    f"SGD: parameter {self._place(p)} is a read-only array, which cannot be moved; make it of a copy"
-                )
-        for group, params in zip(self.param_groups, moved, strict=True):
-            fresh: list[bool] = [False] * len(params)
-            velocities: list[np.ndarray | None] = [None] * len(params)
-            if group["momentum"]:
-                fresh = [p not in self._velocity for p in params]
-                for p in itertools.compress(params, fresh):
-                    self._velocity[p] = np.empty_like(p.data)
-                velocities = [self._velocity[p] for p in params]
-            numbers = [group[name] for name in ("lr", "momentum", "dampening", "weight_decay", "nesterov")]
-            kernels.sgd([p.data for p in params], [p.grad for p in params], velocities, fresh, *numbers)
-            for p in params:
+            lr, momentum = group["lr"], group["momentum"]
+            if not math.isfinite(lr):
+                raise ValueError(f"SGD: lr must be a finite number, got {lr}")
+            params, values, gradients = [], [], []
+            for p in group["params"]:
+                if (g := p.grad) is None:
+                    continue
+                value = p.data
+                if (g.shape if type(g) is np.ndarray else np.shape(g)) != value.shape:
+                    raise ValueError(f"SGD: parameter {self._place(p)} has shape {p.shape}, its .grad {np.shape(g)}")
+                if not value.flags.writeable:
+                    raise ValueError(
+                        f"SGD: parameter {self._place(p)} is a read-only array, which cannot be moved; make it of a copy"
+                    )
+                params.append(p)
+                values.append(value)
+                gradients.append(g)
+            steps.append(
+                (params, values, gradients, (lr, momentum, group["dampening"], group["weight_decay"], group["nesterov"]))
+            )
+        for params, values, gradients, numbers in steps:
+            fresh, velocities = [], []
+            for p, value in zip(params, values, strict=True):
+                velocity = self._velocity.get(p)
+                fresh.append(velocity is None)
+                if velocity is None and numbers[1]:
+                    velocity = self._velocity[p] = np.empty_like(value)
+                velocities.append(velocity if numbers[1] else None)
                 p.changed()
+            kernels.sgd(values, gradients, velocities, fresh, *numbers)
 
     def _place(self, p: Tensor) -> int:
         return [id(q) for group in self.param_groups for q in group["params"]].index(id(p))

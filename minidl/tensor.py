@@ -6,12 +6,12 @@ also gives Tensor its operators.
 """
 
 import functools
-import heapq
 import itertools
 import operator
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
 from types import CodeType
 from typing import Any
 
@@ -326,7 +326,7 @@ class Tensor:
         if self._backward is None:
             waiting, leaves = [], [self]
         while waiting:
-            node = heapq.heappop(waiting)[1]  # the youngest
+            node = heappop(waiting)[1]  # the youngest
             if type(node._backward) is CodeType:
                 raise RuntimeError(
                     "backward() a second time through the same operations: what they had saved is freed after the first; "
@@ -342,7 +342,7 @@ class Tensor:
             parents, dxs = node._parents, node._backward(gradients.pop(id(node)))
             if len(dxs) != len(parents):
                 raise RuntimeError(f"backward of {node.operation} gave {len(dxs)} gradients for {len(parents)} inputs")
-            for parent, dx in zip(parents, dxs, strict=True):
+            for parent, dx in zip(parents, dxs, strict=False):
                 if dx is None or not parent.requires_grad:
                     continue
                 value = parent._data
@@ -355,11 +355,11 @@ class Tensor:
                     dx = dx.astype(value.dtype)
                 known = gradients.pop(id(parent), None)
                 if known is not None:
-                    dx = known.__iadd__(dx) if _alone(known) else known + dx
+                    dx = known.__iadd__(dx) if _alone(known) and known.flags.writeable else known + dx
                 elif parent._backward is None:
                     leaves.append(parent)
                 else:
-                    heapq.heappush(waiting, (-parent._number, parent))
+                    heappush(waiting, (-parent._number, parent))
                 gradients[id(parent)] = dx
             dxs = dx = known = None
         for leaf in leaves:
@@ -371,7 +371,8 @@ class Tensor:
             if known is None:  # a leaf's gradient is an array of its own; several tensors may have been sent the same one
                 leaf.grad = dy if _alone(dy) else np.array(dy)
             else:
-                leaf.grad = known.__iadd__(dy) if _alone(known) and known.dtype == dy.dtype else np.asarray(known + dy)
+                ours = _alone(known) and known.flags.writeable and known.dtype == dy.dtype
+                leaf.grad = known.__iadd__(dy) if ours else np.asarray(known + dy)
         if not retain_graph:
             for node in visited:
                 node._backward, node._parents, node._saved = node._backward.__code__, (), ()  # code holds no arrays
@@ -425,9 +426,10 @@ def record(
                 result.requires_grad = True
                 result._number = next(_numbers)
                 result._backward, result._parents = backward, parents
-                result._saved = watched = [(t._version, t._version[0]) for t in saved]
-                if not view:
-                    watched.append((version, 0))
+                result._saved = watched = [] if view else [(version, 0)]
+                for tensor in saved:
+                    version = tensor._version
+                    watched.append((version, version[0]))
                 return result
     result.requires_grad = False
     result._number, result._backward, result._parents, result._saved = -1, None, (), ()
@@ -446,7 +448,7 @@ def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
 
 def _alone(array: Any) -> bool:
     """Whether the caller's variable is all that refers to this array and its memory, which may thus be changed or kept."""
-    return type(array) is np.ndarray and array.base is None and sys.getrefcount(array) <= _REFERENCES and array.flags.writeable
+    return type(array) is np.ndarray and array.base is None and sys.getrefcount(array) <= _REFERENCES
 
 
 def _references() -> int:
