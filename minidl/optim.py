@@ -1,5 +1,6 @@
 """Stochastic gradient descent: what is done with a gradient once `backward()` has left it in `.grad`."""
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -115,33 +116,28 @@ class SGD:
             lr, momentum = group["lr"], group["momentum"]
             if not math.isfinite(lr):
                 raise ValueError(f"SGD: lr must be a finite number, got {lr}")
-            params, values, gradients = [], [], []
-            for p in group["params"]:
-                if (g := p.grad) is None:
-                    continue
-                value = p.data
+            params = [p for p in group["params"] if p.grad is not None]
+            values, gradients = [p.data for p in params], [p.grad for p in params]
+            for p, value, g in zip(params, values, gradients, strict=True):
                 if (g.shape if type(g) is np.ndarray else np.shape(g)) != value.shape:
                     raise ValueError(f"SGD: parameter {self._place(p)} has shape {p.shape}, its .grad {np.shape(g)}")
                 if not value.flags.writeable:
                     raise ValueError(
                         f"SGD: parameter {self._place(p)} is a read-only array, which cannot be moved; make it of a copy"
                     )
-                params.append(p)
-                values.append(value)
-                gradients.append(g)
             steps.append(
                 (params, values, gradients, (lr, momentum, group["dampening"], group["weight_decay"], group["nesterov"]))
             )
         for params, values, gradients, numbers in steps:
-            fresh, velocities = [], []
-            for p, value in zip(params, values, strict=True):
-                velocity = self._velocity.get(p)
-                fresh.append(velocity is None)
-                if velocity is None and numbers[1]:
-                    velocity = self._velocity[p] = np.empty_like(value)
-                velocities.append(velocity if numbers[1] else None)
-                p.changed()
+            velocities: list[np.ndarray | None] = [None] * len(params)
+            fresh = [False] * len(params)
+            if numbers[1]:
+                fresh = [p not in self._velocity for p in params]
+                self._velocity.update((p, np.empty_like(p.data)) for p in itertools.compress(params, fresh))
+                velocities = [self._velocity[p] for p in params]
             kernels.sgd(values, gradients, velocities, fresh, *numbers)
+            for p in params:
+                p.changed()
 
     def _place(self, p: Tensor) -> int:
         return [id(q) for group in self.param_groups for q in group["params"]].index(id(p))

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-_numbers = itertools.count()
+_numbers = itertools.count(-1, -1)  # downwards, so that the youngest comes first
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -140,7 +140,7 @@ class Tensor:
         self._backward: Any = None  # what its operation gave; None: a leaf; a CodeType: freed
         self._parents: Sequence[Tensor] = ()
         self._saved: Sequence[tuple[list[int], int]] = ()
-        self._number = -1  # of the tensors that operations made, which came when
+        self._number = 0  # of the tensors that operations made, which came when
 
     @property
     def data(self) -> np.ndarray:
@@ -320,9 +320,9 @@ class Tensor:
             if gradient.shape != self.shape:
                 raise RuntimeError(f"backward() on a tensor of shape {self.shape} got a gradient of shape {gradient.shape}")
 
-        gradients = {id(self): gradient}
+        gradients: dict[Tensor, Any] = {self: gradient}
         del gradient  # so that whoever gets it can see that nobody else has it; likewise below
-        waiting, leaves, visited = [(-self._number, self)], [], []
+        waiting, leaves, visited = [(self._number, self)], [], []
         if self._backward is None:
             waiting, leaves = [], [self]
         while waiting:
@@ -339,7 +339,7 @@ class Tensor:
                         "needs has been changed in place since; change it after backward(), or compute the forward pass again"
                     )
             visited.append(node)
-            parents, dxs = node._parents, node._backward(gradients.pop(id(node)))
+            parents, dxs = node._parents, node._backward(gradients.pop(node))
             if len(dxs) != len(parents):
                 raise RuntimeError(f"backward of {node.operation} gave {len(dxs)} gradients for {len(parents)} inputs")
             for parent, dx in zip(parents, dxs, strict=False):
@@ -353,20 +353,20 @@ class Tensor:
                     )
                 if dx.dtype is not value.dtype and dx.dtype != value.dtype:
                     dx = dx.astype(value.dtype)
-                known = gradients.pop(id(parent), None)
-                if known is not None:
+                if parent in gradients:
+                    known = gradients.pop(parent)
                     dx = known.__iadd__(dx) if _alone(known) and known.flags.writeable else known + dx
                 elif parent._backward is None:
                     leaves.append(parent)
                 else:
-                    heappush(waiting, (-parent._number, parent))
-                gradients[id(parent)] = dx
+                    heappush(waiting, (parent._number, parent))
+                gradients[parent] = dx
             dxs = dx = known = None
         for leaf in leaves:
             if leaf.grad is not None and np.shape(leaf.grad) != leaf.shape:
                 raise RuntimeError(f"backward() to a tensor of shape {leaf.shape} whose .grad has shape {np.shape(leaf.grad)}")
         for leaf in leaves:
-            dy = gradients.pop(id(leaf))
+            dy = gradients.pop(leaf)
             known, leaf.grad = leaf.grad, None
             if known is None:  # a leaf's gradient is an array of its own; several tensors may have been sent the same one
                 leaf.grad = dy if _alone(dy) else np.array(dy)
@@ -432,7 +432,7 @@ def record(
                     watched.append((version, version[0]))
                 return result
     result.requires_grad = False
-    result._number, result._backward, result._parents, result._saved = -1, None, (), ()
+    result._number, result._backward, result._parents, result._saved = 0, None, (), ()
     return result
 
 

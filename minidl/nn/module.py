@@ -372,7 +372,7 @@ class Sequential(Module):
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 x = value(x)
-            else:
+            elif isinstance(value, (list, tuple)):
                 for _, child in _modules_in(name, value):
                     x = child(x)
         return x
