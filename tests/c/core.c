@@ -1,11 +1,12 @@
 /* core.c: the test program of csrc/, without Python, so that it runs under sanitizers and on other processors; how to build
  * it is in tools/check_core.sh.
  *
- * Philox is held to published known answers, matmul to one multiplication and addition after the other, and every
- * instruction set, number of threads and cut of a call to plain C in one piece. It prints hashes of the values themselves:
- * the same on every machine. The laws are held to their NumPy twins in tests/kernels. */
+ * Philox is held to published known answers, matmul to one multiplication and addition after the other, the passes to numbers
+ * worked out by hand, and every instruction set, number of threads and cut of a call to plain C in one piece. It prints hashes
+ * of the values themselves: the same on every machine. Laws and passes are held to their NumPy twins in tests/kernels. */
 #include "isa.h"
 #include "matmul.h"
+#include "passes.h"
 #include "sampling.h"
 #include "threads.h"
 
@@ -352,7 +353,7 @@ static void chains(size_t real, int fused, size_t parts, size_t m, size_t n, siz
             double part[32] = {0};
             for (size_t p = 0; p < k; p++) {
                 double x = a[i * k + p], y = b[p * n + j], *sum = part + p % parts;
-                if (real == 4) /* the casts: s390x computes with floats as with doubles */
+                if (real == 4)
                     *sum = fused ? fmaf((float)x, (float)y, (float)*sum) : (float)((float)((float)x * (float)y) + (float)*sum);
                 else
                     *sum = fused ? fma(x, y, *sum) : x * y + *sum;
@@ -418,6 +419,331 @@ static void test_matmul(size_t real, uint64_t h[2])
     check_product(real, 14, 7, 19, REPEATED, REPEATED, 1, h);
     for (size_t i = 0; i < COUNT(large); i++)
         check_product(real, large[i][0], large[i][1], large[i][2], ROWS, COLUMNS, 3, h);
+}
+
+/* C = bias + A B^T, as a linear layer has it, of whole numbers so small that nothing is rounded. */
+static void test_bias(size_t real)
+{
+    static const size_t sizes[][3] = {{1, 1, 1}, {1, 9, 5}, {7, 1, 3}, {5, 33, 17}, {13, 70, 0}, {130, 1, 300}, {1, 2100, 515},
+        {265, 129, 65}, {70, 300, 65}};
+    for (size_t s = 0; s < COUNT(sizes); s++) {
+        size_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
+        double *numbers = values(real, 3, 1, m * k + n * k + n, 0);
+        void *a = memory_of(m * k * real), *b = memory_of(n * k * real), *bias = memory_of(n * real);
+        for (size_t i = 0; i < m * k + n * k + n; i++) {
+            double whole = floor(8 * numbers[i]);
+            if (i < n)
+                put(real, bias, (ptrdiff_t)i, whole);
+            else if (i < n + m * k)
+                put(real, a, (ptrdiff_t)(i - n), whole);
+            else
+                put(real, b, (ptrdiff_t)(i - n - m * k), whole);
+        }
+        for (int isa = 0; isa_available(isa); isa++)
+            for (size_t threads = 1; threads <= 3; threads++) {
+                choose(isa);
+                threads_set(threads);
+                void *c[2];
+                for (int with = 0; with < 2; with++) {
+                    void *added = with ? bias : NULL;
+                    ptrdiff_t row = (ptrdiff_t)k, c_row = (ptrdiff_t)n;
+                    c[with] = memory_of(m * n * real);
+                    if (real == 4)
+                        matmul_f32(m, n, k, a, row, 1, b, 1, row, added, c[with], c_row, 1);
+                    else
+                        matmul_f64(m, n, k, a, row, 1, b, 1, row, added, c[with], c_row, 1);
+                }
+                int right = 1;
+                for (size_t i = 0; i < m * n; i++)
+                    right &= get(real, c[1], (ptrdiff_t)i)
+                        == get(real, c[0], (ptrdiff_t)i) + get(real, bias, (ptrdiff_t)(i % n));
+                check(right, "a product with bias, numbers of %zu bytes: %zu x %zu x %zu, %zu threads", real, m, k, n, threads);
+                free(c[0]);
+                free(c[1]);
+            }
+        threads_set(1);
+        free(numbers);
+        free(a);
+        free(b);
+        free(bias);
+    }
+}
+
+/* Passes */
+
+enum { GUARD = 64 }; /* bytes */
+
+/* The kinds of passes: every elementwise_function, and then these. */
+enum { SUMS = EXP + 1, NORM, NORM_EVALUATED, NORM_BACKWARD, NORM_EVALUATED_BACKWARD, ENTROPY, ENTROPY_BACKWARD, SGD, NESTEROV };
+
+static const struct {
+    const char *name;
+    uint64_t golden[2]; /* float32, float64 */
+} PASSES_OF[] = {
+    {"tanh", {0xc0552d3662dfeb0b, 0xe98dcfa70fd97b0d}},
+    {"tanh backward", {0xc8f49846363e1f32, 0xdd701c603248cd24}},
+    {"sigmoid", {0x566e17959d344ea1, 0x91fab769d1623946}},
+    {"sigmoid backward", {0x65a3de6b3bae3070, 0xc96e9260e0afe650}},
+    {"relu", {0x2c414d83324910af, 0x3b9963a3eddfa879}},
+    {"relu backward", {0x2875b980842b7ce7, 0x4730107686ffb54c}},
+    {"leaky relu", {0x9a2c1a30b5158c86, 0x215cedae119d2d44}},
+    {"leaky relu backward", {0x458650c2564cf088, 0x243a0e0d602e9a48}},
+    {"elu", {0xce66da569e3864a0, 0x55e5bce9b8457aa8}},
+    {"elu backward", {0x784ef200b21992d3, 0x45079ee9432ff88a}},
+    {"silu", {0x4c496da327877ef0, 0xb0a174a01742bdec}},
+    {"silu backward", {0xc585c36bc143c72b, 0x00163ac246fd4c86}},
+    {"exp", {0x98971fcdef4a420b, 0x67ff44ef15f44403}},
+    {"column sums", {0xc79739e64ea1f384, 0x6a8b54086e8cc767}},
+    {"batch norm in training", {0x27a2889e14a9d4f1, 0x2e70b8fe61e36677}},
+    {"batch norm in evaluation", {0xe4634bdc4a05224c, 0xd467350208955f48}},
+    {"batch norm backward in training", {0x38b91337de3c55e1, 0x9dc65ce2d65b897c}},
+    {"batch norm backward in evaluation", {0xc4a418d810315e83, 0x3c56d706ca0c8b77}},
+    {"cross-entropy", {0xac1f2941b9678ecc, 0x7e170e84bdbcbdbf}},
+    {"cross-entropy backward", {0xcb1b04c5660fe3e5, 0x43430ab31f3b9ba2}},
+    {"SGD", {0xb2bfe0fa6c55a5ac, 0x1550118ac15795e2}},
+    {"SGD with Nesterov momentum", {0xe84e830aebd17e98, 0xed3dc072d588ada6}},
+};
+
+/* n numbers in memory of exactly their size: from 2^-20 to 1000 in size, and, if `all`, what is special. */
+static void *numbers(size_t real, uint64_t seed, size_t n, int all)
+{
+    static const double scale[] = {1, 10, 100, 1000, 0x1p-20};
+    static const double special[] = {0.0, -0.0, 1e-40, -1e-310, 104, -745, INFINITY, -INFINITY, NAN};
+    double *x = values(real, seed, 1, n, 0);
+    void *out = memory_of(n * real);
+    for (size_t i = 0; all && i < n; i++)
+        x[i] = i % 11 == 10 ? special[i / 11 % COUNT(special)] : x[i] * scale[i % COUNT(scale)];
+    for (size_t i = 0; i < n; i++)
+        put(real, out, (ptrdiff_t)i, x[i]);
+    free(x);
+    return out;
+}
+
+/* Memory for n numbers, and behind it a guard; `result` says whether that is whole, hashes the numbers on to h, and frees it.
+ * Any NaN counts as the same one. */
+static void *place_for(size_t real, size_t n)
+{
+    return memory_of(n * real + GUARD);
+}
+
+static uint64_t result(size_t real, void *out, size_t n, uint64_t h, const char *name)
+{
+    int whole = 1;
+    for (size_t i = 0; i < GUARD; i++)
+        whole &= ((unsigned char *)out)[n * real + i] == 0xA5;
+    check(whole, "%s: bytes after %zu numbers of %zu bytes", name, n, real);
+    for (size_t i = 0; i < n; i++)
+        if (isnan(get(real, out, (ptrdiff_t)i)))
+            h = hash(h, &(uint32_t){0x7fc00000}, 1, 4);
+        else
+            h = hash(h, (char *)out + i * real, 1, real);
+    free(out);
+    return h;
+}
+
+/* The hash of all that a pass makes of fixed input of this size. */
+static uint64_t made(int kind, size_t real, size_t rows, size_t columns)
+{
+    const char *name = PASSES_OF[kind].name;
+    int precision = real == 8, all = kind < SUMS;
+    size_t n = rows * columns;
+    void *x = numbers(real, 11, n, all), *dy = numbers(real, 12, n, all);
+    void *weight = numbers(real, 13, columns, 0), *bias = numbers(real, 14, columns, 0), *row_dy = numbers(real, 15, rows, 0);
+    ptrdiff_t *labels = memory_of(rows * sizeof *labels);
+    for (size_t i = 0; i < rows; i++)
+        labels[i] = (ptrdiff_t)(7 * i % columns);
+    uint64_t h = HASH_OF_NOTHING;
+    switch (kind) {
+    default: {
+        elementwise_job job = {(elementwise_function)kind, n, 0.01, 1.76, x, dy, place_for(real, n)};
+        pass_elementwise(&job, precision);
+        h = result(real, job.out, n, h, name);
+        break;
+    }
+    case SUMS: {
+        column_sums_job job = {rows, columns, x, place_for(real, columns)};
+        pass_column_sums(&job, precision);
+        h = result(real, job.out, columns, h, name);
+        break;
+    }
+    case NORM:
+    case NORM_EVALUATED: {
+        batch_norm_job job = {rows, columns, kind == NORM, 1e-5, x, weight, bias, place_for(real, columns),
+            place_for(real, columns), place_for(real, n)};
+        for (size_t j = 0; kind == NORM_EVALUATED && j < columns; j++) {
+            put(real, job.mean, (ptrdiff_t)j, 0.25);
+            put(real, job.var, (ptrdiff_t)j, 1.0 + (double)j);
+        }
+        pass_batch_norm(&job, precision);
+        h = result(real, job.y, n, result(real, job.var, columns, result(real, job.mean, columns, h, name), name), name);
+        break;
+    }
+    case NORM_BACKWARD:
+    case NORM_EVALUATED_BACKWARD: {
+        void *var = numbers(real, 16, columns, 0);
+        for (size_t j = 0; j < columns; j++)
+            put(real, var, (ptrdiff_t)j, fabs(get(real, var, (ptrdiff_t)j)));
+        for (int with = 0; with < 2; with++) { /* weight and dx */
+            batch_norm_backward_job job = {rows, columns, kind == NORM_BACKWARD, 1e-5, dy, x, with ? weight : NULL, bias, var,
+                with ? place_for(real, n) : NULL, place_for(real, columns), place_for(real, columns)};
+            pass_batch_norm_backward(&job, precision);
+            h = result(real, job.dbias, columns, result(real, job.dweight, columns, h, name), name);
+            h = with ? result(real, job.dx, n, h, name) : h;
+        }
+        free(var);
+        break;
+    }
+    case ENTROPY: {
+        cross_entropy_job job = {rows, columns, x, labels, place_for(real, n), place_for(real, rows)};
+        pass_cross_entropy(&job, precision);
+        h = result(real, job.losses, rows, result(real, job.p, n, h, name), name);
+        break;
+    }
+    case ENTROPY_BACKWARD: {
+        cross_entropy_backward_job job = {rows, columns, x, row_dy, labels, place_for(real, n)};
+        pass_cross_entropy_backward(&job, precision);
+        h = result(real, job.dx, n, h, name);
+        break;
+    }
+    case SGD:
+    case NESTEROV: {
+        size_t sizes[] = {n, 0, columns, 1, n - 1};
+        int momentum = kind == NESTEROV;
+        sgd_tensor tensors[COUNT(sizes)];
+        for (size_t t = 0; t < COUNT(sizes); t++) {
+            tensors[t] = (sgd_tensor){sizes[t], place_for(real, sizes[t]), momentum ? place_for(real, sizes[t]) : NULL, dy, 1};
+            if (sizes[t])
+                memcpy(tensors[t].p, x, sizes[t] * real);
+        }
+        sgd_job job = {COUNT(sizes), tensors, 0.1, 0.9, 0, momentum ? 0.01 : 0, momentum};
+        for (int step = 0; step < 2; step++) {
+            pass_sgd(&job, precision);
+            for (size_t t = 0; t < COUNT(sizes); t++)
+                tensors[t].fresh = 0;
+        }
+        for (size_t t = 0; t < COUNT(sizes); t++) {
+            h = result(real, tensors[t].p, sizes[t], h, name);
+            h = momentum ? result(real, tensors[t].v, sizes[t], h, name) : h;
+        }
+        break;
+    }
+    }
+    free(x);
+    free(dy);
+    free(weight);
+    free(bias);
+    free(row_dy);
+    free(labels);
+    return h;
+}
+
+static void test_pass(int kind, size_t real)
+{
+    /* The last has work for three threads, and more rows than one of them, more columns than two of them. */
+    static const size_t shapes[][2] = {{1, 1}, {2, 3}, {3, 7}, {5, 15}, {4, 16}, {2, 17}, {9, 31}, {3, 33}, {2, 63}, {7, 64},
+        {3, 65}, {1, 129}, {9, 131}, {301, 131}};
+    uint64_t expected = 0;
+    for (size_t s = 0; s < COUNT(shapes); s++) {
+        size_t rows = shapes[s][0], columns = shapes[s][1];
+        isa_choose("generic");
+        expected = made(kind, real, rows, columns);
+        for (int isa = 0; isa_available(isa); isa++)
+            for (size_t threads = 1; threads <= (rows > 100 ? 3 : 1); threads++) {
+                choose(isa);
+                threads_set(threads);
+                check(made(kind, real, rows, columns) == expected, "%s of %zu x %zu numbers of %zu bytes, %zu threads",
+                      PASSES_OF[kind].name, rows, columns, real, threads);
+            }
+        threads_set(1);
+    }
+    char what[64];
+    snprintf(what, sizeof what, "%s float%zu", PASSES_OF[kind].name, 8 * real);
+    check_hash(what, expected, PASSES_OF[kind].golden[real == 8]);
+}
+
+/* Whether these are the numbers, to so many units of 2^-24 or 2^-53 of each. */
+static int are(size_t real, const void *found, const double *known, size_t n, double units)
+{
+    int right = 1;
+    for (size_t i = 0; i < n; i++) {
+        double off = fabs(get(real, found, (ptrdiff_t)i) - known[i]), u = fabs(known[i]) * (real == 4 ? 0x1p-24 : 0x1p-53);
+        right &= units == 0 ? off == 0 : off <= units * u;
+    }
+    return right;
+}
+
+static void *given(size_t real, const double *x, size_t n)
+{
+    void *memory = memory_of(n * real);
+    for (size_t i = 0; i < n; i++)
+        put(real, memory, (ptrdiff_t)i, x[i]);
+    return memory;
+}
+
+#define GIVEN(...) given(real, (const double[]){__VA_ARGS__}, COUNT(((const double[]){__VA_ARGS__})))
+#define ARE(found, units, ...) are(real, found, (const double[]){__VA_ARGS__}, COUNT(((const double[]){__VA_ARGS__})), units)
+
+static void test_known_passes(size_t real)
+{
+    int precision = real == 8;
+    static const struct {
+        elementwise_function function;
+        double x, dy, y;
+    } known[] = {
+        {TANH, 1, 0, 0.76159415595576488812}, {TANH, -0.5, 0, -0.46211715726000975850}, {TANH, -30, 0, -1}, {TANH, 0, 0, 0},
+        {TANH_BACKWARD, 0.5, 4, 3}, {SIGMOID, 1, 0, 0.73105857863000487925}, {SIGMOID, -1, 0, 0.26894142136999512075},
+        {SIGMOID_BACKWARD, 0.25, 16, 3}, {RELU, -2, 0, 0}, {RELU, 2, 0, 2}, {RELU_BACKWARD, 0, 5, 0}, {RELU_BACKWARD, 1, 5, 5},
+        {LEAKY_RELU, -2, 0, -0.5}, {LEAKY_RELU, 3, 0, 3}, {LEAKY_RELU_BACKWARD, -2, 8, 2}, {LEAKY_RELU_BACKWARD, 3, 8, 8},
+        {ELU, 4, 0, 1}, {ELU, -1, 0, 2 * -0.63212055882855767840}, {ELU_BACKWARD, 4, 2, 0.5},
+        {ELU_BACKWARD, -1, 2, 4 * 0.36787944117144232160}, {SILU, 1, 0, 0.73105857863000487925}, {SILU_BACKWARD, 0, 3, 1.5},
+        {EXP, 1, 0, 2.71828182845904523536}, {EXP, 0, 0, 1}, {EXP, -INFINITY, 0, 0}, {EXP, -87, 0, 1.6458114310822737e-38},
+    };
+    for (size_t i = 0; i < COUNT(known); i++) {
+        void *x = GIVEN(known[i].x), *dy = GIVEN(known[i].dy), *y = memory_of(real);
+        pass_elementwise(&(elementwise_job){known[i].function, 1, 0.25, 2, x, dy, y}, precision);
+        check(ARE(y, 6, known[i].y), "%s of %g is %.17g", PASSES_OF[known[i].function].name, known[i].x, get(real, y, 0));
+        free(x);
+        free(dy);
+        free(y);
+    }
+
+    /* One column 1 2 3 6: mean 3, variance 14/4, 1 / sqrt(14/4 + 1/2) = 1/2. */
+    void *x = GIVEN(1, 2, 3, 6), *dy = GIVEN(1, 0, 0, 0), *weight = GIVEN(2), *bias = GIVEN(10), *y = memory_of(4 * real);
+    void *mean = memory_of(real), *var = memory_of(real), *dweight = memory_of(real), *dbias = memory_of(real);
+    pass_column_sums(&(column_sums_job){4, 1, x, mean}, precision);
+    check(ARE(mean, 0, 12), "the sum of a column");
+    pass_batch_norm(&(batch_norm_job){4, 1, 1, 0.5, x, weight, bias, mean, var, y}, precision);
+    check(ARE(mean, 0, 3) && ARE(var, 0, 3.5) && ARE(y, 0, 8, 9, 10, 13), "batch norm by hand");
+    pass_batch_norm_backward(&(batch_norm_backward_job){4, 1, 1, 0.5, dy, x, weight, mean, var, y, dweight, dbias}, precision);
+    check(ARE(dweight, 0, -1) && ARE(dbias, 0, 1) && ARE(y, 0, 0.5, -0.375, -0.25, 0.125), "batch norm backward by hand");
+
+    /* 0, ln 3: p = 1/4, 3/4, and -ln p = ln 4/3 for the second. */
+    void *logits = GIVEN(0, 1.09861228866810969140, 1e30, -1e30), *p = memory_of(4 * real), *losses = memory_of(2 * real);
+    const ptrdiff_t labels[] = {1, 0};
+    pass_cross_entropy(&(cross_entropy_job){2, 2, logits, labels, p, losses}, precision);
+    check(ARE(p, 8, 0.25, 0.75, 1, 0) && ARE(losses, 8, 0.28768207245178092744, 0), "cross-entropy by hand");
+    free(p);
+    p = GIVEN(0.25, 0.75, 1, 0);
+    void *row_dy = GIVEN(4, 2);
+    pass_cross_entropy_backward(&(cross_entropy_backward_job){2, 2, p, row_dy, labels, y}, precision);
+    check(ARE(y, 0, 1, -1, 0, 0), "cross-entropy backward by hand");
+
+    /* p = 1, gradients 2 and 0, learning rate and momentum 1/2, weight decay 1/4, Nesterov: g = 9/4, v = 9/4, step 27/8; then
+     * g = -11/64, v = 61/64, step 39/128. */
+    void *moved = GIVEN(1), *v = GIVEN(NAN);
+    sgd_tensor tensor = {1, moved, v, NULL, 1};
+    sgd_job job = {1, &tensor, 0.5, 0.5, 0, 0.25, 1};
+    void *gradients[] = {GIVEN(2), GIVEN(0)};
+    for (int step = 0; step < 2; step++, tensor.fresh = 0) {
+        tensor.g = gradients[step];
+        pass_sgd(&job, precision);
+        check(step == 0 ? ARE(moved, 0, -0.6875) && ARE(v, 0, 2.25) : ARE(moved, 0, -0.83984375) && ARE(v, 0, 0.953125),
+              "SGD by hand");
+    }
+    void *all[] = {x, dy, weight, bias, y, mean, var, dweight, dbias, logits, p, losses, row_dy, moved, v, gradients[0],
+        gradients[1]};
+    for (size_t i = 0; i < COUNT(all); i++)
+        free(all[i]);
 }
 
 /* Callers side by side, and a child that calls after a fork: the helping threads serve one, and none is left waiting. */
@@ -491,6 +817,15 @@ int main(void)
     test_matmul(8, h);
     check_hash("matmul float64, chains of fma", h[0], 0x4d6fd40333451ca7);
     check_hash("matmul float64, generic", h[1], 0x1ee77db61bfc92e9);
+    for (size_t real = 4; real <= 8; real += 4) {
+        test_bias(real);
+        for (int isa = 0; isa_available(isa); isa++) {
+            choose(isa);
+            test_known_passes(real);
+        }
+        for (size_t kind = 0; kind < COUNT(PASSES_OF); kind++)
+            test_pass((int)kind, real);
+    }
     printf("%ld passed, %ld failed\n", passed, failed);
     return failed != 0;
 }
