@@ -3,6 +3,7 @@ PyTorch's behaviour."""
 
 import copy
 import gc
+import itertools
 import operator
 import pickle
 import threading
@@ -415,6 +416,210 @@ def test_a_gradient_is_not_changed_by_later_backward_calls():
     x.sum().backward()
     assert first.tolist() == [1.0, 1.0, 1.0]
     assert x.grad.tolist() == [2.0, 2.0, 2.0]
+
+
+# From a, b of shape (3, 3) and dy = 1: da, db.
+HANDED = {
+    "a leaf twice": (lambda a, b: a + a, 2, None),
+    "b = a + a, c = b + b": (lambda a, b: (c := a + a) + c, 4, None),
+    "one dy to two leaves": (lambda a, b: a + b, 1, 1),
+    "one dy to a leaf and what is made from it": (lambda a, b: (a + (a + b)) + b, 2, 2),
+    "a difference": (lambda a, b: (a - b) - b, 1, -2),
+    "reshaped": (lambda a, b: a.reshape(9) + b.reshape(9), 1, 1),
+    "transposed": (lambda a, b: a.T + b, 1, 1),
+    "a view and itself": (lambda a, b: a.T.T + a.reshape(9).reshape(3, 3) + a, 3, None),
+    "rows": (lambda a, b: a[0] + a[0] + b[1:][0], [[2] * 3, [0] * 3, [0] * 3], [[0] * 3, [1] * 3, [0] * 3]),
+    "rows taken twice": (lambda a, b: a[[0, 0, 2]] + b, [[2] * 3, [0] * 3, [1] * 3], 1),
+    "sums": (lambda a, b: a.sum() + b.sum(1), 3, 1),
+    "a mean": (lambda a, b: a.mean(0) * 3 + b[0], 1, [[1] * 3, [0] * 3, [0] * 3]),
+    "broadcast": (lambda a, b: a[0] + b + a[1], [[3] * 3, [3] * 3, [0] * 3], 1),
+    "stacked": (lambda a, b: F.stack([a, b, a]), 2, 1),
+    "concatenated": (lambda a, b: F.concatenate([a, b, a]), 2, 1),
+    "with a constant": (lambda a, b: a * Tensor(np.full((3, 3), 5.0)) + b, 5, 1),
+    "a matrix product": (lambda a, b: (a + b) @ Tensor(np.ones((3, 3))), 3, 3),
+    "a layer": (lambda a, b: F.linear(a, Tensor(np.eye(3)), b.sum(0)) + b, 1, 4),
+}
+
+
+@pytest.mark.parametrize("graph", HANDED)
+def test_a_gradient_is_right_and_shares_memory_with_nothing(graph, monkeypatch):
+    made, make = [], F.record
+    monkeypatch.setattr(F, "record", lambda *args, **more: made.append(make(*args, **more)) or made[-1])
+    function, *expected = HANDED[graph]
+    leaves = [leaf(np.arange(9.0).reshape(3, 3)), leaf(np.ones((3, 3)))]
+    y = function(*leaves)
+    gradient = np.ones(y.shape)
+    known = [0, 0]
+    for _ in range(3):
+        y.backward(gradient, retain_graph=True)
+        grads = [t.grad for t in leaves if t.grad is not None]
+        others = [gradient, *(t.data for t in (*leaves, *made))]
+        assert not any(np.shares_memory(grad, other) for grad in grads for other in others)
+        assert not np.shares_memory(grads[0], grads[-1]) or len(grads) == 1
+        before = [other.copy() for other in others]
+        for i, (t, each) in enumerate(zip(leaves, expected, strict=True)):
+            if each is None:
+                assert t.grad is None
+                continue
+            known[i] = known[i] + np.array(each)
+            np.testing.assert_array_equal(t.grad, np.broadcast_to(known[i], (3, 3)))
+            t.grad *= 10 + i  # whose traces would be seen in the others
+            known[i] = known[i] * (10 + i)
+        assert all(np.array_equal(x, y) for x, y in zip(others, before, strict=True))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_what_reaches_a_value_on_several_ways_adds_up_in_any_order(order):
+    x, w = leaf(), leaf()
+    h = x * 1
+    terms = [h + w, h * 2, h, (w + h) * 3]  # one dy goes to h and to the leaf w, and h gets more
+    first, *rest = [terms[i] for i in order]
+    for term in rest:
+        first = first + term
+    first.backward(np.ones(3))
+    assert x.grad.tolist() == [7.0, 7.0, 7.0]
+    assert w.grad.tolist() == [4.0, 4.0, 4.0]
+
+
+HELD = np.array([1.0, 2.0, 3.0])
+KEEPERS = {
+    "dy": lambda dz, kept: kept.append(dz) or (dz, dz),
+    "a view of dy": lambda dz, kept: kept.append(dz[::-1]) or (dz, dz * 1),
+    "what it returned": lambda dz, kept: kept.append(dz * 1) or (kept[-1], kept[-1]),
+    "a view of what it returned": lambda dz, kept: (out := dz * 1, kept.append(out[1:]))[:1] * 2,
+    "what it returned a view of": lambda dz, kept: kept.append(np.stack([dz, dz])) or tuple(kept[-1]),
+    "a buffer of what it returned": lambda dz, kept: (out := dz * 1, kept.append(np.asarray(memoryview(out))))[:1] * 2,
+    "a constant": lambda dz, kept: kept.append(HELD) or (HELD, HELD),
+}
+
+
+@pytest.mark.parametrize("keeper", KEEPERS)
+def test_what_a_backward_of_ones_own_keeps_is_neither_changed_nor_given_away(keeper):
+    kept = []
+
+    def keep(x, y):
+        return minidl.tensor.record(x.data + y.data, (x, y), lambda dz: KEEPERS[keeper](dz, kept))
+
+    x, y, z = leaf(), leaf(), leaf()
+    twice = x * 1  # gets gradients from both, and so does x
+    for _ in range(2):
+        (keep(twice, y) + keep(x, z) + twice + keep(y, y)).sum().backward(retain_graph=True)
+        before = [array.copy() for array in kept]
+        for t in (x, y, z):
+            assert not any(np.shares_memory(t.grad, array) for array in kept)
+            t.grad *= 0
+        for array, value in zip(kept, before, strict=True):
+            np.testing.assert_array_equal(array, value)
+            assert np.isin(array, HELD).all()  # never added to: each was 1, or the constant
+
+
+@pytest.mark.parametrize("returned", ["its input", "its output"])
+def test_a_backward_that_returns_a_value_as_gradient_does_not_give_it_away(returned):
+    def own_derivative(x):  # x^2 / 2, whose derivative is x; or e^x, whose derivative is e^x
+        y = x.data**2 / 2 if returned == "its input" else np.exp(x.data)
+        return minidl.tensor.record(y, (x,), lambda dy: (x.data if returned == "its input" else y,), saved=(x,))
+
+    x = leaf()
+    y = own_derivative(x)
+    y.sum().backward()
+    value = x.data if returned == "its input" else y.data
+    assert x.grad.tolist() == value.tolist()
+    assert not np.shares_memory(x.grad, value)
+
+
+def test_a_read_only_gradient_of_ones_own_backward_is_copied():
+    def constant(x):
+        def backward(dy):
+            dx = np.full(3, 2.0)
+            dx.flags.writeable = False
+            return (dx,)
+
+        return minidl.tensor.record(x.data * 2, (x,), backward)
+
+    x = leaf()
+    h = x * 1
+    (constant(h) + constant(h) + constant(x)).sum().backward()
+    assert x.grad.tolist() == [6.0, 6.0, 6.0]
+    assert x.grad.flags.writeable
+
+
+def test_an_array_that_nobody_else_holds_is_handed_over_and_added_to_where_it_is():
+    places = []
+
+    def double(x):
+        def backward(dy):
+            dx = 2 * dy
+            places.append(dx.ctypes.data)
+            return (dx,)
+
+        return minidl.tensor.record(2 * x.data, (x,), backward)
+
+    x = leaf()
+    for expected in (2.0, 4.0):
+        double(x).sum().backward()
+        assert x.grad.ctypes.data == places[0]
+        assert x.grad.tolist() == [expected] * 3
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [lambda x: x.grad, lambda x: x.grad[1:], lambda x: memoryview(x.grad), lambda x: copy.copy(x).grad],
+    ids=["the array", "a view", "a buffer", "a copy of the tensor"],
+)
+def test_a_gradient_that_someone_holds_keeps_its_value(hold):
+    # PyTorch adds to it in place. Here whoever looked at a gradient may rely on what was seen.
+    x = leaf()
+    for i in range(1, 4):
+        before = None if x.grad is None else hold(x)
+        (x * x).sum().backward()
+        assert x.grad.tolist() == [2.0 * i, 4.0 * i, 6.0 * i]
+        if before is not None:
+            assert set(np.asarray(before) / (i - 1)) <= {2.0, 4.0, 6.0}
+
+
+def test_retained_layers_give_the_same_gradients_again_and_add_them_up():
+    model = nn.Sequential(nn.Linear(3, 5, rng=0), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 2, rng=1))
+    x = Tensor(np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3), requires_grad=True)
+    loss = nn.CrossEntropyLoss()(model(x), [0, 1, 1, 0])
+    leaves = [x, *model.parameters()]
+    loss.backward(retain_graph=True)
+    first = [t.grad for t in leaves]
+    copies = [grad.copy() for grad in first]
+    for times in (2, 3, 4):  # sums of equal numbers, exact but for 3 g
+        loss.backward(retain_graph=times < 4)
+        for t, held, grad in zip(leaves, first, copies, strict=True):
+            np.testing.assert_allclose(t.grad, times * grad, rtol=1e-7 * (times == 3))
+            np.testing.assert_array_equal(held, grad)
+
+
+def test_an_error_in_a_backward_leaves_every_gradient_as_it_was():
+    def fails(x):
+        def backward(dy):
+            raise KeyError("inside")
+
+        return minidl.tensor.record(x.data + 0, (x,), backward)
+
+    a, b, c = leaf(), leaf(), leaf()
+    (a + 2 * b).sum().backward()
+    held, place = a.grad, b.grad.ctypes.data
+    with pytest.raises(KeyError, match="inside"):
+        (fails(a * 1) + a + b * 3 + c).sum().backward()
+    assert a.grad is held
+    assert b.grad.ctypes.data == place
+    assert (a.grad.tolist(), b.grad.tolist(), c.grad) == ([1.0] * 3, [2.0] * 3, None)
+    (a * b + c).sum().backward()
+    assert (a.grad.tolist(), b.grad.tolist(), c.grad.tolist()) == ([2.0, 3.0, 4.0], [3.0, 4.0, 5.0], [1.0] * 3)
+
+
+def test_a_value_changed_between_two_walks_is_an_error_and_leaves_what_the_first_gave():
+    x, w = leaf(), leaf(2.0)
+    loss = (w * (x * x)).sum()
+    loss.backward(retain_graph=True)
+    with no_grad():
+        x += 1
+    with pytest.raises(RuntimeError, match=r"mul.*changed in place"):
+        loss.backward()
+    assert (x.grad.tolist(), w.grad.tolist()) == ([4.0, 8.0, 12.0], 14.0)
 
 
 def test_a_gradient_does_not_share_memory_with_the_values():
