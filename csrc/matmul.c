@@ -14,8 +14,9 @@
  * second, a sliver of B (KC x nr) in the first. */
 enum { KC = 512, MC = 256, NC = 1024 };
 
-/* Below this many multiply-adds a second thread costs more than it brings. */
-enum { WORK_PER_THREAD = 1 << 19 };
+/* Below this many multiply-adds a second thread costs more than it brings: in a network it has to fetch the operands from the
+ * first one's cache, and the first one what it made. */
+enum { WORK_PER_THREAD = 3 << 19 };
 
 /* A is left unpacked if it has at most UNPACKED elements or meets at most UNPACKED_LENGTH columns of B; B, if its rows lie in
  * order and meet at most UNPACKED_LENGTH rows of A. */

@@ -4,8 +4,9 @@
 #include "isa.h"
 #include "threads.h"
 
-/* Below this many elements a second thread costs more than it brings. */
-enum { ELEMENTS_PER_THREAD = 1 << 14 };
+/* Below this a second thread costs more than it brings: it has to fetch from the first one's cache, too. In elements of a pass
+ * that does little with each; others count for more. */
+enum { WORK_PER_THREAD = 1 << 16, MODEST = 3, HEAVY = 5 };
 
 /* Nobody writes into another's cache line. */
 enum { GRAIN = 64 };
@@ -22,17 +23,19 @@ static void run_part(void *dealt, size_t part)
     d->run(d->job, threads_begin(d->n, d->grain, d->parts, part), threads_begin(d->n, d->grain, d->parts, part + 1));
 }
 
-/* A pass over n things, `elements` numbers in all. */
-static void deal(int kind, int precision, const void *job, size_t n, size_t grain, size_t elements)
+/* A pass over n things. */
+static void deal(int kind, int precision, const void *job, size_t n, size_t grain, size_t work)
 {
-    size_t parts = 1 + elements / ELEMENTS_PER_THREAD;
+    size_t parts = 1 + work / WORK_PER_THREAD;
     dealt_pass d = {isa_current()->passes[kind][precision], job, n, grain, parts < threads_get() ? parts : threads_get()};
     threads_run(d.parts, run_part, &d);
 }
 
 void pass_elementwise(const elementwise_job *job, int precision)
 {
-    deal(PASS_ELEMENTWISE, precision, job, job->n, GRAIN, job->n);
+    elementwise_function f = job->function;
+    int exponential = f == TANH || f == SIGMOID || f == ELU || f == ELU_BACKWARD || f == SILU || f == SILU_BACKWARD || f == EXP;
+    deal(PASS_ELEMENTWISE, precision, job, job->n, GRAIN, job->n * (exponential ? HEAVY : 1));
 }
 
 void pass_column_sums(const column_sums_job *job, int precision)
@@ -42,17 +45,17 @@ void pass_column_sums(const column_sums_job *job, int precision)
 
 void pass_batch_norm(const batch_norm_job *job, int precision)
 {
-    deal(PASS_BATCH_NORM, precision, job, job->columns, GRAIN, job->rows * job->columns);
+    deal(PASS_BATCH_NORM, precision, job, job->columns, GRAIN, job->rows * job->columns * MODEST);
 }
 
 void pass_batch_norm_backward(const batch_norm_backward_job *job, int precision)
 {
-    deal(PASS_BATCH_NORM_BACKWARD, precision, job, job->columns, GRAIN, job->rows * job->columns);
+    deal(PASS_BATCH_NORM_BACKWARD, precision, job, job->columns, GRAIN, job->rows * job->columns * MODEST);
 }
 
 void pass_cross_entropy(const cross_entropy_job *job, int precision)
 {
-    deal(PASS_CROSS_ENTROPY, precision, job, job->rows, 1, job->rows * job->classes);
+    deal(PASS_CROSS_ENTROPY, precision, job, job->rows, 1, job->rows * job->classes * HEAVY);
 }
 
 void pass_cross_entropy_backward(const cross_entropy_backward_job *job, int precision)
