@@ -600,7 +600,7 @@ static uint64_t made(int kind, size_t real, size_t rows, size_t columns)
         break;
     }
     case ENTROPY_BACKWARD: {
-        cross_entropy_backward_job job = {rows, columns, x, row_dy, labels, place_for(real, n)};
+        cross_entropy_backward_job job = {rows, columns, x, row_dy, 1, 1, labels, place_for(real, n)};
         pass_cross_entropy_backward(&job, precision);
         h = result(real, job.dx, n, h, name);
         break;
@@ -725,7 +725,7 @@ static void test_known_passes(size_t real)
     free(p);
     p = GIVEN(0.25, 0.75, 1, 0);
     void *row_dy = GIVEN(4, 2);
-    pass_cross_entropy_backward(&(cross_entropy_backward_job){2, 2, p, row_dy, labels, y}, precision);
+    pass_cross_entropy_backward(&(cross_entropy_backward_job){2, 2, p, row_dy, 1, 1, labels, y}, precision);
     check(ARE(y, 0, 1, -1, 0, 0), "cross-entropy backward by hand");
 
     /* p = 1, gradients 2 and 0, learning rate and momentum 1/2, weight decay 1/4, Nesterov: g = 9/4, v = 9/4, step 27/8; then

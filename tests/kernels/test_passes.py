@@ -460,20 +460,27 @@ def test_batch_norm_has_the_same_bits_however_it_is_computed_and_whatever_stands
 def test_cross_entropy_by_hand(logits, label, loss, p, dtype, digits, backend):
     rows = np.array([[0.0] * len(logits), logits, [0.0] * len(logits)], dtype)  # what is spoilt is this row only
     labels = np.array([0, label, 0], np.intp)
-    found, losses = backend.cross_entropy(rows, labels)
+    found, losses, total = backend.cross_entropy(rows, labels)
+    np.testing.assert_allclose(total, 2 * np.log(len(logits)) + loss, rtol=digits, atol=digits)
     np.testing.assert_allclose(losses, [np.log(len(logits)), loss, np.log(len(logits))], rtol=digits, atol=digits)
     np.testing.assert_allclose(found, [[1 / len(logits)] * len(logits), p, [1 / len(logits)] * len(logits)], rtol=digits)
-    dx = backend.cross_entropy_backward(np.array([0, 2, 1], dtype), found, labels)
+    dx = backend.cross_entropy_backward(np.array([0, 4, 2], dtype), found, labels, 0.5)
     expected = 2 * (np.array(p) - (np.arange(len(p)) == label))
     np.testing.assert_allclose(dx[1], expected, rtol=digits, atol=digits)
     assert not dx[0].any()
     assert dx[2].sum() == pytest.approx(0, abs=len(p) * digits)
+    np.testing.assert_array_equal(backend.cross_entropy_backward(np.array(2, dtype), found, labels, 1.0)[1], dx[1])  # one for all
+
+
+@pytest.mark.parametrize("wrong", [-1, 3, 2**40])
+def test_a_label_that_is_no_class_gives_none(wrong, backend):
+    assert backend.cross_entropy(np.zeros((2, 3)), np.array([0, wrong], np.intp)) is None
 
 
 @pytest.mark.parametrize("dtype", REALS)
 def test_cross_entropy_is_within_a_bound_of_its_definition(dtype, backend):
     x, labels, u = 5 * normal(30, (50, 12), dtype), np.arange(50) % 12, unit(dtype)
-    p, losses = backend.cross_entropy(x, labels)
+    p, losses, _ = backend.cross_entropy(x, labels)
     x64 = x.astype(np.float64)
     exact = np.exp(x64) / np.exp(x64).sum(axis=1, keepdims=True)
     # x - max is rounded, which e^ turns into a relative error of u |x - max|; exp adds 2.2 u, the sum as much as its worst
@@ -491,12 +498,12 @@ def test_cross_entropy_has_the_bits_of_its_twin(shape, dtype):
     x[0, -1] = -np.inf
     x[-1, 0] = np.nan
     dy = normal(32, shape[0], dtype)
-    p, losses = reference.cross_entropy(x, labels)
-    expected = bits(p, losses, reference.cross_entropy_backward(dy, p, labels))
+    p, losses, total = reference.cross_entropy(x, labels)
+    expected = bits(p, losses, np.array(total), reference.cross_entropy_backward(dy, p, labels, 0.3))
     for way in ways():
         for logits in (x, np.asfortranarray(x)):
-            p, losses = COMPILED.cross_entropy(logits, labels)
-            assert bits(p, losses, COMPILED.cross_entropy_backward(dy, p, labels)) == expected, way
+            p, losses, total = COMPILED.cross_entropy(logits, labels)
+            assert bits(p, losses, np.array(total), COMPILED.cross_entropy_backward(dy, p, labels, 0.3)) == expected, way
 
 
 @pytest.mark.parametrize("labels", [np.int32, np.uint8, ">i2", np.uint64, list, Tensor])
