@@ -133,7 +133,8 @@ class SGD:
             fresh = [False] * len(params)
             if numbers[1]:
                 fresh = [p not in self._velocity for p in params]
-                self._velocity.update((p, np.empty_like(p.data)) for p in itertools.compress(params, fresh))
+                for p in itertools.compress(params, fresh):
+                    self._velocity[p] = np.empty_like(p.data)
                 velocities = [self._velocity[p] for p in params]
             kernels.sgd(values, gradients, velocities, fresh, *numbers)
             for p in params:

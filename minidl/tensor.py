@@ -314,7 +314,7 @@ class Tensor:
                     f"backward() on a tensor of shape {self.shape}: only one number has a gradient of its own; reduce it "
                     "with .sum() or .mean(), or pass gradient= with the same shape"
                 )
-            gradient = np.ones_like(self._data)
+            gradient = np.array(1, self.dtype, ndmin=self.ndim)
         else:
             gradient = np.array(_unwrap(gradient), self.dtype)
             if gradient.shape != self.shape:
