@@ -55,7 +55,7 @@ def _default_num_threads():
 
 
 def set_num_threads(n):
-    """Let matmul and big draws use up to n threads. The results do not depend on it, to the last bit.
+    """Let products, big draws and passes over big arrays use up to n threads. The results do not depend on it, to the last bit.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def set_num_threads(n):
 
 
 def get_num_threads():
-    """How many threads matmul and big draws may use."""
+    """How many threads products, draws and passes may use."""
     return _backend.get_num_threads()
 
 

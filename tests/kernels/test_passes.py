@@ -469,7 +469,9 @@ def test_cross_entropy_by_hand(logits, label, loss, p, dtype, digits, backend):
     np.testing.assert_allclose(dx[1], expected, rtol=digits, atol=digits)
     assert not dx[0].any()
     assert dx[2].sum() == pytest.approx(0, abs=len(p) * digits)
-    np.testing.assert_array_equal(backend.cross_entropy_backward(np.array(2, dtype), found, labels, 1.0)[1], dx[1])  # one for all
+    np.testing.assert_array_equal(
+        backend.cross_entropy_backward(np.array(2, dtype), found, labels, 1.0)[1], dx[1]
+    )  # one for all
 
 
 @pytest.mark.parametrize("wrong", [-1, 3, 2**40])
