@@ -72,7 +72,9 @@ def summarize(x, counts):
     return mean, std, low, high
 
 
-# Passes
+# Passes. Infinities and NaN go through them as through the kernels, without a word.
+
+silently = np.errstate(all="ignore")
 
 
 def sum_of_powers(z):
@@ -94,130 +96,144 @@ def sum_of_powers(z):
     return r + r * r * series, n
 
 
+def power_of_2(n):
+    return np.ldexp(n.dtype.type(1), n.astype(np.int32))
+
+
+@silently
 def exp(x):
     """e^x = 2^n e^r, 2^n in two steps, for it may be too large or too small for one."""
     real = x.dtype.type
-    with np.errstate(all="ignore"):
-        least, most = (-104, 89) if real is FLOAT32 else (-746, 710)
-        p, n = sum_of_powers(np.where(x > most, real(most), np.where(x < least, real(least), x)))
-        half = np.rint(n * real(0.5))
-        return np.asarray((1 + p) * np.exp2(half) * np.exp2(n - half))
+    least, most = (-104, 89) if real is FLOAT32 else (-746, 710)
+    p, n = sum_of_powers(np.where(x > most, real(most), np.where(x < least, real(least), x)))
+    half = np.rint(n * real(0.5))
+    return np.asarray((1 + p) * power_of_2(half) * power_of_2(n - half))
 
 
 def expm1(x):
     """e^x - 1 for x up to 40, exact to the last bits near 0 too: 2^n (e^r - 1) + (2^n - 1)."""
     p, n = sum_of_powers(np.where(x < -40, x.dtype.type(-40), x))
-    power = np.exp2(n)
+    power = power_of_2(n)
     return p * power + (power - 1)
 
 
+@silently
 def tanh(x):
     """With e = e^(2|x|) - 1, |tanh x| = e / (e + 2); from 20 on it is 1."""
-    with np.errstate(all="ignore"):
-        z = 2 * np.abs(x)
-        e = expm1(np.where(z > 40, x.dtype.type(40), z))
-        return np.asarray(np.copysign(e / (e + 2), x))
+    z = 2 * np.abs(x)
+    e = expm1(np.where(z > 40, x.dtype.type(40), z))
+    return np.asarray(np.copysign(e / (e + 2), x))
 
 
+@silently
 def tanh_backward(dy, y):
     return dy * (1 - y * y)
 
 
+@silently
 def sigmoid(x):
     """1 / (1 + e^-x), from e^-|x|, which cannot overflow."""
-    with np.errstate(all="ignore"):
-        e = exp(-np.abs(x))
-        return np.asarray(np.where(x >= 0, 1, e) / (1 + e))
+    e = exp(-np.abs(x))
+    return np.asarray(np.where(x >= 0, 1, e) / (1 + e))
 
 
+@silently
 def sigmoid_backward(dy, y):
     return dy * (y * (1 - y))
 
 
+@silently
 def relu(x):
     return np.where(x < 0, x.dtype.type(0), x)
 
 
+@silently
 def relu_backward(dy, y):
     return np.where(y <= 0, dy.dtype.type(0), dy)
 
 
+@silently
 def leaky_relu(x, slope):
     return np.where(x > 0, x, x.dtype.type(slope) * x)
 
 
+@silently
 def leaky_relu_backward(dy, x, slope):
     return np.where(x > 0, dy, dy.dtype.type(slope) * dy)
 
 
+@silently
 def elu(x, positive, negative):
     """positive x where x > 0, else negative (e^x - 1)."""
-    with np.errstate(all="ignore"):
-        return np.where(x > 0, x.dtype.type(positive) * x, x.dtype.type(negative) * expm1(np.where(x > 0, 0, x)))
+    return np.where(x > 0, x.dtype.type(positive) * x, x.dtype.type(negative) * expm1(np.where(x > 0, 0, x)))
 
 
+@silently
 def elu_backward(dy, x, positive, negative):
     return dy * np.where(x > 0, x.dtype.type(positive), x.dtype.type(negative) * exp(np.where(x > 0, 0, x)))
 
 
+@silently
 def silu(x):
     return x * sigmoid(x)
 
 
+@silently
 def silu_backward(dy, x):
     s = sigmoid(x)
     return dy * (s + x * s * (1 - s))
 
 
+@silently
 def linear(x, weight, bias):
     """x weight^T + bias."""
-    with np.errstate(all="ignore"):
-        return x @ weight.T if bias is None else x @ weight.T + bias
+    return x @ weight.T if bias is None else x @ weight.T + bias
 
 
+@silently
 def linear_backward(dy, x, weight, need_x, need_weight, need_bias):
     """dx = dy weight, dweight = dy^T x, and the column sums of dy; None for what is not needed."""
-    with np.errstate(all="ignore"):
-        return dy @ weight if need_x else None, dy.T @ x if need_weight else None, dy.sum(axis=0) if need_bias else None
+    return dy @ weight if need_x else None, dy.T @ x if need_weight else None, dy.sum(axis=0) if need_bias else None
 
 
+@silently
 def batch_norm(x, weight, bias, mean, var, eps, training):
     """weight (x - mean) / sqrt(var + eps) + bias for each column; in training, mean and var are filled with those of x."""
     real = x.dtype.type
-    with np.errstate(all="ignore"):
-        if training:
-            mean[...] = x.sum(axis=0) / real(len(x))
-            var[...] = np.square(x - mean).sum(axis=0) / real(len(x))
-        y = (x - mean) * ((1 if weight is None else weight) / np.sqrt(var + real(eps)))
-        return y if bias is None else y + bias
+    if training:
+        mean[...] = x.sum(axis=0) / real(len(x))
+        var[...] = np.square(x - mean).sum(axis=0) / real(len(x))
+    y = (x - mean) * ((1 if weight is None else weight) / np.sqrt(var + real(eps)))
+    return y if bias is None else y + bias
 
 
+@silently
 def batch_norm_backward(dy, x, weight, mean, var, eps, training):
     """(dx, dweight, dbias), see `functional.batch_norm`."""
     real = x.dtype.type
-    with np.errstate(all="ignore"):
-        s = 1 / np.sqrt(var + real(eps))
-        h = (x - mean) * s
-        dweight, dbias = (dy * h).sum(axis=0), dy.sum(axis=0)
-        dh = dy - dbias / real(len(x)) - h * (dweight / real(len(x))) if training else dy
-        return dh * (s if weight is None else weight * s), dweight, dbias
+    s = 1 / np.sqrt(var + real(eps))
+    h = (x - mean) * s
+    dweight, dbias = (dy * h).sum(axis=0), dy.sum(axis=0)
+    dh = dy - dbias / real(len(x)) - h * (dweight / real(len(x))) if training else dy
+    return dh * (s if weight is None else weight * s), dweight, dbias
 
 
+@silently
 def cross_entropy(x, labels):
     """(softmax(x), losses -log softmax(x)[label], their sum) by rows; None where a label is no class. Sums are in float64."""
     if not ((labels >= 0) & (labels < x.shape[1])).all():
         return None
     if not len(x):
         return x, x[:, :0].sum(axis=1), 0.0
-    with np.errstate(all="ignore"):
-        most = x.max(axis=1, keepdims=True)
-        p = exp(x - most)
-        total = np.cumsum(p, axis=1, dtype=FLOAT64)[:, -1]  # one after the other, as in csrc/
-        known = most[:, 0] - x[np.arange(len(x)), labels]
-        losses = (known + np.where(total > 0, log(total), total)).astype(x.dtype)
-        return p * (1 / total).astype(x.dtype)[:, None], losses, float(np.cumsum(losses, dtype=FLOAT64)[-1])
+    most = x.max(axis=1, keepdims=True)
+    p = exp(x - most)
+    total = np.cumsum(p, axis=1, dtype=FLOAT64)[:, -1]  # one after the other, as in csrc/
+    known = most[:, 0] - x[np.arange(len(x)), labels]
+    losses = (known + np.where(total > 0, log(total), total)).astype(x.dtype)
+    return p * (1 / total).astype(x.dtype)[:, None], losses, float(np.cumsum(losses, dtype=FLOAT64)[-1])
 
 
+@silently
 def cross_entropy_backward(dy, p, labels, factor):
     """(p - one-hot(label)) dy factor, with one dy or one for each row."""
     dx = p.copy()
@@ -225,6 +241,7 @@ def cross_entropy_backward(dy, p, labels, factor):
     return dx * (dy * p.dtype.type(factor)).reshape(-1, 1)
 
 
+@silently
 def sgd(values, gradients, velocities, fresh, lr, momentum, dampening, weight_decay, nesterov):
     """One step for arrays of one dtype, in place; a velocity is None without momentum, and has no value yet where it is fresh.
 
