@@ -63,7 +63,8 @@ def alternate(candidates: Mapping[str, Callable[[], object]], rounds: int) -> di
     """Seconds per call of each candidate: the median over rounds in which each has its turn, A, B, A, B, ...
 
     A turn repeats the call for some milliseconds, so that the clock does not matter. With several threads it begins with a
-    pause and an untimed call: the threads of whoever came before go on looking for work for a while, and would hold a core.
+    pause and twice as much untimed: the threads of whoever came before go on looking for work for a while, and would hold a
+    core; and one's own, asleep by then, take milliseconds to come.
     """
     pause = 0.3 if os.environ.get("OMP_NUM_THREADS", "1") != "1" else 0.0
     repeats = {}
@@ -77,7 +78,8 @@ def alternate(candidates: Mapping[str, Callable[[], object]], rounds: int) -> di
         for name, call in candidates.items():
             if pause:
                 time.sleep(pause)
-                call()
+                for _ in range(2 * repeats[name]):
+                    call()
             start = time.perf_counter()
             for _ in range(repeats[name]):
                 call()

@@ -131,7 +131,7 @@ static void NAME(make_part)(void *job, size_t part)
 {
     NAME(product) *p = job;
     int by_rows = p->m >= p->n;
-    size_t length = by_rows ? p->m : p->n, grain = by_rows ? isa_current()->SUFFIX.mr : isa_current()->SUFFIX.nr;
+    size_t length = by_rows ? p->m : p->n, grain = by_rows ? isa_current()->SUFFIX.mr : isa_current()->SUFFIX.lanes;
     size_t begin = threads_begin(length, grain, p->parts, part);
     size_t size = threads_begin(length, grain, p->parts, part + 1) - begin;
     int failed = by_rows
