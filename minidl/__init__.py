@@ -6,11 +6,17 @@ Where to read on: `nn/layers.py` -> `functional.py` -> `tensor.py` -> `init/laws
 
 __version__ = "0.1.0"
 
-from . import data, flow, functional, init, kernels, nn, optim, random, theory
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import data, functional, init, kernels, nn, optim, random
 from .gradcheck import gradcheck
 from .kernels import get_num_threads, set_num_threads, show_config
 from .random import manual_seed
 from .tensor import Tensor, enable_grad, no_grad
+
+if TYPE_CHECKING:
+    from . import flow, theory
 
 __all__ = [
     "Tensor",
@@ -31,3 +37,10 @@ __all__ = [
     "show_config",
     "theory",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads `flow` and `theory` when they are first asked for, so that a program without them starts sooner."""
+    if name in ("flow", "theory"):
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
