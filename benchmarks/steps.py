@@ -186,8 +186,8 @@ def numpy_step(network: Network) -> Step:
     return step
 
 
-def torch_parts(network: Network) -> tuple[Any, Any, Callable[[], Any]]:
-    """The model, its optimizer, and the forward pass up to the loss."""
+def torch_step(network: Network, transform: Callable[[Any], Any] = lambda forward: forward) -> Step:
+    """PyTorch, with what `transform` makes of the forward pass up to the loss."""
     import torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
@@ -203,11 +203,7 @@ def torch_parts(network: Network) -> tuple[Any, Any, Callable[[], Any]]:
             p.copy_(torch.from_numpy(value))
     optimizer = torch.optim.SGD(model.parameters(), network.lr, MOMENTUM, fused=True)
     x, y = torch.from_numpy(x), torch.from_numpy(y)
-    return model, optimizer, lambda: torch.nn.functional.cross_entropy(model(x), y)
-
-
-def torch_step(network: Network) -> Step:
-    _, optimizer, forward = torch_parts(network)
+    forward = transform(lambda: torch.nn.functional.cross_entropy(model(x), y))
 
     def step():
         optimizer.zero_grad()
@@ -224,17 +220,7 @@ def compiled_step(network: Network) -> Step:
     import torch
 
     torch.compiler.reset()  # or it takes this network for the last one in another shape
-    _, optimizer, forward = torch_parts(network)
-    forward = torch.compile(forward)
-
-    def step():
-        optimizer.zero_grad()
-        loss = forward()
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
-
-    return step
+    return torch_step(network, torch.compile)
 
 
 def jax_step(network: Network) -> Step:

@@ -113,9 +113,8 @@ class SGD:
         """
         steps = []
         for group in self.param_groups:
-            lr, momentum = group["lr"], group["momentum"]
-            if not math.isfinite(lr):
-                raise ValueError(f"SGD: lr must be a finite number, got {lr}")
+            if not math.isfinite(group["lr"]):
+                raise ValueError(f"SGD: lr must be a finite number, got {group['lr']}")
             params = [p for p in group["params"] if p.grad is not None]
             values, gradients = [p.data for p in params], [p.grad for p in params]
             for p, value, g in zip(params, values, gradients, strict=True):
@@ -125,17 +124,16 @@ class SGD:
                     raise ValueError(
                         f"SGD: parameter {self._place(p)} is a read-only array, which cannot be moved; make it of a copy"
                     )
-            steps.append(
-                (params, values, gradients, (lr, momentum, group["dampening"], group["weight_decay"], group["nesterov"]))
-            )
-        for params, values, gradients, numbers in steps:
+            steps.append((group, params, values, gradients))
+        for group, params, values, gradients in steps:
             velocities: list[np.ndarray | None] = [None] * len(params)
             fresh = [False] * len(params)
-            if numbers[1]:
+            if group["momentum"]:
                 fresh = [p not in self._velocity for p in params]
                 for p in itertools.compress(params, fresh):
                     self._velocity[p] = np.empty_like(p.data)
                 velocities = [self._velocity[p] for p in params]
+            numbers = (group[name] for name in ("lr", "momentum", "dampening", "weight_decay", "nesterov"))
             kernels.sgd(values, gradients, velocities, fresh, *numbers)
             for p in params:
                 p.changed()
