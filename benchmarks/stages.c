@@ -77,7 +77,7 @@ void vector_tiled(size_t m, size_t n, size_t k, const float *restrict a, const f
     for (size_t j = 0; j < n; j += kernel->nr)
         for (size_t i = 0; i < m; i += kernel->mr) {
             size_t rows = least(m - i, kernel->mr), vectors = least(n - j, kernel->nr) / kernel->lanes;
-            kernel->run(rows, vectors, k, a + i * k, (ptrdiff_t)k, 1, b + j, (ptrdiff_t)n, c + i * n + j, (ptrdiff_t)n, 0);
+            kernel->run(rows, vectors, k, a + i * k, (ptrdiff_t)k, 1, b + j, (ptrdiff_t)n, NULL, 0, c + i * n + j, (ptrdiff_t)n);
         }
 }
 
@@ -95,9 +95,11 @@ void packed(size_t m, size_t n, size_t k, const float *restrict a, const float *
         for (size_t j = 0; j < n; j += nr)
             kernel->pack(least(n - j, nr), depth, nr, b + pc * n + j, 1, (ptrdiff_t)n, packed_b + j * depth);
         for (size_t j = 0; j < n; j += nr)
-            for (size_t i = 0; i < m; i += mr)
+            for (size_t i = 0; i < m; i += mr) {
+                float *tile = c + i * n + j;
                 kernel->run(least(m - i, mr), least(n - j, nr) / kernel->lanes, depth, packed_a + i * depth, 1, (ptrdiff_t)mr,
-                            packed_b + j * depth, (ptrdiff_t)nr, c + i * n + j, (ptrdiff_t)n, pc > 0);
+                            packed_b + j * depth, (ptrdiff_t)nr, pc ? tile : NULL, (ptrdiff_t)n, tile, (ptrdiff_t)n);
+            }
     }
     free(packed_a);
     free(packed_b);

@@ -22,6 +22,9 @@ enum { WORK_PER_THREAD = 3 << 19 };
  * order and meet at most UNPACKED_LENGTH rows of A. */
 enum { UNPACKED = 1 << 16, UNPACKED_LENGTH = 64 };
 
+/* So many slivers of B are packed at a time: their rows are long enough to be read in order. */
+enum { SLIVERS = 4 };
+
 enum { CACHE_LINE = 64 }; /* bytes */
 
 /* At least mr * nr of every microkernel. */

@@ -23,38 +23,59 @@ static NAME(matrix) NAME(transposed)(NAME(matrix) x)
     return (NAME(matrix)){x.data, x.column, x.row};
 }
 
-/* One tile of C. The microkernel writes whole vectors with unit column stride: other tiles go through a copy. */
-static void NAME(tile)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, NAME(matrix) a, const REAL *b,
-                       ptrdiff_t b_row, NAME(matrix) c, int accumulate)
+/* A tile of C that is not whole vectors in a row: the microkernel makes a copy of it. */
+static void NAME(tile_by_copy)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, NAME(matrix) a, const REAL *b,
+                               ptrdiff_t b_row, NAME(matrix) start, NAME(matrix) c)
 {
-    size_t lanes = kernel->lanes, vectors = (columns + lanes - 1) / lanes;
-    if (columns == vectors * lanes && c.column == 1) {
-        kernel->run(rows, vectors, depth, a.data, a.row, a.column, b, b_row, c.data, c.row, accumulate);
-        return;
-    }
-    REAL copy[LARGEST_TILE];
-    ptrdiff_t width = (ptrdiff_t)(vectors * lanes);
-    memset(copy, 0, rows * vectors * lanes * sizeof *copy);
-    for (size_t i = 0; accumulate && i < rows; i++)
+    REAL copy[LARGEST_TILE] = {0};
+    size_t vectors = (columns + kernel->lanes - 1) / kernel->lanes, width = vectors * kernel->lanes;
+    for (size_t i = 0; start.data && i < rows; i++)
         for (size_t j = 0; j < columns; j++)
-            copy[(ptrdiff_t)i * width + (ptrdiff_t)j] = *NAME(at)(c, i, j).data;
-    kernel->run(rows, vectors, depth, a.data, a.row, a.column, b, b_row, copy, width, accumulate);
+            copy[i * width + j] = *NAME(at)(start, i, j).data;
+    kernel->run(rows, vectors, depth, a.data, a.row, a.column, b, b_row, copy, (ptrdiff_t)width, copy, (ptrdiff_t)width);
     for (size_t j = 0; j < columns; j++)
         for (size_t i = 0; i < rows; i++)
-            *NAME(at)(c, i, j).data = copy[(ptrdiff_t)i * width + (ptrdiff_t)j];
+            *NAME(at)(c, i, j).data = copy[i * width + j];
 }
 
 /* Asks for the next tile of C while this one is made: all its lines, and to write them. */
 static void NAME(prefetch)(NAME(matrix) c, size_t rows, size_t columns)
 {
-    for (size_t i = 0; i < rows; i++) {
+    for (size_t i = 0; i < rows; i++, c.data += c.row) {
         for (size_t j = 0; j < columns; j += CACHE_LINE / sizeof(REAL))
-            __builtin_prefetch(NAME(at)(c, i, j).data, 1);
-        __builtin_prefetch(NAME(at)(c, i, columns - 1).data, 1);
+            __builtin_prefetch(c.data + j, 1);
+        __builtin_prefetch(c.data + columns - 1, 1);
     }
 }
 
-/* C = bias + A B in one thread; without a bias, its data is NULL. */
+/* Slivers of B, as the microkernel reads them: nr columns each, `next` numbers after the one before. */
+typedef struct {
+    const REAL *data;
+    size_t nr;
+    ptrdiff_t row, next;
+} NAME(slivers);
+
+/* A sliver of A meets slivers of B: up to mr rows of C = start + A B, a tile at a time. `below` rows of C come next. */
+static void NAME(strip)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, NAME(matrix) a, NAME(slivers) b,
+                        NAME(matrix) start, NAME(matrix) c, size_t below)
+{
+    int in_rows = c.column == 1 && (!start.data || start.column == 1);
+    for (size_t j = 0; j < columns; j += b.nr, b.data += b.next) {
+        size_t width = least(columns - j, b.nr), next = j + b.nr;
+        NAME(matrix) tile = NAME(at)(c, 0, j);
+        if (next < columns)
+            NAME(prefetch)(NAME(at)(c, 0, next), rows, least(columns - next, b.nr));
+        else if (below)
+            NAME(prefetch)(NAME(at)(c, rows, 0), below, least(columns, b.nr));
+        if (in_rows && width % kernel->lanes == 0)
+            kernel->run(rows, width / kernel->lanes, depth, a.data, a.row, a.column, b.data, b.row, NAME(at)(start, 0, j).data,
+                        start.row, tile.data, tile.row);
+        else
+            NAME(tile_by_copy)(kernel, rows, width, depth, a, b.data, b.row, NAME(at)(start, 0, j), tile);
+    }
+}
+
+/* C = bias + A B in one thread; without a bias, its data is NULL and its strides are 0. */
 static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b, NAME(matrix) bias, NAME(matrix) c)
 {
     const NAME(microkernel) *kernel = &isa_current()->SUFFIX;
@@ -64,17 +85,14 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
             *NAME(at)(c, 0, j).data += *NAME(at)(bias, 0, j).data;
         return 0;
     }
-    for (size_t i = 0; bias.data && i < m; i++)
-        for (size_t j = 0; j < n; j++)
-            *NAME(at)(c, i, j).data = *NAME(at)(bias, i, j).data;
-    size_t mr = kernel->mr, nr = m == 1 ? ROW_VECTORS * kernel->lanes : kernel->nr, line = CACHE_LINE / sizeof(REAL);
-    nr = least(nr, block(n, n, kernel->lanes)); /* no wider than C */
+    size_t lanes = kernel->lanes, mr = kernel->mr, widest = m == 1 ? ROW_VECTORS * lanes : kernel->nr;
     /* Where C is narrow and does not lie in rows, to go over it once more costs more than a deeper block. */
     size_t deepest = c.column != 1 && n <= UNPACKED_LENGTH ? 2 * KC : KC;
-    size_t mc = block(m, MC, mr), nc = block(n, NC, nr), kc = block(k, deepest, 1);
+    size_t mc = block(m, MC, mr), nc = block(n, NC, widest), kc = block(k, deepest, 1), line = CACHE_LINE / sizeof(REAL);
     int pack_a = m * k > UNPACKED && n > UNPACKED_LENGTH, pack_b = b.column != 1 || m > UNPACKED_LENGTH;
-    int whole_panel = pack_b && m > mc; /* otherwise one sliver at a time, just before it is read */
-    size_t b_size = ((whole_panel ? nc : nr) * kc + line - 1) / line * line, a_size = pack_a ? mc * kc + kernel->lanes : 0;
+    int whole_panel = pack_b && m > mc; /* otherwise some slivers at a time, just before they are read */
+    size_t group = whole_panel ? nc : least(nc, SLIVERS * widest);
+    size_t b_size = (group * kc + line - 1) / line * line, a_size = pack_a ? mc * kc + lanes : 0;
     void *buffer = malloc((b_size + a_size + line) * sizeof(REAL));
     if (!buffer)
         return -1;
@@ -87,29 +105,29 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
             size_t depth = least(k - pc, kc);
             NAME(matrix) panel = NAME(at)(b, pc, jc);
             if (whole_panel)
-                kernel->pack(width, depth, nr, panel.data, panel.column, panel.row, packed_b);
+                kernel->pack(width, depth, widest, panel.data, panel.column, panel.row, packed_b);
             for (size_t ic = 0; ic < m; ic += mc) { /* 3rd loop: rows of A and C */
                 size_t height = least(m - ic, mc);
                 NAME(matrix) part = NAME(at)(a, ic, pc);
                 if (pack_a)
                     kernel->pack(height, depth, mr, part.data, part.row, part.column, packed_a);
-                for (size_t jr = 0, columns; jr < width; jr += columns) { /* 2nd loop: slivers of B */
-                    columns = least(width - jr, nr);
-                    if (!whole_panel && width - jr > nr && width - jr - nr <= kernel->lanes)
-                        columns -= kernel->lanes; /* two middling tiles at the end, not a wide and a narrow one */
-                    const REAL *sliver = NAME(at)(panel, 0, jr).data;
-                    ptrdiff_t sliver_row = b.row;
-                    if (whole_panel) {
-                        sliver = packed_b + jr * depth, sliver_row = (ptrdiff_t)nr;
-                    } else if (pack_b || columns % kernel->lanes) { /* the last vector is read whole: filled up with zeros */
-                        kernel->pack(columns, depth, nr, sliver, panel.column, panel.row, packed_b);
-                        sliver = packed_b, sliver_row = (ptrdiff_t)nr;
-                    }
+                for (size_t jr = 0, columns; jr < width; jr += columns) { /* 2nd loop: some slivers of B */
+                    columns = least(width - jr, group);
+                    if (!pack_b && columns > lanes)
+                        columns -= columns % lanes; /* whole vectors are read where they lie; the rest is filled up with zeros */
+                    NAME(matrix) some = NAME(at)(panel, 0, jr);
+                    size_t nr = whole_panel ? widest : block(columns, widest, lanes);
+                    NAME(slivers) slivers = {packed_b, nr, (ptrdiff_t)nr, (ptrdiff_t)(nr * depth)};
+                    if (!pack_b && columns % lanes == 0)
+                        slivers = (NAME(slivers)){some.data, nr, b.row, (ptrdiff_t)nr};
+                    else if (!whole_panel)
+                        kernel->pack(columns, depth, nr, some.data, some.column, some.row, packed_b);
                     for (size_t ir = 0; ir < height; ir += mr) { /* 1st loop: slivers of A */
-                        NAME(matrix) rows = pack_a ? (NAME(matrix)){packed_a + ir * depth, 1, (ptrdiff_t)mr} : NAME(at)(part, ir, 0);
-                        NAME(matrix) tile = NAME(at)(c, ic + ir, jc + jr);
-                        NAME(prefetch)(NAME(at)(tile, mr, 0), ir + mr < height ? least(height - ir - mr, mr) : 0, columns);
-                        NAME(tile)(kernel, least(height - ir, mr), columns, depth, rows, sliver, sliver_row, tile, pc > 0 || bias.data);
+                        size_t rows = least(height - ir, mr);
+                        NAME(matrix) sliver = pack_a ? (NAME(matrix)){packed_a + ir * depth, 1, (ptrdiff_t)mr} : NAME(at)(part, ir, 0);
+                        NAME(matrix) strip = NAME(at)(c, ic + ir, jc + jr);
+                        NAME(strip)(kernel, rows, columns, depth, sliver, slivers, pc ? strip : NAME(at)(bias, ic + ir, jc + jr), strip,
+                                    least(height - ir - rows, mr));
                     }
                 }
             }

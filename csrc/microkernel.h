@@ -3,8 +3,8 @@
  * The includer defines SUFFIX, REAL, INDEX (an integer as long), VEC, LANES (REALs in a VEC), the largest tile (MR rows, NV
  * vectors), the vector operations, and LOW_HALVES and HIGH_HALVES: the places of a0 b0 a1 b1 ... in the two vectors a b, from
  * their first and from their second halves. The tile of C stays in registers while k runs: for each k one column of A (a
- * number a row) meets one row of B (NV vectors). Every element of C is one chain of multiply-adds over k, started from C
- * itself: cutting k into blocks does not change a bit. What lies around it, the five loops and the packing, is in
+ * number a row) meets one row of B (NV vectors). Every element of C is one chain of multiply-adds over k, from where it
+ * starts: cutting k into blocks does not change a bit. What lies around it, the five loops and the packing, is in
  * matmul_loops.h. */
 #include "isa.h"
 
@@ -24,14 +24,15 @@ typedef INDEX NAME(places) __attribute__((vector_size(LANES * sizeof(REAL))));
 
 static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, const size_t vectors, size_t k, const REAL *a,
                                                              ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
-                                                             ptrdiff_t b_row, REAL *c, ptrdiff_t c_row, int accumulate)
+                                                             ptrdiff_t b_row, const REAL *start, ptrdiff_t start_row,
+                                                             REAL *c, ptrdiff_t c_row)
 {
     VEC sum[MR][ROW_VECTORS];
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 8
         for (size_t j = 0; j < vectors; j++)
-            sum[i][j] = accumulate ? LOAD(c + (ptrdiff_t)i * c_row + j * LANES) : BROADCAST(0);
+            sum[i][j] = start ? LOAD(start + (ptrdiff_t)i * start_row + j * LANES) : BROADCAST(0);
 
 #pragma GCC unroll 4
     for (; k; k--, a += a_column, b += b_row) {
@@ -57,12 +58,12 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
 
 /* Calls the tile that was compiled for this many rows and vectors. */
 static void NAME(run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
-                      ptrdiff_t b_row, REAL *c, ptrdiff_t c_row, int accumulate)
+                      ptrdiff_t b_row, const REAL *start, ptrdiff_t start_row, REAL *c, ptrdiff_t c_row)
 {
 #define CASE(r, v)                                                                         \
     case 16 * r + v:                                                                       \
         if (v <= (r == 1 ? ROW_VECTORS : r <= MR ? NV : 0))                                \
-            NAME(tile)(r, v, k, a, a_row, a_column, b, b_row, c, c_row, accumulate);       \
+            NAME(tile)(r, v, k, a, a_row, a_column, b, b_row, start, start_row, c, c_row); \
         break;
 #define CASES(r) CASE(r, 1) CASE(r, 2) CASE(r, 3) CASE(r, 4)
     switch (16 * rows + vectors) {
@@ -160,16 +161,18 @@ static void NAME(pack)(size_t length, size_t depth, size_t width, const REAL *x,
         for (size_t i = 0; i < length; i += width) {
             const REAL *from = x + (ptrdiff_t)p * x_column + (ptrdiff_t)i;
             REAL *to = out + i * depth + p * width;
-            size_t r = 0;
-            for (; r < width && i + r + LANES <= length && (r + LANES <= width || p + 1 < depth); r += LANES)
+            size_t rows = length - i < width ? length - i : width, r = 0;
+            for (; r + LANES <= rows; r += LANES)
                 STORE(to + r, LOAD(from + r));
-            for (; r < width; r++)
-                to[r] = i + r < length ? from[r] : 0;
+            for (; r < rows; r++)
+                to[r] = from[r];
+            for (; r % LANES && r < width; r++)
+                to[r] = 0;
         }
     for (size_t i = 0; x_row != 1 && i < length; i += width, x += (ptrdiff_t)width * x_row, out += width * depth) {
         size_t rows = length - i < width ? length - i : width, whole = x_column == 1 ? depth / LANES * LANES : 0;
-        for (size_t r = whole ? (width + LANES - 1) / LANES * LANES : 0; r; r -= LANES) { /* the last first */
-            size_t begin = r - LANES, n = begin >= rows ? 0 : rows - begin < LANES ? rows - begin : LANES;
+        for (size_t r = whole ? (rows + LANES - 1) / LANES * LANES : 0; r; r -= LANES) { /* the last first */
+            size_t begin = r - LANES, n = rows - begin < LANES ? rows - begin : LANES;
             for (size_t p = 0; p < whole; p += LANES)
                 NAME(transpose)(n, x + (ptrdiff_t)begin * x_row + (ptrdiff_t)p, x_row, out + p * width + begin, (ptrdiff_t)width);
         }
