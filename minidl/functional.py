@@ -671,9 +671,11 @@ def batch_norm(
         m, v = np.array(running_mean, a.dtype), np.array(running_var, a.dtype)
     y = kernels.batch_norm(a, w, b, m, v, eps, training)
     if training:
-        for running, batch in ((running_mean, m), (running_var, v * v.dtype.type(n / (n - 1)))):
-            if running is not None:
-                running += running.dtype.type(momentum) * (batch - running)
+        share = float(momentum)  # a Python number, so that float32 values stay float32
+        if running_mean is not None:
+            running_mean += share * (m - running_mean)
+        if running_var is not None:
+            running_var += share * (v * (n / (n - 1)) - running_var)
     parents = tuple(t for t in (x, weight, bias) if t is not None)
 
     def backward(dy):

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
+from operator import attrgetter
 from types import CodeType
 from typing import Any
 
@@ -142,12 +143,7 @@ class Tensor:
         self._saved: Sequence[tuple[list[int], int]] = ()
         self._number = 0  # of the tensors that operations made, which came when
 
-    @property
-    def data(self) -> np.ndarray:
-        return self._data
-
-    @data.setter
-    def data(self, value):
+    def _set_data(self, value):
         if value is self._data:  # `t.data -= step` ends here, with the same array
             self.changed()
             return
@@ -160,6 +156,13 @@ class Tensor:
                 )
         self._adopt(value)
 
+    # An attrgetter, which is C, takes a third of the time of a function in Python, and every operation asks.
+    data = property(attrgetter("_data"), _set_data)
+    shape = property(attrgetter("_data.shape"))
+    dtype = property(attrgetter("_data.dtype"))
+    ndim = property(attrgetter("_data.ndim"))
+    size = property(attrgetter("_data.size"))
+
     def _adopt(self, value: Any) -> None:
         self._data = _as_array(value)
         # How often the memory was changed in place: one count for all tensors that share it.
@@ -169,22 +172,6 @@ class Tensor:
     def changed(self) -> None:
         """Note that the memory has been changed in place: a `backward()` that needs the old value will be an error."""
         self._version[0] += 1
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self._data.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self._data.dtype
-
-    @property
-    def ndim(self) -> int:
-        return self._data.ndim
-
-    @property
-    def size(self) -> int:
-        return self._data.size
 
     @property
     def T(self) -> "Tensor":
