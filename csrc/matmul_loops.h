@@ -33,7 +33,9 @@ static void NAME(tile_by_copy)(const NAME(microkernel) *kernel, size_t rows, siz
         for (size_t j = 0; j < columns; j++)
             copy[i * width + j] = *NAME(at)(start, i, j).data;
     kernel->run(rows, vectors, depth, a.data, a.row, a.column, b, b_row, copy, (ptrdiff_t)width, copy, (ptrdiff_t)width);
-    for (size_t j = 0; j < columns; j++)
+    for (size_t i = 0; c.column == 1 && i < rows; i++)
+        memcpy(NAME(at)(c, i, 0).data, copy + i * width, columns * sizeof *copy);
+    for (size_t j = 0; c.column != 1 && j < columns; j++)
         for (size_t i = 0; i < rows; i++)
             *NAME(at)(c, i, j).data = copy[i * width + j];
 }
