@@ -22,7 +22,8 @@ enum { WORK_PER_THREAD = 3 << 19 };
  * order and meet at most UNPACKED_LENGTH rows of A. */
 enum { UNPACKED = 1 << 16, UNPACKED_LENGTH = 64 };
 
-/* So many slivers of B are packed at a time: their rows are long enough to be read in order. */
+/* So many slivers of B meet a sliver of A before the next one does, and are packed together where there is no need for more: their
+ * rows are long enough to be read in order, and all of them stay in the second cache. */
 enum { SLIVERS = 4 };
 
 enum { CACHE_LINE = 64 }; /* bytes */

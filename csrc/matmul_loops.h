@@ -24,8 +24,8 @@ static NAME(matrix) NAME(transposed)(NAME(matrix) x)
 }
 
 /* A tile of C that is not whole vectors in a row: the microkernel makes a copy of it. */
-static void NAME(tile_by_copy)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, NAME(matrix) a, const REAL *b,
-                               ptrdiff_t b_row, NAME(matrix) start, NAME(matrix) c)
+static void NAME(tile_by_copy)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, NAME(matrix) a,
+                               const REAL *b, ptrdiff_t b_row, NAME(matrix) start, NAME(matrix) c)
 {
     REAL copy[LARGEST_TILE] = {0};
     size_t vectors = (columns + kernel->lanes - 1) / kernel->lanes, width = vectors * kernel->lanes;
@@ -40,7 +40,7 @@ static void NAME(tile_by_copy)(const NAME(microkernel) *kernel, size_t rows, siz
             *NAME(at)(c, i, j).data = copy[i * width + j];
 }
 
-/* Asks for the next tile of C while this one is made: all its lines, and to write them. */
+/* Asks for the next tile of C, which lies in rows, while this one is made: all its lines, and to write them. */
 static void NAME(prefetch)(NAME(matrix) c, size_t rows, size_t columns)
 {
     for (size_t i = 0; i < rows; i++, c.data += c.row) {
@@ -61,15 +61,15 @@ typedef struct {
 static void NAME(strip)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, NAME(matrix) a, NAME(slivers) b,
                         NAME(matrix) start, NAME(matrix) c, size_t below)
 {
-    int in_rows = c.column == 1 && (!start.data || start.column == 1);
+    int in_rows = c.column == 1, start_in_rows = !start.data || start.column == 1;
     for (size_t j = 0; j < columns; j += b.nr, b.data += b.next) {
         size_t width = least(columns - j, b.nr), next = j + b.nr;
         NAME(matrix) tile = NAME(at)(c, 0, j);
-        if (next < columns)
+        if (in_rows && next < columns)
             NAME(prefetch)(NAME(at)(c, 0, next), rows, least(columns - next, b.nr));
-        else if (below)
+        else if (in_rows && below)
             NAME(prefetch)(NAME(at)(c, rows, 0), below, least(columns, b.nr));
-        if (in_rows && width % kernel->lanes == 0)
+        if (in_rows && start_in_rows && width % kernel->lanes == 0)
             kernel->run(rows, width / kernel->lanes, depth, a.data, a.row, a.column, b.data, b.row, NAME(at)(start, 0, j).data,
                         start.row, tile.data, tile.row);
         else
@@ -93,8 +93,8 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
     size_t mc = block(m, MC, mr), nc = block(n, NC, widest), kc = block(k, deepest, 1), line = CACHE_LINE / sizeof(REAL);
     int pack_a = m * k > UNPACKED && n > UNPACKED_LENGTH, pack_b = b.column != 1 || m > UNPACKED_LENGTH;
     int whole_panel = pack_b && m > mc; /* otherwise some slivers at a time, just before they are read */
-    size_t group = whole_panel ? nc : least(nc, SLIVERS * widest);
-    size_t b_size = (group * kc + line - 1) / line * line, a_size = pack_a ? mc * kc + lanes : 0;
+    size_t group = least(nc, SLIVERS * widest);
+    size_t b_size = ((whole_panel ? nc : group) * kc + line - 1) / line * line, a_size = pack_a ? mc * kc + lanes : 0;
     void *buffer = malloc((b_size + a_size + line) * sizeof(REAL));
     if (!buffer)
         return -1;
@@ -116,20 +116,21 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
                 for (size_t jr = 0, columns; jr < width; jr += columns) { /* 2nd loop: some slivers of B */
                     columns = least(width - jr, group);
                     if (!pack_b && columns > lanes)
-                        columns -= columns % lanes; /* whole vectors are read where they lie; the rest is filled up with zeros */
+                        columns -= columns % lanes; /* read where they lie; the rest is filled up with zeros */
                     NAME(matrix) some = NAME(at)(panel, 0, jr);
                     size_t nr = whole_panel ? widest : block(columns, widest, lanes);
-                    NAME(slivers) slivers = {packed_b, nr, (ptrdiff_t)nr, (ptrdiff_t)(nr * depth)};
+                    NAME(slivers) slivers = {packed_b + (whole_panel ? jr * depth : 0), nr, (ptrdiff_t)nr, (ptrdiff_t)(nr * depth)};
                     if (!pack_b && columns % lanes == 0)
                         slivers = (NAME(slivers)){some.data, nr, b.row, (ptrdiff_t)nr};
                     else if (!whole_panel)
                         kernel->pack(columns, depth, nr, some.data, some.column, some.row, packed_b);
                     for (size_t ir = 0; ir < height; ir += mr) { /* 1st loop: slivers of A */
                         size_t rows = least(height - ir, mr);
-                        NAME(matrix) sliver = pack_a ? (NAME(matrix)){packed_a + ir * depth, 1, (ptrdiff_t)mr} : NAME(at)(part, ir, 0);
-                        NAME(matrix) strip = NAME(at)(c, ic + ir, jc + jr);
-                        NAME(strip)(kernel, rows, columns, depth, sliver, slivers, pc ? strip : NAME(at)(bias, ic + ir, jc + jr), strip,
-                                    least(height - ir - rows, mr));
+                        NAME(matrix) sliver = NAME(at)(part, ir, 0), strip = NAME(at)(c, ic + ir, jc + jr);
+                        if (pack_a)
+                            sliver = (NAME(matrix)){packed_a + ir * depth, 1, (ptrdiff_t)mr};
+                        NAME(strip)(kernel, rows, columns, depth, sliver, slivers, pc ? strip : NAME(at)(bias, ic + ir, jc + jr),
+                                    strip, least(height - ir - rows, mr));
                     }
                 }
             }
