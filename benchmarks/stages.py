@@ -1,7 +1,8 @@
 """The kernels step by step: how fast each stage of docs/kernels.md is, from the naive loop to what minidl runs, in one thread.
 
-The stages themselves are in stages.c, compiled with minidl's flags and for the machine at hand (-march=native), so that plain C
-gets all the help that a compiler can give. Each one's result is checked. float32.
+The stages of matmul and of sampling are in stages.c, compiled with minidl's flags and for the machine at hand
+(-march=native), so that plain C gets all the help that a compiler can give; the passes stand beside chains of NumPy's array
+operations. Each one's result is checked. float32.
 
 python -m benchmarks.stages [--quick]
 """
@@ -34,9 +35,16 @@ SAMPLING = {
     "normal_table": "normal: inversion, a table of octaves",
     "normal_vectors": "normal: minidl's, the table in vectors",
 }
-SIDES, SAMPLES = (128, 512), 1_000 * 1024
+SIDES, SAMPLES, BATCH = (128, 512), 1_000 * 1024, (128, 256)
 Calls = Mapping[str, Callable[[], object]]
-FORMATS = {"stage": "", **{f"{n}^3": ".1f" for n in SIDES}, "share of peak": ".0%", "ns": ".2f"}
+FORMATS = {
+    "stage": "",
+    **{f"{n}^3": ".1f" for n in SIDES},
+    "share of peak": ".0%",
+    "ns": ".2f",
+    "numpy": ".1f",
+    "minidl": ".1f",
+}
 
 
 def library() -> ctypes.CDLL | None:
@@ -67,6 +75,52 @@ def draws(stages: ctypes.CDLL, n: int) -> tuple[Calls, dict[str, Any]]:
 
     out = {name: np.zeros(n, np.uint32 if name.startswith("words") else np.float32) for name in SAMPLING}
     return {name: partial(stages[name], n, pointer(out[name])) for name in SAMPLING}, out
+
+
+def passes() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
+    """For each pass over a batch of BATCH: NumPy's array operations, and minidl's call, which should give the same."""
+    import numpy as np
+
+    from minidl import kernels
+    from minidl.kernels import reference
+    from minidl.random import Generator
+
+    rng, (n, channels) = Generator(0), BATCH
+    x, dy, scores, labels = rng.normal(BATCH), rng.normal(BATCH), rng.normal((n, 10)), rng.integers(0, 10, n)
+    weight, bias, m, v = (rng.uniform(channels, 1, 2) for _ in range(4))
+
+    def ways(name: str, *args: Any) -> tuple[Callable[[], Any], Callable[[], Any]]:
+        return partial(getattr(reference, name), *args), partial(getattr(kernels, name), *args)
+
+    def cross_entropy() -> tuple[Any, Any, float]:
+        e = np.exp(scores - scores.max(axis=1, keepdims=True))
+        p = e / e.sum(axis=1, keepdims=True)
+        losses = -np.log(p[np.arange(n), labels])
+        return p, losses, losses.sum()
+
+    def sgd(step: Callable[..., Any], values: Any, velocities: Any) -> tuple[Any, Any]:
+        step([values], [dy], [velocities], [False], 0.01, 0.9, 0.0, 0.0, False)
+        return values, velocities
+
+    return {
+        "tanh": (partial(np.tanh, x), partial(kernels.tanh, x)),
+        "tanh's gradient": ways("tanh_backward", dy, np.tanh(x)),
+        "batch norm": ways("batch_norm", x, weight, bias, m, v, 1e-5, True),
+        "batch norm's gradient": ways("batch_norm_backward", dy, x, weight, m, v, 1e-5, True),
+        "cross-entropy of 10 classes": (cross_entropy, partial(kernels.cross_entropy, scores, labels)),
+        "SGD with momentum": (partial(sgd, reference.sgd, x.copy(), x.copy()), partial(sgd, kernels.sgd, x.copy(), x.copy())),
+    }
+
+
+def wrong_passes(calls: dict[str, tuple[Callable[[], Any], Callable[[], Any]]]) -> list[str]:
+    """The passes whose results are not NumPy's, to the rounding of float32 in another order of summing."""
+    import numpy as np
+
+    def close(ours: Any, theirs: Any) -> bool:
+        pairs = zip(ours, theirs, strict=True) if isinstance(ours, tuple) else [(ours, theirs)]
+        return all(np.allclose(x, y, rtol=1e-4, atol=1e-4) for x, y in pairs)
+
+    return [name for name, (numpy, minidl) in calls.items() if not close(numpy(), minidl())]
 
 
 def pointer(array: Any) -> Any:
@@ -131,10 +185,18 @@ def main():
         sys.exit(f"Wrong samples: {', '.join(wrong)}")
     for name in SAMPLING:
         rows[name]["ns"] = 1e9 * seconds[name] / SAMPLES
+    pairs = passes()
+    if wrong := wrong_passes(pairs):
+        sys.exit(f"Wrong passes: {', '.join(wrong)}")
+    for name, (numpy, minidl) in pairs.items():
+        seconds = alternate({"numpy": numpy, "minidl": minidl}, args.rounds)
+        rows[name] = {"stage": name} | {way: 1e6 * s for way, s in seconds.items()}
     print(f"\nmatmul, GFLOP/s; share of the peak at {SIDES[-1]}^3")
     print_table([rows[name] for name in MATMUL], FORMATS)
     print(f"\nrandom numbers, {SAMPLES:,} at a time, nanoseconds per word or sample")
     print_table([rows[name] for name in SAMPLING], FORMATS)
+    print(f"\npasses over {BATCH[0]} x {BATCH[1]} numbers, microseconds")
+    print_table([rows[name] for name in pairs], FORMATS)
     save(list(rows.values()), args.out)
 
 

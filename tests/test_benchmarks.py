@@ -44,6 +44,14 @@ def test_every_stage_of_sampling_makes_the_samples(library):
     assert stages.wrong_draws(out) == []
 
 
+def test_every_pass_gives_what_the_array_operations_give():
+    calls = stages.passes()
+    assert stages.wrong_passes(calls) == []
+    numpy, minidl = calls["batch norm"]
+    calls["batch norm"] = numpy, lambda: minidl() + np.float32(0.01)
+    assert "batch norm" in stages.wrong_passes(calls)
+
+
 @needs_compiler
 def test_a_wrong_stage_is_named(library):
     calls, out = stages.products(library, 32)
