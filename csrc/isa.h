@@ -26,6 +26,9 @@ enum { PHILOX_GROUP = 64 };
  * transposed. */
 enum { ROW_VECTORS = 8 };
 
+/* Of so many columns, `pack` copies all rows before the next: each sliver gets some lines in order, and the rows stay at hand. */
+enum { PACKED_AT_ONCE = 8 };
+
 /* `dots` multiplies one row with columns that lie in order: DOT_BYTES of chains for each element, DOT_SUMS vectors at once. */
 enum { DOT_BYTES = 128, DOT_SUMS = 8 };
 

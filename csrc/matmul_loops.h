@@ -166,8 +166,8 @@ static void NAME(make_part)(void *job, size_t part)
 static double NAME(cost)(size_t m, size_t n, size_t k, ptrdiff_t b_column, ptrdiff_t c_column)
 {
     size_t lanes = isa_current()->SUFFIX.lanes, vectors = (n + lanes - 1) / lanes;
-    return (double)m * (double)vectors * (double)k + (b_column == 1 ? 0 : 4.0 * (double)vectors * (double)k)
-        + (c_column == 1 ? 0 : 2.0 * (double)m * (double)n);
+    return (double)m * (double)vectors * (double)k + (b_column == 1 ? 0 : 6.0 * (double)vectors * (double)k)
+        + (c_column == 1 ? 0 : 3.0 * (double)m * (double)n);
 }
 
 int NAME(matmul)(size_t m, size_t n, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,

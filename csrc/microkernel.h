@@ -157,18 +157,21 @@ static inline void NAME(transpose)(size_t rows, const REAL *from, ptrdiff_t from
  * or its columns, whole vectors are moved, and reach into the next place where the width is not theirs; that is filled later. */
 static void NAME(pack)(size_t length, size_t depth, size_t width, const REAL *x, ptrdiff_t x_row, ptrdiff_t x_column, REAL *out)
 {
-    for (size_t p = 0; x_row == 1 && p < depth; p++)
-        for (size_t i = 0; i < length; i += width) {
-            const REAL *from = x + (ptrdiff_t)p * x_column + (ptrdiff_t)i;
-            REAL *to = out + i * depth + p * width;
-            size_t rows = length - i < width ? length - i : width, r = 0;
-            for (; r + LANES <= rows; r += LANES)
-                STORE(to + r, LOAD(from + r));
-            for (; r < rows; r++)
-                to[r] = from[r];
-            for (; r % LANES && r < width; r++)
-                to[r] = 0;
-        }
+    for (size_t begin = 0, end; x_row == 1 && begin < depth; begin = end) {
+        end = depth - begin < PACKED_AT_ONCE ? depth : begin + PACKED_AT_ONCE;
+        for (size_t i = 0; i < length; i += width)
+            for (size_t p = begin; p < end; p++) {
+                const REAL *from = x + (ptrdiff_t)p * x_column + (ptrdiff_t)i;
+                REAL *to = out + i * depth + p * width;
+                size_t rows = length - i < width ? length - i : width, r = 0;
+                for (; r < rows && i + r + LANES <= length && (r + LANES <= width || p + 1 < depth); r += LANES)
+                    STORE(to + r, LOAD(from + r));
+                for (; r < rows; r++)
+                    to[r] = from[r];
+                for (; r % LANES && r < width; r++)
+                    to[r] = 0;
+            }
+    }
     for (size_t i = 0; x_row != 1 && i < length; i += width, x += (ptrdiff_t)width * x_row, out += width * depth) {
         size_t rows = length - i < width ? length - i : width, whole = x_column == 1 ? depth / LANES * LANES : 0;
         for (size_t r = whole ? (rows + LANES - 1) / LANES * LANES : 0; r; r -= LANES) { /* the last first */
