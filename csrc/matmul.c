@@ -19,8 +19,9 @@ enum { KC = 512, MC = 256, NC = 1024 };
 enum { WORK_PER_THREAD = 3 << 19 };
 
 /* A is left unpacked if it has at most UNPACKED elements or meets at most UNPACKED_LENGTH columns of B; B, if its rows lie in
- * order and meet at most UNPACKED_LENGTH rows of A. */
-enum { UNPACKED = 1 << 16, UNPACKED_LENGTH = 64 };
+ * order and meet at most UNPACKED_LENGTH rows of A, or ALIASED_LENGTH where its rows are a multiple of ALIASED bytes apart: these
+ * fall into the same few places of every cache, and push each other out. */
+enum { UNPACKED = 1 << 16, UNPACKED_LENGTH = 64, ALIASED_LENGTH = 16, ALIASED = 4096 };
 
 /* So many slivers of B meet a sliver of A before the next one does, and are packed together where there is no need for more: their
  * rows are long enough to be read in order, and all of them stay in the second cache. */

@@ -91,7 +91,8 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
     /* Where C is narrow and does not lie in rows, to go over it once more costs more than a deeper block. */
     size_t deepest = c.column != 1 && n <= UNPACKED_LENGTH ? 2 * KC : KC;
     size_t mc = block(m, MC, mr), nc = block(n, NC, widest), kc = block(k, deepest, 1), line = CACHE_LINE / sizeof(REAL);
-    int pack_a = m * k > UNPACKED && n > UNPACKED_LENGTH, pack_b = b.column != 1 || m > UNPACKED_LENGTH;
+    size_t unpacked_length = b.row * (ptrdiff_t)sizeof(REAL) % ALIASED ? UNPACKED_LENGTH : ALIASED_LENGTH;
+    int pack_a = m * k > UNPACKED && n > UNPACKED_LENGTH, pack_b = b.column != 1 || m > unpacked_length;
     int whole_panel = pack_b && m > mc; /* otherwise some slivers at a time, just before they are read */
     size_t group = least(nc, SLIVERS * widest);
     size_t b_size = ((whole_panel ? nc : group) * kc + line - 1) / line * line, a_size = pack_a ? mc * kc + lanes : 0;

@@ -425,7 +425,7 @@ static void test_matmul(size_t real, uint64_t h[2])
 static void test_bias(size_t real)
 {
     static const size_t sizes[][3] = {{1, 1, 1}, {1, 9, 5}, {7, 1, 3}, {5, 33, 17}, {13, 70, 0}, {130, 1, 300}, {1, 2100, 515},
-        {265, 129, 65}, {70, 300, 65}};
+        {265, 129, 65}, {70, 300, 65}, {40, 411, 33}, {100, 411, 600}}; /* more columns than one group of slivers has */
     for (size_t s = 0; s < COUNT(sizes); s++) {
         size_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
         double *numbers = values(real, 3, 1, m * k + n * k + n, 0);
