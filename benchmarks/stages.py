@@ -37,6 +37,7 @@ SAMPLING = {
 }
 SIDES, SAMPLES, BATCH = (128, 512), 1_000 * 1024, (128, 256)
 Calls = Mapping[str, Callable[[], object]]
+Ways = tuple[Callable[[], Any], Callable[[], Any]]  # NumPy's and minidl's
 FORMATS = {
     "stage": "",
     **{f"{n}^3": ".1f" for n in SIDES},
@@ -77,7 +78,7 @@ def draws(stages: ctypes.CDLL, n: int) -> tuple[Calls, dict[str, Any]]:
     return {name: partial(stages[name], n, pointer(out[name])) for name in SAMPLING}, out
 
 
-def passes() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
+def passes() -> dict[str, Ways]:
     """For each pass over a batch of BATCH: NumPy's array operations, and minidl's call, which should give the same."""
     import numpy as np
 
@@ -89,7 +90,7 @@ def passes() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
     x, dy, scores, labels = rng.normal(BATCH), rng.normal(BATCH), rng.normal((n, 10)), rng.integers(0, 10, n)
     weight, bias, m, v = (rng.uniform(channels, 1, 2) for _ in range(4))
 
-    def ways(name: str, *args: Any) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    def ways(name: str, *args: Any) -> Ways:
         return partial(getattr(reference, name), *args), partial(getattr(kernels, name), *args)
 
     def cross_entropy() -> tuple[Any, Any, float]:
@@ -112,7 +113,7 @@ def passes() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
     }
 
 
-def wrong_passes(calls: dict[str, tuple[Callable[[], Any], Callable[[], Any]]]) -> list[str]:
+def wrong_passes(calls: dict[str, Ways]) -> list[str]:
     """The passes whose results are not NumPy's, to the rounding of float32 in another order of summing."""
     import numpy as np
 

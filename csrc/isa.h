@@ -21,12 +21,11 @@ enum { PHILOX_GROUP = 64 };
 
 /* What matmul takes from an instruction set, see microkernel.h. `run` makes a tile of C of at most mr rows and nr columns (or
  * of one row and ROW_VECTORS vectors): C = start + A B, or 0 + A B where start is NULL, with A of any strides and unit column
- * stride in the others. `pack` copies a length x depth matrix into slivers of `width` rows, stored column after
- * column, the last vector filled up with zeros; it may write up to `lanes` numbers past the end. B is packed by it too, seen
- * transposed. */
+ * stride in the others. `pack` copies a length x depth matrix into slivers of `width` rows, stored column after column, the last
+ * vector filled up with zeros; it may write up to `lanes` numbers past the end. B is packed by it too, seen transposed. */
 enum { ROW_VECTORS = 8 };
 
-/* Of so many columns, `pack` copies all rows before the next: each sliver gets some lines in order, and the rows stay at hand. */
+/* `pack` takes so many columns that lie in order at a time, for all slivers: each of these gets a few lines of cache in order. */
 enum { PACKED_AT_ONCE = 8 };
 
 /* `dots` multiplies one row with columns that lie in order: DOT_BYTES of chains for each element, DOT_SUMS vectors at once. */

@@ -153,11 +153,11 @@ static inline void NAME(transpose)(size_t rows, const REAL *from, ptrdiff_t from
         STORE(to + (ptrdiff_t)i * to_row, x[i]);
 }
 
-/* Slivers of `width` rows each, in the order in which a tile reads them: column after column. Where the rows of x are in order,
- * or its columns, whole vectors are moved, and reach into the next place where the width is not theirs; that is filled later. */
-static void NAME(pack)(size_t length, size_t depth, size_t width, const REAL *x, ptrdiff_t x_row, ptrdiff_t x_column, REAL *out)
+/* Slivers of `width` rows each, in the order in which a tile reads them: column after column. Where a column of x is in order,
+ * or a row, whole vectors are moved, and reach into the next place where the width is not theirs; that is filled later. */
+static void NAME(pack_columns)(size_t length, size_t depth, size_t width, const REAL *x, ptrdiff_t x_column, REAL *out)
 {
-    for (size_t begin = 0, end; x_row == 1 && begin < depth; begin = end) {
+    for (size_t begin = 0, end; begin < depth; begin = end) {
         end = depth - begin < PACKED_AT_ONCE ? depth : begin + PACKED_AT_ONCE;
         for (size_t i = 0; i < length; i += width)
             for (size_t p = begin; p < end; p++) {
@@ -172,7 +172,15 @@ static void NAME(pack)(size_t length, size_t depth, size_t width, const REAL *x,
                     to[r] = 0;
             }
     }
-    for (size_t i = 0; x_row != 1 && i < length; i += width, x += (ptrdiff_t)width * x_row, out += width * depth) {
+}
+
+static void NAME(pack)(size_t length, size_t depth, size_t width, const REAL *x, ptrdiff_t x_row, ptrdiff_t x_column, REAL *out)
+{
+    if (x_row == 1) {
+        NAME(pack_columns)(length, depth, width, x, x_column, out);
+        return;
+    }
+    for (size_t i = 0; i < length; i += width, x += (ptrdiff_t)width * x_row, out += width * depth) {
         size_t rows = length - i < width ? length - i : width, whole = x_column == 1 ? depth / LANES * LANES : 0;
         for (size_t r = whole ? (rows + LANES - 1) / LANES * LANES : 0; r; r -= LANES) { /* the last first */
             size_t begin = r - LANES, n = rows - begin < LANES ? rows - begin : LANES;

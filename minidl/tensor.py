@@ -68,6 +68,11 @@ class enable_grad(no_grad):
     _recording = True
 
 
+def _property(path: str, setter: Any = None) -> Any:
+    """A property read in C, in two thirds of the time that a function in Python takes: every operation asks for several."""
+    return property(attrgetter(path), setter)
+
+
 class Tensor:
     """An array that can be differentiated.
 
@@ -156,12 +161,11 @@ class Tensor:
                 )
         self._adopt(value)
 
-    # An attrgetter, which is C, takes a third of the time of a function in Python, and every operation asks.
-    data = property(attrgetter("_data"), _set_data)
-    shape = property(attrgetter("_data.shape"))
-    dtype = property(attrgetter("_data.dtype"))
-    ndim = property(attrgetter("_data.ndim"))
-    size = property(attrgetter("_data.size"))
+    data: np.ndarray = _property("_data", _set_data)
+    shape: tuple[int, ...] = _property("_data.shape")
+    dtype: np.dtype = _property("_data.dtype")
+    ndim: int = _property("_data.ndim")
+    size: int = _property("_data.size")
 
     def _adopt(self, value: Any) -> None:
         self._data = _as_array(value)

@@ -94,8 +94,7 @@ class BatchNorm1d(Module):
         except ValueError as error:
             raise InputError(self, f"cannot go on: {error}") from error
         if self.training and tracked:
-            count = self.num_batches_tracked  # a name of its own: `self.x += 1` would assign the attribute, too
-            count += 1
+            self.num_batches_tracked += 1
         return y
 
     def extra_repr(self):
