@@ -2,7 +2,9 @@
 
 Each function computes its result, defines `backward` (from dy = dL/dy to dL/dx for each input) and hands both to `record`.
 The derivation is in the docstring, with dx for dL/dx. Layers, in `nn/`, are calls of these with parameters; the walk that
-calls the backwards is in `tensor.py`. Arguments may be tensors, arrays or numbers.
+calls the backwards is in `tensor.py`. Arguments may be tensors, arrays or numbers. `x._data` is `x.data`, the array, without
+the bookkeeping for those outside who may change it. What `backward` needs of its inputs, their shapes too, it keeps from the
+forward pass: a leaf may have been given other data since.
 """
 
 import functools
@@ -15,7 +17,7 @@ import numpy as np
 
 from . import kernels
 from .random import Generator, as_generator
-from .tensor import Tensor, as_tensor, record
+from .tensor import Tensor, as_tensor, record, refuse_masks
 
 Array = Any  # what as_tensor takes: a Tensor, an array, nested lists or a number
 Dim = int | tuple[int, ...] | None
@@ -33,28 +35,34 @@ def unbroadcast(dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _pair(x: Array, y: Array) -> tuple[Tensor, Tensor]:
-    """Both as tensors; what is no array (a number, a list) takes the dtype of the other one."""
-    if isinstance(x, (Tensor, np.ndarray)):
+    """Both as tensors; what has no float dtype of its own (a number, a list, integers) takes that of the other one."""
+    if isinstance(x, Tensor) or (isinstance(x, np.ndarray) and x.dtype.kind == "f"):
         x = as_tensor(x)
         y = as_tensor(y, like=x)
     else:
         y = as_tensor(y)
         x = as_tensor(x, like=y)
+    if x.dtype is not y.dtype and "f" in (kinds := (x.dtype.kind, y.dtype.kind)) and kinds != ("f", "f"):
+        x, y = (t if t.dtype.kind == "f" else record(t._data.astype(other.dtype), (), None) for t, other in ((x, y), (y, x)))
     return x, y
 
 
 def _broadcast_pair(operation: str, x: Array, y: Array) -> tuple[Tensor, Tensor]:
     """The same for an elementwise operation, whose inputs must fit each other."""
     x, y = _pair(x, y)
-    if x.shape != y.shape:
+    _check_broadcast(operation, x.shape, y.shape)
+    return x, y
+
+
+def _check_broadcast(operation: str, x: tuple[int, ...], y: tuple[int, ...]) -> None:
+    if x != y:
         try:
-            np.broadcast_shapes(x.shape, y.shape)
+            np.broadcast_shapes(x, y)
         except ValueError:
             raise ValueError(
-                f"{operation}: shapes {x.shape} and {y.shape} don't fit; from the last axis on they must be equal or 1, so "
+                f"{operation}: shapes {x} and {y} don't fit; from the last axis on they must be equal or 1, so "
                 "reshape or transpose one of them"
             ) from None
-    return x, y
 
 
 def _numpy_names(operation):
@@ -74,32 +82,34 @@ def _numpy_names(operation):
 def add(x: Array, y: Array) -> Tensor:
     """z = x + y.  Backward: dx = dz, dy = dz."""
     x, y = _broadcast_pair("add", x, y)
+    a, b = x._data, y._data
 
     def backward(dz):
-        return unbroadcast(dz, x.shape), unbroadcast(dz, y.shape)
+        return unbroadcast(dz, a.shape), unbroadcast(dz, b.shape)
 
-    return record(x.data + y.data, (x, y), backward)
+    return record(a + b, (x, y), backward)
 
 
 def sub(x: Array, y: Array) -> Tensor:
     """z = x - y.  Backward: dx = dz, dy = -dz."""
     x, y = _broadcast_pair("sub", x, y)
+    a, b = x._data, y._data
 
     def backward(dz):
-        return unbroadcast(dz, x.shape), unbroadcast(-dz, y.shape)
+        return unbroadcast(dz, a.shape), unbroadcast(-dz, b.shape)
 
-    return record(x.data - y.data, (x, y), backward)
+    return record(a - b, (x, y), backward)
 
 
 def mul(x: Array, y: Array) -> Tensor:
     """z = x y, elementwise.  Backward: dx = dz y, dy = dz x."""
     x, y = _broadcast_pair("mul", x, y)
-    a, b = x.data, y.data
+    a, b = x._data, y._data
 
     def backward(dz):
         return (
-            unbroadcast(dz * b, x.shape) if x.requires_grad else None,
-            unbroadcast(dz * a, y.shape) if y.requires_grad else None,
+            unbroadcast(dz * b, a.shape) if x.requires_grad else None,
+            unbroadcast(dz * a, b.shape) if y.requires_grad else None,
         )
 
     return record(a * b, (x, y), backward, saved=(x, y))
@@ -108,12 +118,12 @@ def mul(x: Array, y: Array) -> Tensor:
 def div(x: Array, y: Array) -> Tensor:
     """z = x / y, elementwise.  Backward: dx = dz / y, dy = -dz x / y^2 = -dx z."""
     x, y = _broadcast_pair("div", x, y)
-    b = y.data
-    z = x.data / b
+    a, b = x._data, y._data
+    z = a / b
 
     def backward(dz):
         dx = dz / b
-        return unbroadcast(dx, x.shape), unbroadcast(-dx * z, y.shape) if y.requires_grad else None
+        return unbroadcast(dx, a.shape), unbroadcast(-dx * z, b.shape) if y.requires_grad else None
 
     return record(z, (x, y), backward, saved=(y,))
 
@@ -125,7 +135,7 @@ def neg(x: Array) -> Tensor:
     def backward(dy):
         return (-dy,)
 
-    return record(-x.data, (x,), backward)
+    return record(-x._data, (x,), backward)
 
 
 def pow(x: Array, y: Array) -> Tensor:
@@ -134,16 +144,16 @@ def pow(x: Array, y: Array) -> Tensor:
     Backward: dx = dz y x^(y-1) (0 where y = 0), dy = dz z log x (0 where x = 0 and y >= 0, as the limit is).
     """
     x, y = _broadcast_pair("pow", x, y)
-    a, b = x.data, y.data
+    a, b = x._data, y._data
     z = a**b
 
     def backward(dz):
         dx = dy = None
         if x.requires_grad:
-            dx = unbroadcast(dz * np.where(b == 0, 0, b * a ** np.where(b == 0, 1, b - 1)), x.shape)
+            dx = unbroadcast(dz * np.where(b == 0, 0, b * a ** np.where(b == 0, 1, b - 1)), a.shape)
         if y.requires_grad:
             flat = (a == 0) & (b >= 0)
-            dy = unbroadcast(dz * np.where(flat, 0, z * np.log(np.where(flat, 1, a))), y.shape)
+            dy = unbroadcast(dz * np.where(flat, 0, z * np.log(np.where(flat, 1, a))), b.shape)
         return dx, dy
 
     return record(z, (x, y), backward, saved=(x, y))
@@ -170,10 +180,10 @@ def matmul(x: Array, y: Array) -> Tensor:
             "last but one (of a vector: the only) axis of the second"
         )
     # A vector is a matrix of one row (on the left) or one column (on the right).
-    a = x.data if x.ndim > 1 else x.data[None, :]
-    b = y.data if y.ndim > 1 else y.data[:, None]
+    a = x._data if x.ndim > 1 else x._data[None, :]
+    b = y._data if y.ndim > 1 else y._data[:, None]
     z = _matmul(a, b)
-    shape = z.shape
+    shape, x_shape, y_shape = z.shape, x.shape, y.shape
     if x.ndim == 1:
         z = z[..., 0, :]
     if y.ndim == 1:
@@ -181,8 +191,8 @@ def matmul(x: Array, y: Array) -> Tensor:
 
     def backward(dz):
         dz = dz.reshape(shape)
-        dx = unbroadcast(_matmul(dz, b.swapaxes(-1, -2)), a.shape).reshape(x.shape) if x.requires_grad else None
-        dy = unbroadcast(_matmul(a.swapaxes(-1, -2), dz), b.shape).reshape(y.shape) if y.requires_grad else None
+        dx = unbroadcast(_matmul(dz, b.swapaxes(-1, -2)), a.shape).reshape(x_shape) if x.requires_grad else None
+        dy = unbroadcast(_matmul(a.swapaxes(-1, -2), dz), b.shape).reshape(y_shape) if y.requires_grad else None
         return dx, dy
 
     return record(z, (x, y), backward, saved=(x, y))
@@ -195,8 +205,9 @@ def _comparison(compare):
     def operation(x, y):
         if y is None:
             return NotImplemented
-        x, y = _broadcast_pair(compare.__name__, x, y)
-        return record(compare(x.data, y.data), (), None)
+        b = y if isinstance(y, np.ndarray) and y.dtype.kind in "fiub" else as_tensor(y, like=x)._data
+        _check_broadcast(compare.__name__, x.shape, b.shape)
+        return record(compare(x._data, b), (), None)
 
     return operation
 
@@ -210,29 +221,43 @@ def getitem(x: Array, index: Any) -> Tensor:
     Backward: dx is 0 but at the places that were taken, where dy goes; a place taken twice gets the sum.
     """
     x = as_tensor(x)
-    parts = [part.data if isinstance(part, Tensor) else part for part in (index if isinstance(index, tuple) else (index,))]
+    shape = x.shape
+    parts = [_index(part) for part in (index if isinstance(index, tuple) else (index,))]
     basic = all(part is None or part is Ellipsis or isinstance(part, (slice, int, np.integer)) for part in parts)
     key = tuple(part if basic or not isinstance(part, (list, np.ndarray)) else np.array(part) for part in parts)
 
     def backward(dy):
-        dx = np.zeros(x.shape, dy.dtype)
+        dx = np.zeros(shape, dy.dtype)
         if basic:
             dx[key] = dy
         else:
             np.add.at(dx, key, dy)
         return (dx,)
 
-    return record(x.data[key], (x,), backward, view=basic)
+    return record(x._data[key], (x,), backward, view=basic)
+
+
+def _index(part: Any) -> Any:
+    """A part of an index, with the array in place of a tensor."""
+    if isinstance(part, Tensor):
+        part = part._data
+    if isinstance(part, np.ndarray) and part.dtype.kind == "f":
+        raise IndexError(
+            f"an index holds integers or booleans, got {part.dtype} (a Tensor made of integers holds floats); index with the "
+            "list or the integer array itself, or with index.data.astype(int)"
+        )
+    return part
 
 
 def reshape(x: Array, *shape: Any) -> Tensor:
     """y has the elements of x, in order, in another shape; -1 stands for what is left.  Backward: dx = dy in x's shape."""
     x = as_tensor(x)
+    old = x.shape
 
     def backward(dy):
-        return (dy.reshape(x.shape),)
+        return (dy.reshape(old),)
 
-    return record(x.data.reshape(*shape), (x,), backward, view=True)
+    return record(x._data.reshape(*shape), (x,), backward, view=True)
 
 
 def transpose(x: Array, *dims: Any) -> Tensor:
@@ -247,25 +272,40 @@ def transpose(x: Array, *dims: Any) -> Tensor:
     ((3, 2, 4), (4, 2, 3), (4, 3, 2))
     """
     x = as_tensor(x)
-    order = (dims[0] if len(dims) == 1 else dims) or range(x.ndim)[::-1]
-    for dim in order:
-        if not isinstance(dim, (int, np.integer)) or not -x.ndim <= dim < x.ndim:
-            raise ValueError(f"transpose: there is no axis {dim!r} in shape {x.shape}")
+    order = list(range(x.ndim))
     if len(dims) == 2:
-        order = list(range(x.ndim))
+        _check_axes(dims, x.shape)
         order[dims[0]], order[dims[1]] = order[dims[1]], order[dims[0]]
+    else:
+        order = _order(dims[0] if len(dims) == 1 else dims, x.shape) if dims else order[::-1]
 
     def backward(dy):
-        return (dy.transpose(np.argsort(np.arange(x.ndim)[list(order)])),)
+        return (dy.transpose(np.argsort(order)),)
 
-    return record(x.data.transpose(order), (x,), backward, view=True)
+    return record(x._data.transpose(order), (x,), backward, view=True)
+
+
+def _check_axes(dims: Any, shape: tuple[int, ...]) -> None:
+    for dim in dims:
+        if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)) or not -len(shape) <= dim < len(shape):
+            raise ValueError(f"transpose: there is no axis {dim!r} in shape {shape}")
+
+
+def _order(dims: Any, shape: tuple[int, ...]) -> list[int]:
+    """All axes in an order that is given, none counted from the end."""
+    if isinstance(dims, (int, np.integer)) or len(dims) != len(shape) or len({d % len(shape) for d in dims}) < len(shape):
+        raise ValueError(
+            f"transpose takes two axes, or a tuple with each axis of shape {shape} once, or nothing to reverse; got {dims!r}"
+        )
+    _check_axes(dims, shape)
+    return [int(dim) % len(shape) for dim in dims]
 
 
 @_numpy_names
 def concatenate(tensors: Sequence[Array], dim: int = 0) -> Tensor:
     """y is the tensors in a row along one axis.  Backward: each gets its part of dy."""
     parents = tuple(as_tensor(t) for t in tensors)
-    y = np.concatenate([t.data for t in parents], axis=dim)
+    y = np.concatenate([t._data for t in parents], axis=dim)
     ends = np.cumsum([t.shape[dim] for t in parents])[:-1]
 
     def backward(dy):
@@ -282,7 +322,7 @@ def stack(tensors: Sequence[Array], dim: int = 0) -> Tensor:
     def backward(dy):
         return tuple(np.moveaxis(dy, dim, 0))
 
-    return record(np.stack([t.data for t in parents], axis=dim), parents, backward)
+    return record(np.stack([t._data for t in parents], axis=dim), parents, backward)
 
 
 # Reductions
@@ -307,22 +347,24 @@ def _count(shape: tuple[int, ...], dim: Dim) -> int:
 def sum(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """y = sum of x over the axes `dim` (all of them if None).  Backward: every term gets dy."""
     x = as_tensor(x)
+    shape = x.shape
 
     def backward(dy):
-        return (np.broadcast_to(_spread(dy, x.shape, dim, keepdim), x.shape),)
+        return (np.broadcast_to(_spread(dy, shape, dim, keepdim), shape),)
 
-    return record(x.data.sum(axis=dim, keepdims=keepdim), (x,), backward)
+    return record(x._data.sum(axis=dim, keepdims=keepdim), (x,), backward)
 
 
 @_numpy_names
 def mean(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """y = sum(x) / n, over the axes `dim`.  Backward: every term gets dy / n."""
     x = as_tensor(x)
+    shape = x.shape
 
     def backward(dy):
-        return (np.broadcast_to(_spread(dy, x.shape, dim, keepdim) / dy.dtype.type(_count(x.shape, dim)), x.shape),)
+        return (np.broadcast_to(_spread(dy, shape, dim, keepdim) / dy.dtype.type(_count(shape, dim)), shape),)
 
-    return record(x.data.mean(axis=dim, keepdims=keepdim), (x,), backward)
+    return record(x._data.mean(axis=dim, keepdims=keepdim), (x,), backward)
 
 
 @_numpy_names
@@ -335,11 +377,11 @@ def var(x: Array, dim: Dim = None, correction: int = 1, keepdim: bool = False) -
     n = _count(x.shape, dim) - correction
     if n <= 0:
         raise ValueError(f"var over {n + correction} elements of shape {x.shape} with correction={correction}: too few")
-    centred = x.data - x.data.mean(axis=dim, keepdims=True)
+    centred = x._data - x._data.mean(axis=dim, keepdims=True)
     y = (centred * centred).sum(axis=dim, keepdims=keepdim) / centred.dtype.type(n)
 
     def backward(dy):
-        return (_spread(dy, x.shape, dim, keepdim) * centred * dy.dtype.type(2 / n),)
+        return (_spread(dy, centred.shape, dim, keepdim) * centred * dy.dtype.type(2 / n),)
 
     return record(y, (x,), backward)
 
@@ -351,13 +393,13 @@ def max(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     Backward: dy goes to the largest element; where several are equal they share it evenly (as torch.amax has it).
     """
     x = as_tensor(x)
-    largest = x.data.max(axis=dim, keepdims=True)
-    chosen = x.data == largest
-    y = largest if keepdim else x.data.max(axis=dim)
+    largest = x._data.max(axis=dim, keepdims=True)
+    chosen = x._data == largest
+    y = largest if keepdim else x._data.max(axis=dim)
 
     def backward(dy):
         share = chosen / chosen.sum(axis=dim, keepdims=True, dtype=dy.dtype)
-        return (share * _spread(dy, x.shape, dim, keepdim),)
+        return (share * _spread(dy, chosen.shape, dim, keepdim),)
 
     return record(y, (x,), backward)
 
@@ -366,7 +408,7 @@ def max(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
 def argmax(x: Array, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the (first) largest element along an axis, as integers; no gradient."""
     x = as_tensor(x)
-    return record(x.data.argmax(axis=dim, keepdims=keepdim), (), None)
+    return record(x._data.argmax(axis=dim, keepdims=keepdim), (), None)
 
 
 # Elementwise functions
@@ -375,13 +417,13 @@ def argmax(x: Array, dim: int | None = None, keepdim: bool = False) -> Tensor:
 def _as_real(x: Array) -> Tensor:
     """x as a tensor of floats, also where it is one of integers or booleans."""
     x = as_tensor(x)
-    return x if x.dtype.kind == "f" else Tensor(x.data)
+    return x if x.dtype.kind == "f" else Tensor(x._data)
 
 
 def exp(x: Array) -> Tensor:
     """y = e^x.  Backward: dx = dy y."""
     x = _as_real(x)
-    y = kernels.exp(x.data)
+    y = kernels.exp(x._data)
 
     def backward(dy):
         return (dy * y,)
@@ -392,7 +434,7 @@ def exp(x: Array) -> Tensor:
 def log(x: Array) -> Tensor:
     """y = ln x.  Backward: dx = dy / x."""
     x = as_tensor(x)
-    a = x.data
+    a = x._data
 
     def backward(dy):
         return (dy / a,)
@@ -403,7 +445,7 @@ def log(x: Array) -> Tensor:
 def sqrt(x: Array) -> Tensor:
     """y = sqrt x.  Backward: dx = dy / (2 y)."""
     x = as_tensor(x)
-    y = np.sqrt(x.data)
+    y = np.sqrt(x._data)
 
     def backward(dy):
         return (dy / (2 * y),)
@@ -414,22 +456,22 @@ def sqrt(x: Array) -> Tensor:
 def abs(x: Array) -> Tensor:
     """y = |x|.  Backward: dx = dy sign(x), with 0 at 0."""
     x = as_tensor(x)
-    sign = np.sign(x.data)
+    sign = np.sign(x._data)
 
     def backward(dy):
         return (dy * sign,)
 
-    return record(np.abs(x.data), (x,), backward)
+    return record(np.abs(x._data), (x,), backward)
 
 
 def clip(x: Array, min: float | None = None, max: float | None = None) -> Tensor:
     """y = x, but not less than `min` nor more than `max`.  Backward: dx = dy where min <= x <= max, else 0."""
     x = as_tensor(x)
-    y = np.clip(x.data, min, max)
-    kept = y == x.data
+    y = np.clip(x._data, min, max)
+    kept = y == x._data
 
     def backward(dy):
-        return (dy * kept,)
+        return (np.where(kept, dy, dy.dtype.type(0)),)  # not dy * kept: 0 times infinity is no gradient of 0
 
     return record(y, (x,), backward)
 
@@ -440,7 +482,7 @@ def tanh(x: Array) -> Tensor:
     Backward: dy/dx = 1 - tanh(x)^2, so  dx = dy (1 - y^2): the output is all that must be kept.
     """
     x = _as_real(x)
-    y = kernels.tanh(x.data)
+    y = kernels.tanh(x._data)
 
     def backward(dy):
         return (kernels.tanh_backward(dy, y),)
@@ -451,7 +493,7 @@ def tanh(x: Array) -> Tensor:
 def sigmoid(x: Array) -> Tensor:
     """y = 1 / (1 + e^-x).  Backward: dx = dy y (1 - y)."""
     x = _as_real(x)
-    y = kernels.sigmoid(x.data)
+    y = kernels.sigmoid(x._data)
 
     def backward(dy):
         return (kernels.sigmoid_backward(dy, y),)
@@ -462,7 +504,7 @@ def sigmoid(x: Array) -> Tensor:
 def relu(x: Array) -> Tensor:
     """y = max(x, 0).  Backward: dx = dy where x > 0, else 0."""
     x = _as_real(x)
-    y = kernels.relu(x.data)
+    y = kernels.relu(x._data)
 
     def backward(dy):
         return (kernels.relu_backward(dy, y),)
@@ -473,7 +515,7 @@ def relu(x: Array) -> Tensor:
 def leaky_relu(x: Array, negative_slope: float = 0.01) -> Tensor:
     """y = x where x > 0, else negative_slope x.  Backward: dx = dy, or negative_slope dy."""
     x = _as_real(x)
-    a = x.data
+    a = x._data
 
     def backward(dy):
         return (kernels.leaky_relu_backward(dy, a, negative_slope),)
@@ -490,7 +532,7 @@ def elu(x: Array, alpha: float = 1.0, scale: float = 1.0) -> Tensor:
     ICLR 2016, equation 15.
     """
     x = _as_real(x)
-    a = x.data
+    a = x._data
 
     def backward(dy):
         return (kernels.elu_backward(dy, a, scale, scale * alpha),)
@@ -517,7 +559,7 @@ def gelu(x: Array) -> Tensor:
     Source: Hendrycks and Gimpel, "Gaussian error linear units", 2016 (arXiv 1606.08415), section 2.
     """
     x = _as_real(x)
-    a = x.data
+    a = x._data
     share = (0.5 + 0.5 * np.asarray(_erf(a / math.sqrt(2)), np.float64)).astype(a.dtype)
 
     def backward(dy):
@@ -529,7 +571,7 @@ def gelu(x: Array) -> Tensor:
 def silu(x: Array) -> Tensor:
     """y = x s, with s = sigmoid(x); also called swish.  Backward: dx = dy (s + x s (1 - s))."""
     x = _as_real(x)
-    a = x.data
+    a = x._data
 
     def backward(dy):
         return (kernels.silu_backward(dy, a),)
@@ -540,7 +582,7 @@ def silu(x: Array) -> Tensor:
 def softplus(x: Array) -> Tensor:
     """y = ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|), which cannot overflow.  Backward: dx = dy sigmoid(x)."""
     x = _as_real(x)
-    a = x.data
+    a = x._data
 
     def backward(dy):
         return (dy * kernels.sigmoid(a),)
@@ -563,7 +605,7 @@ def softmax(x: Array, dim: int = -1) -> Tensor:
     Backward: dx = y (dy - sum(dy y)).
     """
     x = _as_real(x)
-    y = kernels.exp(_log_softmax(x.data, dim))
+    y = kernels.exp(_log_softmax(x._data, dim))
 
     def backward(dy):
         return (y * (dy - (dy * y).sum(axis=dim, keepdims=True)),)
@@ -575,7 +617,7 @@ def softmax(x: Array, dim: int = -1) -> Tensor:
 def log_softmax(x: Array, dim: int = -1) -> Tensor:
     """y = ln softmax(x), along one axis.  Backward: dx = dy - softmax(x) sum(dy)."""
     x = _as_real(x)
-    y = _log_softmax(x.data, dim)
+    y = _log_softmax(x._data, dim)
 
     def backward(dy):
         return (dy - kernels.exp(y) * dy.sum(axis=dim, keepdims=True),)
@@ -595,19 +637,19 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
     """
     weight = as_tensor(weight)
     x = as_tensor(x, like=weight)
-    a, w, b = x.data, weight.data, None
+    a, w, b = x._data, weight._data, None
     if not a.ndim or w.ndim != 2 or a.shape[-1] != w.shape[1]:
         raise ValueError(f"linear: x of shape {a.shape} and weight of shape {w.shape}: expected (..., in) and (out, in)")
     parents: tuple[Tensor, ...] = (x, weight)
     if bias is not None:
         bias = as_tensor(bias)
-        b = bias.data
+        b = bias._data
         if b.shape != (w.shape[0],):
             raise ValueError(f"linear: bias of shape {b.shape} with a weight of shape {w.shape}: expected ({w.shape[0]},)")
         parents = (x, weight, bias)
-    matrix = a.ndim == 2
+    matrix, shape = a.ndim == 2, a.shape
     if not matrix:
-        a = a.reshape(math.prod(x.shape[:-1]), w.shape[1])  # every axis before the last is batch
+        a = a.reshape(math.prod(shape[:-1]), w.shape[1])  # every axis before the last is batch
     y = kernels.linear(a, w, b)
 
     def backward(dy):
@@ -616,10 +658,10 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
         need_bias = bias is not None and bias.requires_grad
         dx, dw, db = kernels.linear_backward(dy, a, w, x.requires_grad, weight.requires_grad, need_bias)
         if dx is not None and not matrix:
-            dx = dx.reshape(x.shape)
+            dx = dx.reshape(shape)
         return (dx, dw) if bias is None else (dx, dw, db)
 
-    return record(y if matrix else y.reshape(*x.shape[:-1], len(w)), parents, backward, saved=(x, weight))
+    return record(y if matrix else y.reshape(*shape[:-1], len(w)), parents, backward, saved=(x, weight))
 
 
 def batch_norm(
@@ -650,13 +692,13 @@ def batch_norm(
     if x.ndim < 2:
         raise ValueError(f"batch_norm expects input of shape (batch, channels, ...), got {x.shape}")
     weight, bias = (None if t is None else as_tensor(t, like=x) for t in (weight, bias))
-    running_mean, running_var = (t.data if isinstance(t, Tensor) else t for t in (running_mean, running_var))
+    running_mean, running_var = (t._data if isinstance(t, Tensor) else t for t in (running_mean, running_var))
     channels = x.shape[1:2]
     for name, t in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
         if t is not None and t.shape != channels:
             raise ValueError(f"batch_norm: {name} has shape {t.shape}, expected {channels} for input of shape {x.shape}")
-    a = _channels_last(x.data)
-    w, b = (None if t is None else np.ascontiguousarray(t.data, a.dtype) for t in (weight, bias))
+    a = _channels_last(x._data)
+    w, b = (None if t is None else np.ascontiguousarray(t._data, a.dtype) for t in (weight, bias))
     if training:
         n = len(a) if a.size else 0
         if n < 2:
@@ -722,7 +764,7 @@ def dropout(x: Array, p: float = 0.5, training: bool = True, rng: Generator | in
     def backward(dy):
         return (dy * mask,)
 
-    return record(x.data * mask, (x,), backward)
+    return record(x._data * mask, (x,), backward)
 
 
 # Losses
@@ -762,14 +804,19 @@ def cross_entropy(input: Array, target: Any, reduction: str = "mean") -> Tensor:
     0.6931471824645996
     """
     x = _as_real(input)
-    a, labels = x.data, np.asarray(target.data if isinstance(target, Tensor) else target)
+    refuse_masks(target)
+    a, labels = x._data, np.asarray(target._data if isinstance(target, Tensor) else target)
     if a.ndim != 2 or labels.shape != a.shape[:1]:
         raise ValueError(
             f"cross_entropy expects input of shape (batch, classes) and target of shape (batch,), got {x.shape} and "
             f"{labels.shape}; of one-hot rows, pass target.argmax(1)"
         )
     if labels.size and labels.dtype.kind not in "iu":
-        raise TypeError(f"cross_entropy expects class numbers as target, got dtype {labels.dtype}; use .astype(int)")
+        cast = "target.data.astype(int)" if isinstance(target, Tensor) else "np.asarray(target).astype(int)"
+        raise TypeError(
+            f"cross_entropy expects class numbers as target, got dtype {labels.dtype} (a Tensor made of integers holds "
+            f"floats); pass the list or the integer array itself, or {cast}"
+        )
     labels = labels.astype(np.intp)  # a copy, for backward reads it later
     computed = kernels.cross_entropy(a, labels)
     if computed is None:
@@ -800,7 +847,7 @@ def _same_shape(name: str, input: Array, target: Array) -> tuple[Tensor, Tensor]
 def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Tensor:
     """L = the mean (or sum, or none) of (x - t)^2.  Backward: dx = dL 2 (x - t) / N, dt = -dx."""
     x, t = _same_shape("mse_loss", input, target)
-    difference = x.data - t.data
+    difference = x._data - t._data
     loss, factor = _reduced(difference * difference, reduction)
 
     def backward(dy):
@@ -818,7 +865,7 @@ def binary_cross_entropy_with_logits(input: Array, target: Array, reduction: str
     Backward: dx = dL (s - t) / N, dt = -dL x / N.
     """
     x, t = _same_shape("binary_cross_entropy_with_logits", input, target)
-    a, b = x.data, t.data
+    a, b = x._data, t._data
     if b.size and not (b.min() >= 0 and b.max() <= 1):
         raise ValueError(
             f"binary_cross_entropy_with_logits expects targets from 0 to 1, got values from {b.min()} to {b.max()}"

@@ -6,17 +6,22 @@ also gives Tensor its operators.
 """
 
 import functools
+import inspect
 import itertools
 import operator
-import sys
+import os
 import threading
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Generator, Iterable, Sequence
 from heapq import heappop, heappush
+from itertools import chain, repeat
 from operator import attrgetter
-from types import CodeType
 from typing import Any
 
 import numpy as np
+
+from .atomic import at_once
+from .ownership import is_unshared
 
 _numbers = itertools.count(-1, -1)  # downwards, so that the youngest comes first
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -54,12 +59,17 @@ class no_grad:
         _mode.recording = self._before.pop()
 
     def __call__(self, function):
-        @functools.wraps(function)
-        def without_grad(*args, **kwargs):
-            with type(self)():
-                return function(*args, **kwargs)
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{type(self).__name__} cannot decorate an async function; write `with` inside it, between awaits")
+        resumable = inspect.isgeneratorfunction(function)
 
-        return without_grad
+        @functools.wraps(function)
+        def in_this_mode(*args, **kwargs):
+            with type(self)():
+                result = function(*args, **kwargs)
+            return _Stepwise(result, type(self)) if resumable else result
+
+        return in_this_mode
 
 
 class enable_grad(no_grad):
@@ -68,9 +78,53 @@ class enable_grad(no_grad):
     _recording = True
 
 
-def _property(path: str, setter: Any = None) -> Any:
+class _Stepwise(Generator):
+    """A generator that runs in a mode, each of its steps by itself: what uses its values in between does not."""
+
+    def __init__(self, generator: Generator, mode: type[no_grad]):
+        self._generator, self._in_mode = generator, mode
+
+    def send(self, value):
+        with self._in_mode():
+            return self._generator.send(value)
+
+    def throw(self, *error):
+        with self._in_mode():
+            return self._generator.throw(*error)
+
+
+# How often memory was changed in place: one count (a list of one number) for all tensors that show the same memory. It is found
+# by the array that owns the memory, and known here from the moment on when others can get at that array.
+_counts: dict[int, tuple[weakref.ref, list[int]]] = {}
+_elsewhere = [0]  # the one count of all memory that is not NumPy's own (a file's, another library's)
+
+
+def _count_of(array: np.ndarray, count: list[int] | None = None) -> list[int]:
+    """The count of this array's memory; at the first sight of it, `count` or a new one."""
+    while isinstance(base := array.base, np.ndarray):
+        array = base
+    if base is not None:
+        return _elsewhere
+    key = id(array)
+    known = _counts.get(key)
+    if known is None:
+        owner = weakref.ref(array, functools.partial(_forget, key, _counts))
+        known = _counts[key] = (owner, [0] if count is None else count)
+    return known[1]
+
+
+def _forget(key: int, counts: dict, owner: weakref.ref) -> None:
+    counts.pop(key, None)
+
+
+def changed_in_place(array: np.ndarray) -> None:
+    """Note that this array was changed in place: a `backward()` that needs what its memory held is an error from now on."""
+    _count_of(array)[0] += 1
+
+
+def _property(path: str) -> Any:
     """A property read in C, in two thirds of the time that a function in Python takes: every operation asks for several."""
-    return property(attrgetter(path), setter)
+    return property(attrgetter(path))
 
 
 class Tensor:
@@ -81,7 +135,7 @@ class Tensor:
     data : array_like
         A float32 or float64 array is shared, not copied; everything else (lists, integers) becomes float32.
     requires_grad : bool
-        Whether `backward()` should leave a gradient in `.grad`.
+        If True, `backward()` adds a gradient to `.grad`.
 
     Attributes
     ----------
@@ -90,6 +144,11 @@ class Tensor:
     grad : ndarray or None
         The gradient: the sum over all `backward()` calls since it was last set to None.
     requires_grad : bool
+
+    Raises
+    ------
+    TypeError
+        If the data, or a `.grad` that is assigned, are not real numbers, or the data are a masked array.
 
     Examples
     --------
@@ -100,7 +159,7 @@ class Tensor:
     array([2., 4.], dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "_backward", "_data", "_number", "_parents", "_saved", "_version", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "_backward", "_data", "_grad", "_number", "_parents", "_saved", "_version", "requires_grad")
     __array_ufunc__ = None  # so that `array + tensor` asks the tensor, and np.exp(tensor) is an error, not a lost gradient
 
     # Operators and methods; functional.py puts them in their places.
@@ -141,37 +200,52 @@ class Tensor:
 
     def __init__(self, data: Any, requires_grad: bool = False):
         self._adopt(data)
-        self.grad: np.ndarray | None = None
+        self._grad: np.ndarray | None = None
         self.requires_grad = requires_grad
-        self._backward: Any = None  # what its operation gave; None: a leaf; a CodeType: freed
+        self._backward: Any = None  # what its operation gave; None: a leaf; a _Freed: not any more
         self._parents: Sequence[Tensor] = ()
         self._saved: Sequence[tuple[list[int], int]] = ()
-        self._number = 0  # of the tensors that operations made, which came when
+        self._number = 0  # which came when: of the tensors that operations made, and of leaves that changed shape or dtype
 
-    def _set_data(self, value):
+    @property
+    def data(self) -> np.ndarray:
+        _count_of(self._data, self._version)  # whoever has the array can make another tensor of it
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
         if value is self._data:  # `t.data -= step` ends here, with the same array
             self.changed()
             return
-        if self._parents:
-            array = _as_array(value)
-            if (array.shape, array.dtype) != (self.shape, self.dtype):
+        array = _as_array(value)
+        if (array.shape, array.dtype) != (self.shape, self.dtype):
+            if self._backward:
                 raise RuntimeError(
                     f"data of shape {array.shape} and {array.dtype} for a tensor of shape {self.shape} and {self.dtype} that "
                     f"{self.operation} made: gradients of the old shape and dtype flow through it, so make a new tensor"
                 )
+            self._number = next(_numbers)  # younger than what was made from it: backward() will notice
         self._adopt(value)
 
-    data: np.ndarray = _property("_data", _set_data)
+    @property
+    def grad(self) -> np.ndarray | None:
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        self._grad = None if value is None else _real_array(".grad", value)  # backward() and step() look at its shape
+
     shape: tuple[int, ...] = _property("_data.shape")
     dtype: np.dtype = _property("_data.dtype")
     ndim: int = _property("_data.ndim")
     size: int = _property("_data.size")
 
     def _adopt(self, value: Any) -> None:
-        self._data = _as_array(value)
-        # How often the memory was changed in place: one count for all tensors that share it.
-        shared = isinstance(value, Tensor) and value._data is self._data
-        self._version: list[int] = value._version if shared else [0]
+        self._data = array = _as_array(value)
+        if isinstance(value, Tensor) and value._data is array:
+            self._version: list[int] = value._version
+        else:
+            self._version = [0] if isinstance(value, (int, float, list, tuple)) else _count_of(array)
 
     def changed(self) -> None:
         """Note that the memory has been changed in place: a `backward()` that needs the old value will be an error."""
@@ -201,7 +275,13 @@ class Tensor:
         return operator.index(self.item())
 
     def __array__(self, dtype=None, copy=None):
-        return np.array(self._data, dtype=dtype, copy=copy)
+        _refuse_to_lose_gradients("an array made of a tensor", (self,))
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __array_function__(self, function, types, arguments, keywords):
+        """NumPy's functions, np.sum and np.stack for instance, of tensors: on their arrays, where no gradient gets lost."""
+        _refuse_to_lose_gradients(f"np.{function.__name__}", (arguments, keywords), function.__name__)
+        return function(*_arrays_in(arguments), **_arrays_in(keywords))
 
     __hash__ = object.__hash__
 
@@ -222,8 +302,7 @@ class Tensor:
                 "assigning a tensor that requires a gradient would lose it; put the parts together with functional.stack or "
                 "concatenate, or assign value.detach()"
             )
-        self._data[_unwrap(index)] = _unwrap(value)
-        self.changed()
+        self._change(operator.setitem, self._data, _unwrap(index), _unwrap(value))
 
     def _in_place(self, value: Any, operation: str) -> "Tensor":
         """`self += value` and its like: in place for what is not recorded, a new tensor for what is."""
@@ -233,29 +312,30 @@ class Tensor:
                     f"{operation} on a tensor with requires_grad=True: a parameter is changed inside `with minidl.no_grad():`"
                 )
             return getattr(self, operation.replace("__i", "__"))(value)
-        getattr(self._data, operation)(_unwrap(value))
-        self.changed()
+        self._change(getattr(self._data, operation), _unwrap(value))
         return self
+
+    def _change(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Change the memory by a function of NumPy's, and count that: both, or neither."""
+        count = self._version
+        counted = functools.partial(operator.setitem, count, 0, count[0] + 1)
+        at_once(operator.call, (functools.partial(function, *arguments), counted))
 
     def __copy__(self):
         make, arguments, *_ = self.__reduce__()
         twin = make(*arguments)
-        twin.grad, twin._version = self.grad, self._version  # it shares the memory, as copies of lists do
+        twin._grad, twin._version = self._grad, self._version  # it shares the memory, as copies of lists do
         return twin
 
     def __reduce__(self) -> tuple:
         if self._backward:
             raise RuntimeError("only tensors that no operation made can be copied or pickled; call .detach() first")
-        return _rebuild, (type(self), self._data, self.requires_grad, self.grad)
+        return _rebuild, (type(self), self._data, self.requires_grad, self._grad)
 
     @property
     def operation(self) -> str:
         """The name of the operation that made this tensor; empty for a leaf."""
-        if self._backward is None:
-            return ""
-        code = self._backward if type(self._backward) is CodeType else self._backward.__code__
-        name = code.co_qualname  # "tanh.<locals>.backward"
-        return name.removesuffix(f".<locals>.{name.split('.')[-1]}").split(".")[-1]
+        return "" if self._backward is None else _freed_of(self._backward).operation
 
     def item(self) -> Any:
         """The value of a tensor of one element, as a Python number."""
@@ -265,7 +345,7 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """The value, as the array it is (not a copy)."""
-        return self._data
+        return self.data
 
     def detach(self) -> "Tensor":
         """The same memory, cut off from how it was made."""
@@ -294,79 +374,39 @@ class Tensor:
             recorded has been freed, a value that is needed has been changed in place, or a `.grad` that was set has another
             shape than its tensor. No `.grad` is touched then.
         """
-        if not self.requires_grad:
-            raise RuntimeError(
-                "backward() on a tensor that depends on nothing with requires_grad=True; was it made under no_grad(), or "
-                "after detach()?"
-            )
-        if gradient is None:
-            if self.size != 1:
-                raise RuntimeError(
-                    f"backward() on a tensor of shape {self.shape}: only one number has a gradient of its own; reduce it "
-                    "with .sum() or .mean(), or pass gradient= with the same shape"
-                )
-            gradient = np.array(1, self.dtype, ndmin=self.ndim)
-        else:
-            gradient = np.array(_unwrap(gradient), self.dtype)
-            if gradient.shape != self.shape:
-                raise RuntimeError(f"backward() on a tensor of shape {self.shape} got a gradient of shape {gradient.shape}")
-
-        gradients: dict[Tensor, Any] = {self: gradient}
-        del gradient  # so that whoever gets it can see that nobody else has it; likewise below
+        gradients: dict[Tensor, Any] = {self: _first_gradient(self, gradient)}  # dL/d(tensor), as far as it is known
         waiting, leaves, visited = [(self._number, self)], [], []
         if self._backward is None:
             waiting, leaves = [], [self]
         while waiting:
             node = heappop(waiting)[1]  # the youngest
-            if type(node._backward) is CodeType:
-                raise RuntimeError(
-                    "backward() a second time through the same operations: what they had saved is freed after the first; "
-                    "pass retain_graph=True to the first backward(), or compute the forward pass again"
-                )
-            for version, then in node._saved:
-                if version[0] != then:
-                    raise RuntimeError(
-                        f"backward() through {node.operation}, which made a tensor of shape {node.shape}: a value that it "
-                        "needs has been changed in place since; change it after backward(), or compute the forward pass again"
-                    )
+            for count, then in node._saved:
+                if count[0] != then:
+                    raise _changed_since(node)
             visited.append(node)
-            parents, dxs = node._parents, node._backward(gradients.pop(node))
+            backward, parents = node._backward, node._parents
+            # Gradients are handed on without a variable here, so that whoever gets one can tell whether anybody else has it.
+            dxs = backward(gradients.pop(node)) if backward.__module__ == _OWN else _guarded(node, gradients.pop(node))
             if len(dxs) != len(parents):
                 raise RuntimeError(f"backward of {node.operation} gave {len(dxs)} gradients for {len(parents)} inputs")
             for parent, dx in zip(parents, dxs, strict=False):
                 if dx is None or not parent.requires_grad:
                     continue
                 value = parent._data
-                if dx.shape != value.shape:
-                    raise RuntimeError(
-                        f"backward of {node.operation} gave a gradient of shape {dx.shape} for an input of shape "
-                        f"{value.shape}; if the input was broadcast, sum with functional.unbroadcast"
-                    )
+                if parent._number < node._number or dx.shape != value.shape:
+                    raise _misfit(node, parent, dx)
                 if dx.dtype is not value.dtype and dx.dtype != value.dtype:
-                    dx = dx.astype(value.dtype)
+                    dx = _as_real(node, dx).astype(value.dtype)
                 if parent in gradients:
                     known = gradients.pop(parent)
-                    dx = known.__iadd__(dx) if _alone(known) and known.flags.writeable else known + dx
+                    dx = known.__iadd__(dx) if is_unshared(known) and known.flags.writeable else known + dx
                 elif parent._backward is None:
                     leaves.append(parent)
                 else:
                     heappush(waiting, (parent._number, parent))
                 gradients[parent] = dx
             dxs = dx = known = None
-        for leaf in leaves:
-            if leaf.grad is not None and np.shape(leaf.grad) != leaf.shape:
-                raise RuntimeError(f"backward() to a tensor of shape {leaf.shape} whose .grad has shape {np.shape(leaf.grad)}")
-        for leaf in leaves:
-            dy = gradients.pop(leaf)
-            known, leaf.grad = leaf.grad, None
-            if known is None:  # a leaf's gradient is an array of its own; several tensors may have been sent the same one
-                leaf.grad = dy if _alone(dy) else np.array(dy)
-            else:
-                ours = _alone(known) and known.flags.writeable and known.dtype == dy.dtype
-                leaf.grad = known.__iadd__(dy) if ours else np.asarray(known + dy)
-        if not retain_graph:
-            for node in visited:
-                node._backward, node._parents, node._saved = node._backward.__code__, (), ()  # code holds no arrays
+        _commit(leaves, gradients, [] if retain_graph else visited)
         for observer in backward_observers:
             observer()
 
@@ -382,6 +422,180 @@ class Tensor:
                     seen.add(id(parent))
                     stack.append(parent)
         return leaves
+
+
+# What backward() is made of: its first gradient, its refusals, and its end
+
+_OWN = "minidl.functional"  # whose operations keep the rule that `record` states
+
+
+def _first_gradient(tensor: Tensor, gradient: Any) -> np.ndarray:
+    """dL/d(tensor), which `backward()` begins with: a new array."""
+    if not tensor.requires_grad:
+        raise RuntimeError(
+            "backward() on a tensor that depends on nothing with requires_grad=True; was it made under no_grad(), or "
+            "after detach()?"
+        )
+    if gradient is not None:
+        array = np.array(_real_array("backward()", gradient), tensor.dtype)
+        if array.shape != tensor.shape:
+            raise RuntimeError(f"backward() on a tensor of shape {tensor.shape} got a gradient of shape {array.shape}")
+        return array
+    if tensor.size != 1:
+        raise RuntimeError(
+            f"backward() on a tensor of shape {tensor.shape}: only one number has a gradient of its own; reduce it "
+            "with .sum() or .mean(), or pass gradient= with the same shape"
+        )
+    return np.array(1, tensor.dtype, ndmin=tensor.ndim)
+
+
+def _real_array(where: str, gradient: Any) -> np.ndarray:
+    array = np.asarray(_unwrap(gradient))
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{where}: a gradient holds real numbers, got {type(gradient).__name__} of dtype {array.dtype}")
+    return array
+
+
+class _Freed:
+    """Stands where the backward of an operation was, once what it had saved is freed."""
+
+    def __init__(self, operation: str):
+        self.operation = operation
+
+    def __call__(self, dy: np.ndarray) -> Any:
+        raise RuntimeError(
+            "backward() a second time through the same operations: what they had saved is freed after the first; "
+            "pass retain_graph=True to the first backward(), or compute the forward pass again"
+        )
+
+
+@functools.cache
+def _freed(name: str) -> _Freed:
+    """The one for a backward with this qualified name, which is "tanh.<locals>.backward" or its like."""
+    return _Freed(name.removesuffix(f".<locals>.{name.split('.')[-1]}").split(".")[-1])
+
+
+def _freed_of(backward: Any) -> _Freed:
+    return backward if type(backward) is _Freed else _freed(getattr(backward, "__qualname__", type(backward).__name__))
+
+
+def _guarded(node: Tensor, dy: np.ndarray) -> Sequence[np.ndarray | None]:
+    """What an operation that is not minidl's makes of dy; one that changes dy in place, which others may hold, is an error."""
+    writeable = dy.flags.writeable
+    dy.setflags(write=False)
+    try:
+        dxs = node._backward(dy)
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise RuntimeError(
+            f"backward of {node.operation} changes the gradient that it is given, which other operations may have been given "
+            "too; compute a new array instead: dy = dy * 2, not dy *= 2"
+        ) from error
+    finally:
+        if writeable:
+            dy.setflags(write=True)
+    for dx in dxs:
+        if not (dx is None or isinstance(dx, (np.ndarray, np.generic))):
+            raise TypeError(f"backward of {node.operation} gave a gradient that is a {type(dx).__name__}, not an array")
+    return dxs
+
+
+def _changed_since(node: Tensor) -> RuntimeError:
+    return RuntimeError(
+        f"backward() through {node.operation}, which made a tensor of shape {node.shape}: a value that it "
+        "needs has been changed in place since; change it after backward(), or compute the forward pass again"
+    )
+
+
+def _misfit(node: Tensor, parent: Tensor, dx: np.ndarray) -> RuntimeError:
+    """Why this gradient, which an operation gave for an input, cannot be the input's."""
+    if parent._number < node._number:
+        return RuntimeError(
+            f"backward() through {node.operation}: one of its inputs has been given data of another shape or dtype since, now "
+            f"shape {parent.shape} of {parent.dtype}; do that after backward(), or compute the forward pass again"
+        )
+    return RuntimeError(
+        f"backward of {node.operation} gave a gradient of shape {dx.shape} for an input of shape {parent.shape}; if the input "
+        "was broadcast, sum with functional.unbroadcast"
+    )
+
+
+def _as_real(node: Tensor, dx: np.ndarray) -> np.ndarray:
+    if dx.dtype.kind not in "fiub":
+        raise RuntimeError(f"backward of {node.operation} gave a gradient of dtype {dx.dtype}; it must be real numbers")
+    return dx
+
+
+_committing = threading.Lock()  # so that of two threads with one leaf, the second adds to what the first has left
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_committing._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+def _commit(leaves: list[Tensor], gradients: dict[Tensor, Any], done: list[Tensor]) -> None:
+    """Add their gradients to the leaves' `.grad` and free what the operations in `done` had saved: all of it, or nothing."""
+    for leaf in leaves:
+        if leaf.dtype.kind != "f":
+            raise RuntimeError(f"a tensor of {leaf.dtype} has no gradient, though it has requires_grad=True; make it of floats")
+        if leaf._grad is not None and leaf._grad.shape != leaf.shape:
+            raise RuntimeError(f"backward() to a tensor of shape {leaf.shape} whose .grad has shape {leaf._grad.shape}")
+    with _committing:
+        sums = []
+        for leaf in leaves:
+            dy, known = gradients.pop(leaf), leaf._grad
+            ours = is_unshared(dy) and dy.flags.writeable
+            if known is None:  # a leaf's gradient is an array of its own; several tensors may have been sent the same one
+                sums.append(dy if ours else np.array(dy))
+            else:
+                sums.append(np.add(known, dy, out=dy) if ours and known.dtype == dy.dtype else np.asarray(known + dy))
+        n = len(done)
+        at_once(
+            setattr,
+            chain(leaves, done, done, done),
+            chain(repeat("_grad", len(leaves)), repeat("_backward", n), repeat("_parents", n), repeat("_saved", n)),
+            chain(sums, [_freed_of(node._backward) for node in done], repeat((), 2 * n)),
+        )
+
+
+class LostGradientError(RuntimeError, TypeError):
+    """NumPy was asked to compute with a tensor whose gradient it does not know."""
+
+
+def _refuse_to_lose_gradients(what: str, given: Any, name: str = "") -> None:
+    """Raises where one of the tensors among these arguments has a gradient that NumPy would not pass on."""
+    if not (_mode.recording and any(tensor.requires_grad for tensor in _tensors_in(given))):
+        return
+    from . import functional
+
+    ours = {"amax": "max", "dot": "matmul", "inner": "matmul", "vstack": "concatenate", "hstack": "concatenate"}.get(name, name)
+    instead = f"use minidl.functional.{ours}" if hasattr(functional, ours) else "use the operations of minidl.functional"
+    raise LostGradientError(
+        f"{what} would lose the gradient of a tensor with requires_grad=True: {instead}, or, where no gradient is wanted, pass "
+        "tensor.detach() or tensor.data"
+    )
+
+
+def _tensors_in(x: Any) -> Iterable[Tensor]:
+    if isinstance(x, Tensor):
+        yield x
+    elif isinstance(x, (list, tuple, dict)):
+        for part in x.values() if isinstance(x, dict) else x:
+            yield from _tensors_in(part)
+
+
+def _arrays_in(x: Any) -> Any:
+    """The same lists, tuples and dicts, with arrays in place of the tensors in them."""
+    if isinstance(x, dict):
+        return {key: _arrays_in(value) for key, value in x.items()}
+    if type(x) in (list, tuple):
+        return type(x)(map(_arrays_in, x))
+    return x.data if isinstance(x, Tensor) else x
+
+
+def refuse_masks(data: Any) -> None:
+    """Raises for a masked array, which NumPy turns into a plain one silently."""
+    if isinstance(data, np.ndarray) and type(data) is not np.ndarray and isinstance(data, np.ma.MaskedArray):
+        raise TypeError("the mask of a masked array would get lost; pass array.filled(value), or leave the masked rows out")
 
 
 def record(
@@ -400,8 +614,8 @@ def record(
     parents : sequence of Tensor
         The inputs.
     backward : function, or None without parents
-        From dL/d(result) to dL/d(input), one for each parent; None where a parent gets nothing. It must not change the array
-        that it is given, and may return it.
+        From dL/d(result) to dL/d(input), one for each parent; None where a parent gets nothing. It may return the array that it
+        is given, but not change it: others may have been given the same one. (One that tries is told.)
     saved : sequence of Tensor
         The inputs whose values `backward` reads. (The result itself is watched too, but for a view.)
     view : bool
@@ -410,7 +624,7 @@ def record(
     result = Tensor.__new__(Tensor)
     result._data = data if type(data) is np.ndarray else np.asarray(data)
     result._version = version = parents[0]._version if view else [0]
-    result.grad = None
+    result._grad = None
     if _mode.recording:
         for parent in parents:
             if parent.requires_grad:
@@ -428,26 +642,14 @@ def record(
 
 
 def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
-    """x itself, or a Tensor of it; what is no array (a number, a list) takes the dtype of `like`."""
+    """x itself, or a Tensor of it; what has no float dtype of its own (numbers, lists, integers) takes that of `like`."""
     if isinstance(x, Tensor):
         return x
-    if like is not None and like.dtype.kind == "f" and isinstance(x, (int, float, np.number, list, tuple)):
+    undecided = isinstance(x, (int, float, np.number, list, tuple)) or (isinstance(x, np.ndarray) and x.dtype.kind in "iub")
+    if undecided and like is not None and like.dtype.kind == "f":
         _as_array(x)  # raises where these are no numbers
         return Tensor(np.array(_lists(x), like.dtype))
     return Tensor(x)
-
-
-def _alone(array: Any) -> bool:
-    """Whether the caller's variable is all that refers to this array and its memory, which may thus be changed or kept."""
-    return type(array) is np.ndarray and array.base is None and sys.getrefcount(array) <= _REFERENCES
-
-
-def _references() -> int:
-    array = np.empty(0)
-    return (lambda array: sys.getrefcount(array))(array)
-
-
-_REFERENCES = _references()  # of an array that only the caller's variable refers to, as `_alone` counts them
 
 
 def _unwrap(x: Any) -> Any:
@@ -462,6 +664,7 @@ def _as_array(data: Any) -> np.ndarray:
         return data  # the usual case, first
     if isinstance(data, Tensor):
         data = data._data
+    refuse_masks(data)
     array = np.asarray(data) if not isinstance(data, (list, tuple)) else np.array(_lists(data))
     native = array.dtype.newbyteorder("=")
     if array.dtype.kind not in "fiub":
@@ -474,12 +677,13 @@ def _as_array(data: Any) -> np.ndarray:
 def _lists(data: Any) -> Any:
     """Nested lists, with arrays in place of the tensors in them."""
     if isinstance(data, Tensor) and data.requires_grad and _mode.recording:
-        raise RuntimeError("a list of tensors that require gradients would lose them; use functional.stack or concatenate")
+        raise LostGradientError("a list of tensors that require gradients would lose them; use functional.stack or concatenate")
+    refuse_masks(data)
     return [_lists(part) for part in data] if isinstance(data, (list, tuple)) else _unwrap(data)
 
 
 def _rebuild(cls, data, requires_grad, grad):
     tensor = cls(data, requires_grad)
     tensor._data = data  # booleans and integers too
-    tensor.grad = grad
+    tensor._grad = grad
     return tensor

@@ -43,7 +43,7 @@ def saturation(activation: nn.Elementwise, x: Any, y: Tensor) -> tuple[float, fl
     with np.errstate(all="ignore"):
         slopes = theory.slope(x, y)
         if slopes is None:
-            slopes = theory.values_and_slopes(activation.forward, np.asarray(x))[1]
+            slopes = theory.values_and_slopes(activation.forward, x._data if isinstance(x, Tensor) else np.asarray(x))[1]
         # A slope of 1 % exactly, LeakyReLU's, may come out a little smaller in float32.
         saturated = np.count_nonzero(np.abs(slopes) < 0.01 * (1 - 1e-6) * _largest_slope(activation)) / slopes.size
     if y.ndim < 2 or not saturated:

@@ -7,7 +7,6 @@ sampling itself is in `random.py`.
 
 import contextlib
 import math
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..gaussian import gauss_legendre
+from ..ownership import is_unshared
 from ..random import Generator, as_generator
 from ..tensor import Tensor
 
@@ -702,9 +702,9 @@ def draw(argument: str, law: Initializer, shape: Shape, fans: Fans, rng: Generat
         raise ValueError(f"{argument}: {law} gave an array of shape {values.shape}, expected {tuple(shape)}")
     if values.dtype.kind != "f" and not (isinstance(law, Given) and values.dtype.kind in "iu"):
         raise TypeError(f"{argument}: {law} gave an array of {values.dtype}, expected float32 or float64; use .astype()")
-    kept = values.base is not None or sys.getrefcount(values) > 2  # by the law too, which may hand it out again
+    shared = not is_unshared(values)  # the initializer may have kept it, to hand it out again
     with np.errstate(over="ignore"):
-        values = values.astype(dtype, copy=kept)
+        values = values.astype(dtype, copy=shared)
     if values.size and not (math.isfinite(values.min()) and math.isfinite(values.max())):  # NaN is both; no array of flags
         raise ValueError(f"{argument}: {law} gave NaN or infinity in {np.dtype(dtype)}; a network cannot start from these")
     return values
