@@ -17,7 +17,7 @@ import numpy as np
 
 from . import kernels
 from .random import Generator, as_generator
-from .tensor import Tensor, as_tensor, record, refuse_masks
+from .tensor import Tensor, as_tensor, check_differentiable, record, refuse_masks
 
 Array = Any  # what as_tensor takes: a Tensor, an array, nested lists or a number
 Dim = int | tuple[int, ...] | None
@@ -43,8 +43,15 @@ def _pair(x: Array, y: Array) -> tuple[Tensor, Tensor]:
         y = as_tensor(y)
         x = as_tensor(x, like=y)
     if x.dtype is not y.dtype and "f" in (kinds := (x.dtype.kind, y.dtype.kind)) and kinds != ("f", "f"):
-        x, y = (t if t.dtype.kind == "f" else record(t._data.astype(other.dtype), (), None) for t, other in ((x, y), (y, x)))
+        x, y = (t if t.dtype.kind == "f" else _as_float(t, other.dtype) for t, other in ((x, y), (y, x)))
     return x, y
+
+
+def _as_float(x: Tensor, dtype: Any) -> Tensor:
+    """A tensor of integers or booleans, which has no gradient, as one of floats."""
+    if x.requires_grad:
+        check_differentiable(x)
+    return record(x._data.astype(dtype), (), None)
 
 
 def _broadcast_pair(operation: str, x: Array, y: Array) -> tuple[Tensor, Tensor]:
@@ -205,7 +212,9 @@ def _comparison(compare):
     def operation(x, y):
         if y is None:
             return NotImplemented
-        b = y if isinstance(y, np.ndarray) and y.dtype.kind in "fiub" else as_tensor(y, like=x)._data
+        refuse_masks(y)
+        exact = x.dtype.kind != "f" or (isinstance(y, np.ndarray) and y.dtype.kind in "iub")  # a float may round an integer
+        b = np.asarray(y) if exact and not isinstance(y, Tensor) else as_tensor(y, like=x)._data
         _check_broadcast(compare.__name__, x.shape, b.shape)
         return record(compare(x._data, b), (), None)
 
@@ -417,7 +426,7 @@ def argmax(x: Array, dim: int | None = None, keepdim: bool = False) -> Tensor:
 def _as_real(x: Array) -> Tensor:
     """x as a tensor of floats, also where it is one of integers or booleans."""
     x = as_tensor(x)
-    return x if x.dtype.kind == "f" else Tensor(x._data)
+    return x if x.dtype.kind == "f" else _as_float(x, np.float32)
 
 
 def exp(x: Array) -> Tensor:

@@ -100,7 +100,7 @@ class SGD:
         """Forget all gradients: every `.grad` is None."""
         for group in self.param_groups:
             for p in group["params"]:
-                p.grad = None
+                p._grad = None
 
     def step(self) -> None:
         """Move every parameter once, in place.
@@ -115,8 +115,8 @@ class SGD:
         for group in self.param_groups:
             if not math.isfinite(group["lr"]):
                 raise ValueError(f"SGD: lr must be a finite number, got {group['lr']}")
-            params = [p for p in group["params"] if p.grad is not None]
-            values, gradients = [p.data for p in params], [p.grad for p in params]
+            params = [p for p in group["params"] if p._grad is not None]
+            values, gradients = [p._data for p in params], [p._grad for p in params]
             for p, value, g in zip(params, values, gradients, strict=True):
                 if (g.shape if type(g) is np.ndarray else np.shape(g)) != value.shape:
                     raise ValueError(f"SGD: parameter {self._place(p)} has shape {p.shape}, its .grad {np.shape(g)}")

@@ -9,18 +9,16 @@ import functools
 import inspect
 import itertools
 import operator
-import os
 import threading
 import weakref
 from collections.abc import Callable, Generator, Iterable, Sequence
 from heapq import heappop, heappush
-from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from .atomic import at_once
+from .atomic import at_once, replaced
 from .ownership import is_unshared
 
 _numbers = itertools.count(-1, -1)  # downwards, so that the youngest comes first
@@ -335,7 +333,7 @@ class Tensor:
     @property
     def operation(self) -> str:
         """The name of the operation that made this tensor; empty for a leaf."""
-        return "" if self._backward is None else _freed_of(self._backward).operation
+        return "" if self._backward is None else _freed_of(self).operation
 
     def item(self) -> Any:
         """The value of a tensor of one element, as a Python number."""
@@ -396,7 +394,7 @@ class Tensor:
                 if parent._number < node._number or dx.shape != value.shape:
                     raise _misfit(node, parent, dx)
                 if dx.dtype is not value.dtype and dx.dtype != value.dtype:
-                    dx = _as_real(node, dx).astype(value.dtype)
+                    dx = _cast(node, parent, dx)
                 if parent in gradients:
                     known = gradients.pop(parent)
                     dx = known.__iadd__(dx) if is_unshared(known) and known.flags.writeable else known + dx
@@ -436,6 +434,7 @@ def _first_gradient(tensor: Tensor, gradient: Any) -> np.ndarray:
             "backward() on a tensor that depends on nothing with requires_grad=True; was it made under no_grad(), or "
             "after detach()?"
         )
+    check_differentiable(tensor)
     if gradient is not None:
         array = np.array(_real_array("backward()", gradient), tensor.dtype)
         if array.shape != tensor.shape:
@@ -459,24 +458,22 @@ def _real_array(where: str, gradient: Any) -> np.ndarray:
 class _Freed:
     """Stands where the backward of an operation was, once what it had saved is freed."""
 
-    def __init__(self, operation: str):
-        self.operation = operation
+    def __init__(self, name: str):  # "tanh.<locals>.backward", or its like
+        self.__qualname__ = name
+        self.operation = name.removesuffix(f".<locals>.{name.split('.')[-1]}").split(".")[-1]
 
-    def __call__(self, dy: np.ndarray) -> Any:
+    def __call__(self, dy: Any = None) -> Any:
         raise RuntimeError(
             "backward() a second time through the same operations: what they had saved is freed after the first; "
             "pass retain_graph=True to the first backward(), or compute the forward pass again"
         )
 
 
-@functools.cache
-def _freed(name: str) -> _Freed:
-    """The one for a backward with this qualified name, which is "tanh.<locals>.backward" or its like."""
-    return _Freed(name.removesuffix(f".<locals>.{name.split('.')[-1]}").split(".")[-1])
+_freed = functools.cache(_Freed)  # one for each name
 
 
-def _freed_of(backward: Any) -> _Freed:
-    return backward if type(backward) is _Freed else _freed(getattr(backward, "__qualname__", type(backward).__name__))
+def _freed_of(node: Tensor) -> _Freed:
+    return _freed(getattr(node._backward, "__qualname__", "operation"))
 
 
 def _guarded(node: Tensor, dy: np.ndarray) -> Sequence[np.ndarray | None]:
@@ -521,40 +518,43 @@ def _misfit(node: Tensor, parent: Tensor, dx: np.ndarray) -> RuntimeError:
     )
 
 
-def _as_real(node: Tensor, dx: np.ndarray) -> np.ndarray:
+def _cast(node: Tensor, parent: Tensor, dx: np.ndarray) -> np.ndarray:
+    """A gradient that an operation gave, in its input's dtype."""
     if dx.dtype.kind not in "fiub":
         raise RuntimeError(f"backward of {node.operation} gave a gradient of dtype {dx.dtype}; it must be real numbers")
-    return dx
+    check_differentiable(parent)
+    return dx.astype(parent.dtype)
 
 
-_committing = threading.Lock()  # so that of two threads with one leaf, the second adds to what the first has left
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_committing._at_fork_reinit)  # type: ignore[attr-defined]
+def check_differentiable(tensor: Tensor) -> None:
+    if tensor.dtype.kind != "f":
+        raise RuntimeError(f"a tensor of {tensor.dtype} has no gradient, though it has requires_grad=True; make it of floats")
 
 
 def _commit(leaves: list[Tensor], gradients: dict[Tensor, Any], done: list[Tensor]) -> None:
     """Add their gradients to the leaves' `.grad` and free what the operations in `done` had saved: all of it, or nothing."""
     for leaf in leaves:
-        if leaf.dtype.kind != "f":
-            raise RuntimeError(f"a tensor of {leaf.dtype} has no gradient, though it has requires_grad=True; make it of floats")
-        if leaf._grad is not None and leaf._grad.shape != leaf.shape:
-            raise RuntimeError(f"backward() to a tensor of shape {leaf.shape} whose .grad has shape {leaf._grad.shape}")
-    with _committing:
-        sums = []
-        for leaf in leaves:
-            dy, known = gradients.pop(leaf), leaf._grad
-            ours = is_unshared(dy) and dy.flags.writeable
-            if known is None:  # a leaf's gradient is an array of its own; several tensors may have been sent the same one
-                sums.append(dy if ours else np.array(dy))
-            else:
-                sums.append(np.add(known, dy, out=dy) if ours and known.dtype == dy.dtype else np.asarray(known + dy))
-        n = len(done)
-        at_once(
-            setattr,
-            chain(leaves, done, done, done),
-            chain(repeat("_grad", len(leaves)), repeat("_backward", n), repeat("_parents", n), repeat("_saved", n)),
-            chain(sums, [_freed_of(node._backward) for node in done], repeat((), 2 * n)),
-        )
+        if leaf._grad is not None and np.shape(leaf._grad) != leaf.shape:
+            raise RuntimeError(f"backward() to a tensor of shape {leaf.shape} whose .grad has shape {np.shape(leaf._grad)}")
+    root = done[:1]  # freed in the same moment, so that nobody adds its gradients a second time
+    made = [node._backward for node in root]
+    names, freed = ["_grad"] * len(leaves) + ["_backward"], [_freed_of(node) for node in root]
+    for leaf in leaves:  # a leaf's gradient is an array of its own; several tensors may have been sent the same one
+        dy = gradients.pop(leaf)
+        gradients[leaf] = dy if is_unshared(dy) else np.array(dy)
+    while True:  # again where another thread has left its gradients meanwhile
+        before = [leaf._grad for leaf in leaves]
+        sums = [
+            dy if known is None else np.asarray(known + dy)
+            for known, dy in zip(before, map(gradients.__getitem__, leaves), strict=True)
+        ]
+        if replaced(leaves + root, names, before + made, sums + freed):
+            break
+        if root and root[0]._backward is not made[0]:
+            freed[0]()
+    for node in done:
+        node._backward = _freed(getattr(node._backward, "__qualname__", "operation"))
+        node._parents = node._saved = ()
 
 
 class LostGradientError(RuntimeError, TypeError):
@@ -645,8 +645,11 @@ def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
     """x itself, or a Tensor of it; what has no float dtype of its own (numbers, lists, integers) takes that of `like`."""
     if isinstance(x, Tensor):
         return x
-    undecided = isinstance(x, (int, float, np.number, list, tuple)) or (isinstance(x, np.ndarray) and x.dtype.kind in "iub")
-    if undecided and like is not None and like.dtype.kind == "f":
+    if (
+        like is not None
+        and like.dtype.kind == "f"
+        and (x.dtype.kind in "iub" if isinstance(x, np.ndarray) else isinstance(x, (int, float, np.number, list, tuple)))
+    ):
         _as_array(x)  # raises where these are no numbers
         return Tensor(np.array(_lists(x), like.dtype))
     return Tensor(x)
