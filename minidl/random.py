@@ -194,8 +194,8 @@ class Generator:
             p_low, q_high, width = 0.0, 0.0, float(low <= mean <= high or low == high)
         else:
             p_low, q_high, width = _interval((low - mean) / std, (high - mean) / std)
-        tail = min(p_low, q_high) + width  # beyond the nearer end
-        if width < max(2e-10 * tail, 1e-300):  # then 40 bits of a probability are too few to tell one end from the other
+        # The probabilities beyond the bounds have 40 bits, fewer below 1e-300: too few to tell bounds this close apart.
+        if width < max(2e-10 * min(p_low, q_high), 1e-300):
             raise ValueError(
                 f"truncated_normal: too little of a normal law with mean {mean} and std {std} lies between low={low} and "
                 f"high={high} (a share of {width:.3g}); bounds are values, not numbers of standard deviations"
