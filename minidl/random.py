@@ -194,14 +194,14 @@ class Generator:
             p_low, q_high, width = 0.0, 0.0, float(low <= mean <= high or low == high)
         else:
             p_low, q_high, width = _interval((low - mean) / std, (high - mean) / std)
-        in_a_tail = max(p_low, q_high) > 0.95
-        if width < (1e-300 if in_a_tail else 1e-10):  # beyond that, float64 has too few probabilities left to choose from
+        # The probabilities beyond the bounds have 40 bits, fewer below 1e-300: too few to tell bounds this close apart.
+        if width < max(2e-10 * min(p_low, q_high), 1e-300):
             raise ValueError(
                 f"truncated_normal: too little of a normal law with mean {mean} and std {std} lies between low={low} and "
                 f"high={high} (a share of {width:.3g}); bounds are values, not numbers of standard deviations"
             )
-        # In float32 that is so of any interval that is narrow or far out in one tail.
-        made = np.float64 if in_a_tail or width < 2**-8 else real
+        # In float32 the bits are too few for any interval that is narrow or far out in one tail.
+        made = np.float64 if max(p_low, q_high) > 0.95 or width < 2**-8 else real
         out = kernels.normal(size, made, self._key, self._position, mean, std, p_low, q_high, width, low, high)
         return self._used(out).astype(real, copy=False)
 

@@ -90,6 +90,19 @@ def test_nn_functional_and_nn_init_are_the_modules_themselves():
 # Importing
 
 
+def test_a_folder_named_minidl_where_python_starts_does_not_hide_the_package(tmp_path):
+    """A folder without an __init__.py is a namespace package, as soon as nothing on sys.path is a regular one; what finds
+    modules in other ways, as one kind of editable install does, is asked later."""
+    (tmp_path / "minidl").mkdir()
+    done = python("-c", "import minidl; print(minidl.nn.Linear(3, 2).weight.shape)", cwd=tmp_path)
+    assert (done.stdout.strip(), done.stderr) == ("(2, 3)", "")
+
+
+def test_an_editable_install_puts_no_other_package_in_the_way():
+    """The .pth file shows all folders beside minidl/: without an __init__.py they give way to the user's own of that name."""
+    assert [file.parent.name for file in ROOT.glob("*/__init__.py")] == ["minidl"]
+
+
 def test_importing_prints_nothing_and_loads_nothing_but_numpy_and_the_standard_library():
     code = "import sys, numpy; before = set(sys.modules); import minidl; print(sorted(set(sys.modules) - before))"
     done = python("-W", "error", "-c", code, MINIDL_KERNELS=kernels.backend)

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import math
 import pickle
+from fractions import Fraction
 from statistics import NormalDist
 
 import numpy as np
@@ -51,6 +52,14 @@ def assert_uniform_counts(counts):
     assert expected >= 100  # else the counts are not yet normal
     chi_square = ((counts - expected) ** 2 / expected).sum()
     assert chi_square <= freedom + 2 * math.sqrt(freedom * LOG_ODDS) + 2 * LOG_ODDS
+
+
+def words_as_fractions(dtype, n):
+    """What the first n samples of seed 0 are made from: u in [0, 1) with 24 or 53 bits."""
+    words = kernels.philox((0, 0), (0, 0, 0, 0), 2 * n).tolist()
+    if dtype is np.float32:
+        return [Fraction(word >> 8, 2**24) for word in words[:n]]
+    return [Fraction((high >> 5) * 2**26 + (low >> 6), 2**53) for high, low in zip(words[0::2], words[1::2], strict=True)]
 
 
 # Words, positions, seeds
@@ -414,10 +423,26 @@ def test_uniform_between_two_neighbouring_numbers_gives_the_lower_one():
 
 
 @pytest.mark.parametrize("dtype", REALS)
-@pytest.mark.parametrize("value", [0.0, -2.5, 1e30])
+@pytest.mark.parametrize("low", [1.0, -1.0, 0.75, 1e30])
+@pytest.mark.parametrize("steps", [1, 2, 4, 16])
+def test_uniform_in_an_interval_of_a_few_representable_numbers_is_the_exact_value_rounded(low, steps, dtype):
+    """By exact fractions: low + (high - low) u, rounded once to the nearest number, and to the last one below high instead of
+    high. Powers of 2 as widths are multiplied without rounding."""
+    low = dtype(low)
+    step = Fraction(float(np.nextafter(low, dtype(math.inf)))) - Fraction(float(low))
+    high = float(low) + steps * float(step)
+    places = [round((Fraction(float(low)) + steps * step * u) / step) * step for u in words_as_fractions(dtype, 500)]
+    expected = [min(float(place), high - float(step)) for place in places]
+    assert len(set(expected)) == steps
+    assert Generator(0).uniform(500, low, high, dtype).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize("value", [0.0, -0.0, -2.5, 1e30])
 def test_uniform_from_low_to_low_is_low(dtype, value):
     rng = Generator(1)
-    np.testing.assert_array_equal(rng.uniform(5, value, value, dtype), np.full(5, value, dtype))
+    x = rng.uniform(5, value, value, dtype)
+    assert x.tobytes() == np.full(5, value, dtype).tobytes()  # the sign of a zero, too
     assert rng.position == 5 * np.dtype(dtype).itemsize // 4
 
 
@@ -559,6 +584,37 @@ def interval_cdf(low, high):
     return lambda x: (below(x) - below(low)) / (below(high) - below(low))
 
 
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        *((0, high) for high in (1e-3, 0.5, 0.99, 2, math.inf)),
+        *((-0.5, high) for high in (0.25, 0.5, 0.99)),
+        *((0.2, high) for high in (0.21, 0.9, math.inf)),
+        *((low, math.inf) for low in (-1, 1, 3, 10, 37)),
+        *((low, low + 1) for low in (5, 8, 20, 36)),
+        *((low, low + 1e-3) for low in (1.5, 5, 20)),
+    ],
+)
+@pytest.mark.parametrize("side", [1, -1])
+def test_truncated_normals_are_the_quantiles_of_their_words(low, high, side):
+    """A sample is the x of P(X < x) = u. Probabilities are known to 40 bits: a share of 2^-41 of the tail beyond low, and of
+    what lies between the bounds, may be missing. 2^-42 more is for the quantile and for erf and erfc."""
+    u = [float(u) + 2**-54 for u in words_as_fractions(np.float64, 2000)]
+    tail, between = math.erfc(low / math.sqrt(2)), math.erfc(low / math.sqrt(2)) - math.erfc(high / math.sqrt(2))
+    cdf = interval_cdf(low, high)
+    x = Generator(0).truncated_normal(
+        2000, low=min(side * low, side * high), high=max(side * low, side * high), dtype=np.float64
+    )
+    below = [cdf(side * value) if side > 0 else 1 - cdf(side * value) for value in x.tolist()]
+    np.testing.assert_allclose(below, u, rtol=0, atol=2**-41 * (1 + 2 * tail / between) + 2**-42)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 0.009), (0.2, 0.205), (2, 2.1), (3, math.inf), (20, 21), (-math.inf, -1.7)])
+def test_float32_truncated_normals_in_a_narrow_interval_or_a_tail_are_float64_ones_rounded(low, high):
+    x = {dtype: Generator(36).truncated_normal(2000, low=low, high=high, dtype=dtype) for dtype in REALS}
+    np.testing.assert_array_equal(x[np.float32], x[np.float64].astype(np.float32))
+
+
 @pytest.mark.parametrize("dtype", REALS)
 @pytest.mark.parametrize(
     ("low", "high"),
@@ -590,12 +646,13 @@ def exponential_cdf(low, t):
 @pytest.mark.parametrize(
     ("low", "width", "cdf"),
     [
-        *((0, width, uniform_cdf) for width in (1e-10, 1e-11, 1e-12, 1e-14)),
+        *((low, 10.0**-digits, uniform_cdf) for low in (0, 0.5, 2, 5, 20) for digits in range(9, 15)),
         *((low, 1, exponential_cdf) for low in (37, 37.4, 37.6, 38, 38.4)),
     ],
 )
 def test_truncated_normal_is_right_or_refused_at_the_limits_of_float64(low, width, cdf):
-    """P(Z > 37.5) is the smallest normal float64 and P(Z > 38.5) is 0; near 1/2 probabilities are 1e-16 apart."""
+    """P(Z > 37.5) is the smallest normal float64 and P(Z > 38.5) is 0; near 1/2 probabilities are 1e-16 apart, and all of them
+    are rounded to 40 bits."""
     try:
         x = Generator(34).truncated_normal(50_000, low=low, high=low + width, dtype=np.float64)
     except ValueError as error:
@@ -619,6 +676,32 @@ def test_truncated_normal_of_one_possible_value(dtype):
     np.testing.assert_array_equal(rng.truncated_normal(4, 1.5, 0, dtype=dtype), np.full(4, 1.5, dtype))
     np.testing.assert_array_equal(rng.truncated_normal(4, low=0.3, high=0.3, dtype=dtype), np.full(4, 0.3, dtype))
     np.testing.assert_array_equal(rng.truncated_normal(4, low=50, high=50, dtype=dtype), np.full(4, 50, dtype))
+
+
+@pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize(
+    ("mean", "std", "low", "high", "expected"),
+    [
+        (0, 1, -0.0, -0.0, -0.0),
+        (0, 1, 0.0, 0.0, 0.0),
+        (0.0, 0, -0.0, 1, -0.0),
+        (-0.0, 0, 0.0, 1, 0.0),
+        (0.0, 0, -1, -0.0, -0.0),
+        (-0.0, 0, -1, 0.0, 0.0),
+    ],
+)
+def test_a_zero_at_a_bound_has_the_sign_of_the_bound(mean, std, low, high, expected, dtype):
+    x = Generator(1).truncated_normal(70, mean, std, low, high, dtype)
+    assert x.tobytes() == np.full(70, expected, dtype).tobytes()
+
+
+@pytest.mark.parametrize("dtype", REALS)
+def test_a_bound_of_minus_0_is_one_of_0(dtype):
+    for low, high in ((0.0, 0.7), (-0.7, 0.0), (0.0, math.inf), (-math.inf, 0.0)):
+        minus = {"low": -0.0 if low == 0 else low, "high": -0.0 if high == 0 else high}
+        for draw in ("truncated_normal", "uniform") if math.isfinite(high - low) else ("truncated_normal",):
+            x = getattr(Generator(1), draw)(9000, low=low, high=high, dtype=dtype)
+            np.testing.assert_array_equal(getattr(Generator(1), draw)(9000, dtype=dtype, **minus), x)
 
 
 def test_bounds_that_cut_nothing_off_leave_the_normal_law():
@@ -662,8 +745,8 @@ def test_integers_of_a_range_that_does_not_divide_the_words_are_unbiased():
     drawing again would give every third number half of them."""
     third = 2**62
     offset = Generator(42).integers(-third, 2 * third, 12_000) + third
-    assert_uniform_counts(np.bincount(offset.view(np.uint64) // np.uint64(third), minlength=3))
-    assert_uniform_counts(np.bincount(offset.view(np.uint64) % np.uint64(3), minlength=3).astype(np.int64))
+    for thirds in (offset.view(np.uint64) // np.uint64(third), offset.view(np.uint64) % np.uint64(3)):
+        assert_uniform_counts(np.bincount(thirds.astype(np.int64), minlength=3))  # NumPy 2.0 counts no uint64
 
 
 def test_integers_fill_all_of_int64():

@@ -105,8 +105,11 @@ UNIFORMS = [
     (1.0, 1.0 + 2.0**-23),
     (0.1, 0.7),
     (-3.0e38, 10.0),
+    (1.0, 1.0 + 2.0**-50),  # a single number in float32, four in float64
     (0.0, 1e-42),  # subnormal in float32
     (2.5, 2.5),
+    (-0.0, 0.0),
+    (-1.0, -0.0),
 ]
 NORMALS = [  # mean, std, p_low, q_high, width, low, high
     (0.0, 1.0, 0.0, 0.0, 1.0, -math.inf, math.inf),
