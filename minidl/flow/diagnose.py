@@ -241,10 +241,11 @@ def _laws(activation: nn.Elementwise | None) -> list[str]:
 
 @theory.cached_by_layer
 def _critical(activation: nn.Elementwise) -> float:
+    """The critical sigma_w^2; where there is none, as for GELU, the one that keeps the second moment 1."""
     try:
         return theory.critical_sigma_w(activation) ** 2
     except ValueError:
-        return 1.0
+        return 1 / theory.variance_map(activation, 1.0, 1.0)
 
 
 @theory.cached_by_layer
