@@ -17,7 +17,7 @@ of batch normalization", ICLR 2019.
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ import numpy as np
 
 from . import init, kernels, nn
 from .gaussian import rule
+from .gradcheck import gradients_kept
 from .nn.module import observed_by
 from .tensor import Tensor, enable_grad
 
@@ -48,20 +49,6 @@ def _basis(offset: float, wide: bool) -> tuple[np.ndarray, np.ndarray]:
     for k in range(1, TERMS - 1):
         h.append((z * h[k] - math.sqrt(k) * h[k - 1]) / math.sqrt(k + 1))
     return z, weights * np.array(h)
-
-
-@contextlib.contextmanager
-def gradients_kept(result: Tensor) -> Iterator[None]:
-    """Every gradient that result.backward() touches is None at first, and afterwards what it was before."""
-    leaves = result.leaves()
-    before = [leaf.grad for leaf in leaves]
-    try:
-        for leaf in leaves:
-            leaf.grad = None
-        yield
-    finally:
-        for leaf, grad in zip(leaves, before, strict=True):
-            leaf.grad = grad
 
 
 def slope(x: Any, y: Tensor) -> np.ndarray | None:
