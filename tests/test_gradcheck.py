@@ -153,6 +153,22 @@ def test_a_sign_that_is_wrong_is_found_at_any_size_of_the_gradient(size):
         gradcheck(flipped, leaf([1.0, -2.0]))
 
 
+def test_an_operation_that_changes_the_gradient_it_is_given_is_not_taken_for_a_right_one():
+    def doubled(x):
+        def backward(dy):
+            dy *= 2  # the right gradient, and spoiled for whoever else was given this array
+            return (dy,)
+
+        return record(x.data * 2.0, (x,), backward)
+
+    x = leaf([1.0, 2.0])
+    x.grad = grad = np.array([3.0, 4.0])
+    with pytest.raises(RuntimeError, match="backward of doubled changes the gradient that it is given"):
+        gradcheck(doubled, x)
+    assert x.grad is grad
+    assert x.data.tolist() == [1.0, 2.0]
+
+
 def test_each_input_has_its_own_scale():
     def flipped(x, y):
         return record(x.data + 1e-6 * y.data, (x, y), lambda dz: (dz, -1e-6 * dz))
