@@ -268,7 +268,7 @@ def _laws(activation: nn.Elementwise | None) -> list[Any]:
     """Initializers for the weights before an activation, the one nearest to its critical sigma_w^2 first."""
     scale = 1.0 if activation is None else _critical(activation)
     named = ["lecun_normal", "he_normal"]
-    return [*(named if scale < math.sqrt(2) else named[::-1]), init.VarianceScaling(float(f"{scale:.4g}"))]
+    return [*(named if scale < math.sqrt(2) else named[::-1]), init.VarianceScaling(_rounded(scale))]
 
 
 @theory.cached_by_layer
@@ -448,40 +448,46 @@ def _depth(network: _Network) -> list[Finding]:
 
 
 def _first_loss(network: _Network) -> list[Finding]:
-    found = network.report.loss
-    if not network.default_loss or found is None or not network.weighted or network.output_shape is None:
+    loss, size = network.report.loss, float(np.square(network.x, dtype=np.float64).mean())
+    if loss is None or not network.default_loss or not network.weighted or network.output_shape is None:
         return []
-    size = float(np.square(network.x, dtype=np.float64).mean())  # of the inputs
-    biases: list[list[float] | None] = [None]
-    if are_labels(network.y):
-        classes = network.output_shape[-1]
-        limit = math.log(classes) + DEPTH / 2
-        expected = f"equal scores for {classes} classes have ln {classes} = {math.log(classes):.3g}"
-    else:
-        y = network.y.astype(np.float64)
-        mean = y.mean(axis=0)
-        zeros, best = float(np.square(y).mean()), float(np.square(y - mean).mean())
-        limit = math.exp(DEPTH / 2) * max(size, min(zeros, math.exp(DEPTH / 2) * best))
-        expected = f"outputs 0 have {zeros:.3g}, and the best constant guess, the mean of y, has {best:.3g}"
-        biases.append([float(f"{value:.6g}") for value in np.ravel(mean)])
-    if not found > limit:
+    labels = are_labels(network.y)
+    limit, expected = _limit_of_labels(network.output_shape[-1]) if labels else _limit_of_numbers(network.y, size)
+    if not loss > limit:
         return []
     last = network.weighted[-1]
-    source = network.calls[last].source
-    before = size if source is None or source < 0 else _square(network.records[source])
+    record, source = network.records[last], network.calls[last].source
+    comes_in = size if source is None or source < 0 else _square(network.records[source])
     # Either what the last layer gets has already grown, or it is at fault alone, or with a batch norm after it.
     with_weights = [i for i, call in enumerate(network.calls) if isinstance(getattr(call.module, "weight", None), nn.Parameter)]
-    places = with_weights if before > math.exp(DEPTH / 2) * size else [i for i in with_weights if i >= last]
-    record = network.records[last]
+    places = with_weights if comes_in > math.exp(DEPTH / 2) * size else [i for i in with_weights if i >= last]
     tries = [(places, law) for law in _laws(network.activation(places[0]))]
-    if record.weight_std and 0 < _square(record) < math.inf:
-        tries.append(([last], init.Normal(0.0, float(f"{record.weight_std / math.sqrt(_square(record)):.4g}"))))
-    candidates = [network.rule(some, law, bias) for bias in biases for some, law in tries]
+    if record.weight_std and 0 < _square(record) < math.inf:  # outputs of size 1, whatever comes in
+        tries.append(([last], init.Normal(0.0, _rounded(record.weight_std / math.sqrt(_square(record))))))
+    candidates = [network.rule(some, law) for some, law in tries]
+    if not labels:
+        mean = [_rounded(value) for value in np.ravel(network.y.mean(axis=0, dtype=np.float64))]
+        candidates += [network.rule(some, law, mean) for some, law in tries]
     evidence = (
-        f"{network.titles(places)}: the first loss is {found:.4g}, where {expected}. The output of '{network.name(last)}' has "
+        f"{network.titles(places)}: the first loss is {loss:.4g}, where {expected}. The output of '{network.name(last)}' has "
         f"mean {record.out_mean:.3g} and standard deviation {record.out_std:.3g}; training must first undo that."
     )
     return [Finding("loss", network.names(places), evidence, candidates=candidates)]
+
+
+def _limit_of_labels(classes: int) -> tuple[float, str]:
+    """How large the first loss may be, and what is known of it."""
+    return math.log(classes) + DEPTH / 2, f"equal scores for {classes} classes have ln {classes} = {math.log(classes):.3g}"
+
+
+def _limit_of_numbers(y: np.ndarray, size: float) -> tuple[float, str]:
+    zeros, best = float(np.square(y, dtype=np.float64).mean()), float(y.var(axis=0, dtype=np.float64).mean())
+    limit = math.exp(DEPTH / 2) * max(size, min(zeros, math.exp(DEPTH / 2) * best))
+    return limit, f"outputs 0 have {zeros:.3g}, and the best constant guess, the mean of y, has {best:.3g}"
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
 
 
 def _square(record: LayerRecord) -> float:

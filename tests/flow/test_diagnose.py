@@ -437,7 +437,7 @@ def test_targets_far_from_0_are_met_by_the_last_bias():
     (finding,) = flow.diagnose(model, X, y.astype(np.float32))
     assert (finding.symptom, finding.layers) == ("loss", ("2",))
     fixed = run_line(finding, model)
-    assert fixed[2].bias.data.tolist() == pytest.approx(y.mean(axis=0).tolist(), rel=1e-5)
+    assert fixed[2].bias.data.tolist() == pytest.approx(y.mean(axis=0).tolist(), rel=1e-3)
     assert F.mse_loss(fixed(X), y.astype(np.float32)).item() < 5
     (finding,) = flow.diagnose(relu_64_32(2, None, bias=False), X, y.astype(np.float32))
     assert finding.remedy == ""
