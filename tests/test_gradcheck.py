@@ -196,9 +196,23 @@ def test_a_kink_is_named_with_both_its_slopes():
     quotient = float(re.search(r"finite differences say (\S+);", message)[1])
     assert float(above) == pytest.approx(2 * quotient)  # the mean of 0 and this
     assert gradcheck(F.abs, leaf([0.0]))  # whose backward says 0, the mean of -1 and 1
-    with pytest.raises(AssertionError) as caught:
-        gradcheck(square_without_the_2, leaf([3.0]))
-    assert "kink" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+def test_a_kink_is_known_from_a_mistake_at_any_size(size):
+    with pytest.raises(AssertionError, match=r"backward says .* there is a kink"):
+        gradcheck(lambda x: size * x.relu(), leaf([0.0]))
+
+    def curved(x):  # (1000 x)^2 with half its slope
+        return record(size * 1e6 * x.data * x.data, (x,), lambda dy: (dy * size * 1e6 * x.data,), saved=(x,))
+
+    def far_from_0(x):
+        return record(size * (1e4 + 1e-3 * x.data), (x,), lambda dy: (dy * size * -1e-3,))
+
+    for wrong in (curved, far_from_0):
+        with pytest.raises(AssertionError, match="backward says ") as caught:
+            gradcheck(wrong, leaf([3.0]))
+        assert "kink" not in str(caught.value)
 
 
 def test_interrupted_at_any_line_it_leaves_inputs_and_gradients_as_they_were():

@@ -189,6 +189,15 @@ def test_tolerance_says_what_is_near():
     assert [flow.measure(model, x, tolerance=t)["0"].nearly_distinct_units for t in (0, 0.01, 0.2)] == [3, 2, 1]
 
 
+def test_a_bias_counts_like_one_more_weight():
+    def nearly(difference):
+        layer = nn.Linear(2, 2, weight_init=np.ones((2, 2)), bias_init=np.array([0.0, difference]))
+        return flow.measure(nn.Sequential(layer), np.ones((2, 2), np.float32), tolerance=0.1)["0"].nearly_distinct_units
+
+    # A tenth of a typical norm, sqrt(2), is 0.1414.
+    assert [nearly(difference) for difference in (0.14, -0.14, 0.142, -0.142)] == [1, 1, 2, 2]
+
+
 def test_histograms_count_every_output():
     model = nn.Sequential(nn.Linear(3, 3, bias=False, weight_init=np.eye(3)))
     record = flow.measure(model, np.array([[0.0, 0.0, 0.0], [0.0, 10.0, 4.9]], np.float32), loss=lambda out: out.sum())["0"]
