@@ -42,6 +42,11 @@ def save(figure: Any, path: Any) -> Any:
     return figure
 
 
+def plain(text: str) -> str:
+    """A name as matplotlib must be given it, which takes what is between dollar signs for a formula."""
+    return text.replace("$", r"\$")
+
+
 def report(flow_report: "FlowReport", path: Any = None) -> Any:
     """Above, the size of outputs and gradients from layer to layer, beside the theory; below, their histograms.
 
@@ -81,7 +86,7 @@ def report(flow_report: "FlowReport", path: Any = None) -> Any:
     rows = bottom.subplots(1 + backward, len(shown), squeeze=False)
     for column, record in enumerate(shown):
         _histogram(rows[0][column], record.out_histogram, COLOURS[0])
-        rows[0][column].set_title(f"{record.name}\n{record.kind}"[:24], fontsize=8)
+        rows[0][column].set_title(plain(f"{record.name}\n{record.kind}"[:24]), fontsize=8)
         if backward:
             _histogram(rows[1][column], record.grad_histogram, COLOURS[1])
     rows[0][0].set_ylabel("outputs", fontsize=9)
@@ -102,7 +107,7 @@ def _curves(axes: Any, records: list["LayerRecord"], measured: str, predicted: s
         colour = COLOURS[i % len(COLOURS)]
         places = [place for place, r in enumerate(records) if r.kind == kind]
         values, theory, width = (_column(records, places, name) for name in (measured, predicted, spread))
-        axes.plot(places, values, MARKERS[i % len(MARKERS)], color=colour, markersize=4, linestyle="none", label=kind)
+        axes.plot(places, values, MARKERS[i % len(MARKERS)], color=colour, markersize=4, linestyle="none", label=plain(kind))
         axes.plot(places, theory, "-", color=colour, linewidth=1)
         zeros = [place for place in places if getattr(records[place], measured) == 0]
         axes.plot(zeros, [0.03] * len(zeros), MARKERS[i % len(MARKERS)], color=colour, fillstyle="none", **at_the_bottom)
@@ -124,7 +129,7 @@ def _curves(axes: Any, records: list["LayerRecord"], measured: str, predicted: s
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
     ticks = range(0, len(records), math.ceil(len(records) / 12))
-    axes.set_xticks(ticks, [records[i].name[-8:] for i in ticks], fontsize=8)
+    axes.set_xticks(ticks, [plain(records[i].name[-8:]) for i in ticks], fontsize=8)
     axes.set_xlabel("layer")
     axes.grid(alpha=0.3)
 
@@ -198,7 +203,7 @@ def watch(watched: "Watch", path: Any = None) -> Any:
         image = axes.imshow(values, aspect="auto", interpolation="nearest", cmap=colours, extent=extent, **limits)
         figure.colorbar(image, ax=axes, label=unit)
         ticks = range(0, len(rows), math.ceil(len(rows) / 10))
-        axes.set_yticks(ticks, [f"{watched.names[rows[i]]} {watched.kinds[rows[i]]}"[:20] for i in ticks], fontsize=8)
+        axes.set_yticks(ticks, [plain(f"{watched.names[rows[i]]} {watched.kinds[rows[i]]}"[:20]) for i in ticks], fontsize=8)
         axes.set(title=title, xlabel="step")
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
@@ -230,7 +235,7 @@ def comparison(compared: "Comparison", path: Any = None) -> Any:
             style = {"color": COLOURS[i % len(COLOURS)], "linestyle": ("-", "--", ":")[i // len(COLOURS) % 3]}
             low, mean, high = np.nanmin(values, axis=0), np.nanmean(values, axis=0), np.nanmax(values, axis=0)
             axes.fill_between(epochs, low, high, color=style["color"], alpha=0.2, linewidth=0)
-            axes.plot(epochs, mean, marker=MARKERS[i % len(MARKERS)], markersize=4, label=name, **style)
+            axes.plot(epochs, mean, marker=MARKERS[i % len(MARKERS)], markersize=4, label=plain(name), **style)
         axes.set_xlabel("epoch")
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -17,7 +17,7 @@ of batch normalization", ICLR 2019.
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,11 +25,13 @@ import numpy as np
 
 from . import init, kernels, nn
 from .gaussian import rule
+from .gradcheck import gradients_kept
 from .nn.module import observed_by
 from .tensor import Tensor, enable_grad
 
 Function = Callable[[Any], Tensor]
 TERMS = 32  # of the Hermite series
+LIMIT = 1e-200  # a second moment that stands for q -> 0: there f' at a kink is half of the one side's, half of the other's
 
 
 @functools.lru_cache(maxsize=32)
@@ -47,20 +49,6 @@ def _basis(offset: float, wide: bool) -> tuple[np.ndarray, np.ndarray]:
     for k in range(1, TERMS - 1):
         h.append((z * h[k] - math.sqrt(k) * h[k - 1]) / math.sqrt(k + 1))
     return z, weights * np.array(h)
-
-
-@contextlib.contextmanager
-def gradients_kept(result: Tensor) -> Iterator[None]:
-    """Every gradient that result.backward() touches is None at first, and afterwards what it was before."""
-    leaves = result.leaves()
-    before = [leaf.grad for leaf in leaves]
-    try:
-        for leaf in leaves:
-            leaf.grad = None
-        yield
-    finally:
-        for leaf, grad in zip(leaves, before, strict=True):
-            leaf.grad = grad
 
 
 def slope(x: Any, y: Tensor) -> np.ndarray | None:
@@ -92,7 +80,9 @@ class _Moments:
     """Expectations of an activation f of u ~ N(mean, variance), and of pairs (u_a, u_b) of such.
 
     With a_k the Hermite coefficients of g, E[g(u_a) g(u_b)] = sum_k a_k^2 c^k, c the correlation of u_a and u_b (Mehler's
-    formula). What lies beyond the last term is put on the last power.
+    formula). Of the terms beyond TERMS only the sum at c = 1 is known, E[g^2] less the others. In c they are taken to go as
+    those of a step and of a ramp do, the two together: a_k^2 falls like k^(-3/2) where g jumps, like k^(-5/2) where it has a
+    kink, and how much of either there is follows from the last half of the terms.
     """
 
     def __init__(self, f: Function, variance: float, mean: float = 0.0):
@@ -104,24 +94,54 @@ class _Moments:
         return float(self.basis[0] @ g)
 
     def coefficients(self, *functions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """a_k, k < TERMS, and a_k^2 with the rest of the sum of squares behind: one row for each function."""
+        """a_k, k < TERMS, and a_k^2 with the rest of the sum of squares behind, as of a step and of a ramp: one row for each
+        function."""
         g = np.array(functions)
         a = kernels.matmul(g, self.basis.T)
-        squares = np.empty((len(g), TERMS + 1))
-        np.multiply(a, a, out=squares[:, :-1])
+        squares = np.empty((len(g), TERMS + 2))
+        np.multiply(a, a, out=squares[:, :TERMS])
         total = kernels.matmul(g * g, self.basis[:1].T)[:, 0]
-        squares[:, -1] = np.maximum(total - squares[:, :-1].sum(axis=1), 0.0)
+        rest = np.maximum(total - squares[:, :TERMS].sum(axis=1), 0.0)
+        # Of a step rest / half is one known number, of a ramp another: two equations for the rests of the two.
+        half = squares[:, TERMS // 2 : TERMS].sum(axis=1)
+        step, ramp = _HALVES
+        squares[:, TERMS] = np.clip((half - ramp * rest) / (step - ramp), 0.0, rest)
+        squares[:, TERMS + 1] = rest - squares[:, TERMS]
         return a, squares
 
 
-_K = np.arange(TERMS + 1.0)
-_FACTORS = np.array([np.ones(TERMS + 1), _K, _K * (_K - 1)])  # in the i-th derivative of c^k, of
+_K = np.append(np.arange(TERMS + 1.0), TERMS)
+_FACTORS = np.array([np.ones(TERMS + 2), _K, _K * (_K - 1)])  # in the i-th derivative of c^k, of
 _POWERS = np.maximum(_K - np.arange(3)[:, None], 0)  # c to these
+
+# Arcsine: 2 pi E[g(u_a) g(u_b)], less its value at c = 0, for the step, g(u) = 1 if u > 0, is asin(c) = sum_k _STEP[k] c^k;
+# for the ramp, max(u, 0), less its linear part, it is the integral of that, c asin(c) + sqrt(1 - c^2) - 1.
+# Source: Cho and Saul, "Kernel methods for deep learning", NIPS 2009, equations 5 and 6, in other words.
+_STEP, _RAMP = np.zeros(TERMS), np.zeros(TERMS)
+_STEP[1] = 1.0
+for _k in range(3, TERMS, 2):
+    _STEP[_k] = _STEP[_k - 2] * (_k - 2) ** 2 / ((_k - 1) * _k)
+_RAMP[2:] = _STEP[1:-1] / _K[2:TERMS]
+
+
+def _rests(c: float) -> np.ndarray:
+    """What the terms beyond TERMS add up to, for the step and for the ramp."""
+    c = min(max(c, -1.0), 1.0)
+    powers = c ** _K[:TERMS]
+    step = math.asin(c)
+    return np.array([step - _STEP @ powers, c * step + math.sqrt(1 - c * c) - 1 - _RAMP @ powers])
+
+
+_RESTS = _rests(1.0)
+_HALVES = np.array([_STEP[TERMS // 2 :].sum(), _RAMP[TERMS // 2 :].sum()]) / _RESTS
 
 
 def _pair(squares: np.ndarray, c: float) -> np.ndarray:
-    """sum_k a_k^2 c^k of every row, its derivative by c, and its second derivative."""
-    return (_FACTORS * c**_POWERS) @ squares.T
+    """E[g(u_a) g(u_b)] of every row, its derivative by c, and its second derivative. In the derivatives, which of a step are
+    infinite at c = 1, what lies beyond the last term is put on the power c^TERMS."""
+    factors = _FACTORS * c**_POWERS
+    factors[0, TERMS:] = _rests(c) / _RESTS
+    return factors @ squares.T
 
 
 def variance_map(f: Function, q: float, sigma_w: float, sigma_b: float = 0.0) -> float:
@@ -150,11 +170,19 @@ def variance_map(f: Function, q: float, sigma_w: float, sigma_b: float = 0.0) ->
 def correlation_map(f: Function, c: float, q: float, sigma_w: float, sigma_b: float = 0.0) -> float:
     """(sigma_w^2 E[f(u_a) f(u_b)] + sigma_b^2) / q: the correlation of two inputs, one layer on (Poole 2016, equation 5).
 
-    u_a and u_b are normal with variance q, which should be the fixed point, and correlation c.
+    u_a and u_b are normal with variance q, which should be the fixed point, and correlation c. With q = 0 it is the limit.
+
+    Raises
+    ------
+    ValueError
+        If c is no correlation, or q = 0 is no fixed point.
     """
     _check(q=q, sigma_w=sigma_w, sigma_b=sigma_b)
-    m = _Moments(f, q)
-    return (sigma_w**2 * float(_pair(m.coefficients(m.values)[1], c)[0, 0]) + sigma_b**2) / q
+    _check_correlation(c)
+    if q == 0 and (moment := variance_map(f, 0.0, sigma_w, sigma_b)) > 0:
+        raise ValueError(f"correlation_map: q = 0 is no fixed point, for it leads to {moment:.4g}; see fixed_point")
+    m = _Moments(f, q or LIMIT)
+    return (sigma_w**2 * float(_pair(m.coefficients(m.values)[1], c)[0, 0]) + sigma_b**2) / (q or LIMIT)
 
 
 def backward_factor(f: Function, q: float, sigma_w: float, c: float = 1.0) -> float:
@@ -162,16 +190,19 @@ def backward_factor(f: Function, q: float, sigma_w: float, c: float = 1.0) -> fl
 
     With c = 1 it is chi_1 = sigma_w^2 E[f'(sqrt(q) z)^2], which is also the slope of the correlation map at 1: above 1
     gradients explode and like inputs part (chaos), below 1 gradients vanish and all inputs become alike (order).
-    Source: Schoenholz 2017, equations 4 and 6.
+    With q = 0 it is the limit, sigma_w^2 (f'(0+)^2 + f'(0-)^2) / 2 for c = 1. Source: Schoenholz 2017, equations 4 and 6.
 
     Examples
     --------
     >>> from minidl import functional as F
     >>> round(backward_factor(F.tanh, q=0.0, sigma_w=1.5), 12)  # 1.5^2, for tanh'(0) = 1
     2.25
+    >>> round(backward_factor(F.relu, q=0.0, sigma_w=1.5), 12)  # of the two slopes at 0, 0 and 1, half of 1.5^2
+    1.125
     """
     _check(q=q, sigma_w=sigma_w)
-    m = _Moments(f, q)
+    _check_correlation(c)
+    m = _Moments(f, q or LIMIT)
     return sigma_w**2 * (m.mean(m.slopes**2) if c == 1 else float(_pair(m.coefficients(m.slopes)[1], c)[0, 0]))
 
 
@@ -206,12 +237,14 @@ def fixed_point(f: Function, sigma_w: float, sigma_b: float = 0.0) -> float:
 def critical_sigma_w(f: Function, sigma_b: float = 0.0) -> float:
     """The sigma_w that has chi_1 = 1 at its fixed point, for this sigma_b: the edge between order and chaos.
 
-    There gradients neither vanish nor explode, and signals reach deepest. Source: Poole 2016, figure 1.
+    There gradients neither vanish nor explode, and signals reach deepest. The fixed point is the one of `fixed_point`, where
+    signals lead. Source: Poole 2016, figure 1.
 
     Raises
     ------
     ValueError
-        If there is none, as for ReLU with sigma_b > 0.
+        If there is none, as for ReLU with sigma_b > 0; or where chi_1 = 1 only at a fixed point that signals leave, as for SiLU
+        and GELU with sigma_b = 0, which grow without bound from there.
 
     Examples
     --------
@@ -228,13 +261,21 @@ def critical_sigma_w(f: Function, sigma_b: float = 0.0) -> float:
         return -1.0 if slope == 0 else 1 - (m.mean(m.values**2) / slope + sigma_b**2) / q
 
     low, high = 1e-8, 1e8
+    none = f"no sigma_w is critical for this activation with sigma_b={sigma_b}: chi_1 is 1"
     if excess(low) > -1e-9:
-        q = low
+        q = 0.0
     elif excess(high) <= 1e-9:
-        raise ValueError(f"no sigma_w is critical for this activation with sigma_b={sigma_b}: chi_1 is 1 at no fixed point")
+        raise ValueError(f"{none} at no fixed point")
     else:
         q = _bisect(excess, low, high)
-    return 1 / math.sqrt(backward_factor(f, q, 1.0))
+    sigma_w = 1 / math.sqrt(backward_factor(f, q, 1.0))
+    reached = fixed_point(f, sigma_w, sigma_b)
+    if math.isinf(reached) or abs(backward_factor(f, reached, sigma_w) - 1) > 1e-6:
+        raise ValueError(
+            f"{none} only with sigma_w={sigma_w:.4g} at q={q:.4g}, which is not stable: from q = 1 the signal goes to "
+            f"{reached:.4g}"
+        )
+    return sigma_w
 
 
 def depth_scale(f: Function, sigma_w: float, sigma_b: float = 0.0) -> float:
@@ -254,27 +295,33 @@ def depth_scale(f: Function, sigma_w: float, sigma_b: float = 0.0) -> float:
     >>> round(depth_scale(F.tanh, sigma_w=0.9), 4)  # -1 / ln 0.81
     4.7456
     """
-    q = fixed_point(f, sigma_w, sigma_b)
+    q = fixed_point(f, sigma_w, sigma_b) or LIMIT
     if math.isinf(q):
         raise ValueError(f"depth_scale: with sigma_w={sigma_w} and sigma_b={sigma_b} the signal grows without bound")
     chi = backward_factor(f, q, sigma_w)
     if chi > 1 + 1e-9:
         m = _Moments(f, q)
         _, squares = m.coefficients(m.values)
+        next_q = sigma_w**2 * m.mean(m.values**2) + sigma_b**2  # q, but for its rounding
 
         def change(c):
-            return (sigma_w**2 * float(_pair(squares, c)[0, 0]) + sigma_b**2) / q - c
+            return (sigma_w**2 * float(_pair(squares, c)[0, 0]) + sigma_b**2) / next_q - c
 
         chi = backward_factor(f, q, sigma_w, 0.0 if change(0.0) < 1e-12 else _bisect(change, 0.0, 1 - 1e-6))
     if chi <= 0:
         return 0.0
-    return math.inf if abs(chi - 1) < 1e-9 else -1 / math.log(chi)
+    return math.inf if chi > 1 - 1e-9 else -1 / math.log(chi)
 
 
 def _check(**numbers: float) -> None:
     for name, value in numbers.items():
         if not (isinstance(value, (int, float, np.number)) and 0 <= value < math.inf):
             raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+
+
+def _check_correlation(c: float) -> None:
+    if not (isinstance(c, (int, float, np.number)) and abs(c) < 1 + 1e-9):  # which correlation_map may round it to
+        raise ValueError(f"c must be a correlation from -1 to 1, got {c!r}")
 
 
 def _bisect(function: Callable[[float], float], low: float, high: float) -> float:
@@ -309,6 +356,9 @@ class Signal:
     one, shared : float
         The variance of `square` over random networks, relative to its square, for a single input; and the part of it that
         two inputs have in common, so that a larger batch does not average it away.
+    fresh : bool
+        Whether these units are a new random sample, straight from a linear layer, whose chance `one`, `shared` and `scatter`
+        do not contain yet: the activation that takes them will add its own.
     """
 
     width: int
@@ -318,11 +368,16 @@ class Signal:
     scatter: float = 0.0
     one: float = 0.0
     shared: float = 0.0
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
 class Prediction:
     """Of one layer's output: the standard deviation over units and inputs, and the gradient there.
+
+    On the way back the weights are taken as independent of the gradient at the last layer's output. It is not where the loss
+    makes it of the last weights themselves, as the mean squared error of many outputs does: W^T (W x - y) is not W^T times a
+    vector that knows nothing of W. Then a measured gradient may be many spreads from `grad_ratio`, and that is not by chance.
 
     Attributes
     ----------
@@ -333,7 +388,7 @@ class Prediction:
     grad_ratio : float or None
         Root mean square of the gradient here, divided by that at the last layer's output.
     grad_spread : float or None
-        As std_spread.
+        As std_spread; for a gradient at the last layer's output whose elements are normal.
     """
 
     std: float | None = None
@@ -418,8 +473,8 @@ def propagate(
     """Predictions for every layer of a network, in the order of the calls.
 
     The spread is that of Hanin and Rolnick (2018), to first order in 1 / width: with n_l units in layer l, each adds
-    kappa / n_l to the relative variance of the second moment (kappa = 5 for ReLU, 2 for a linear layer), and an activation
-    passes on what came before times (d ln V / d ln q)^2.
+    kappa / n_l to the relative variance of the second moment (kappa = 5 for ReLU, 2 for a linear layer without an activation),
+    and an activation passes on what came before times (d ln V / d ln q)^2.
 
     Parameters
     ----------
@@ -470,6 +525,7 @@ class _Step:
     kurtosis: tuple[float, float] | None = None  # E[f'^4] / E[f'^2]^2, of an activation, for one input and for a pair
     overlap: float = 1.0  # what rho is multiplied by
     coherent: float = 0.0
+    mixes: bool = False  # whether it sums over units with random weights
 
 
 def _step(layer: nn.Module, x: Signal, samples: int, actual: Moments) -> _Step | None:
@@ -478,15 +534,15 @@ def _step(layer: nn.Module, x: Signal, samples: int, actual: Moments) -> _Step |
     if isinstance(layer, nn.Elementwise):
         return _elementwise(layer, x, samples)
     if isinstance(layer, nn.BatchNorm1d):
-        return _batch_norm(layer, x)
+        return _batch_norm(layer, x, samples)
     if isinstance(layer, nn.Dropout):
         kept = 1 - layer.p if layer.training else 1.0
         if not kept:
             return None
         out = replace(x, square=x.square / kept, scatter=x.scatter * kept**2)
-        return _Step(out, _std(out), 0.5 * math.sqrt(_together(x.one, x.shared, samples)), 1 / kept)
+        return _Step(out, _std(out), _spread(x, samples), 1 / kept)
     if isinstance(layer, nn.Flatten):
-        return _Step(x, _std(x), 0.5 * math.sqrt(_together(x.one, x.shared, samples)))
+        return _Step(x, _std(x), _spread(x, samples))
     return None
 
 
@@ -499,22 +555,42 @@ def _together(one: float, shared: float, samples: int) -> float:
     return max(shared + (one - shared) / samples, 0.0)
 
 
+class _Identity(nn.Elementwise):
+    def forward(self, x):
+        return x
+
+
+def _counted(x: Signal) -> Signal:
+    """x with the chance that is in its own units, if it is not in it yet: what a layer that is no activation makes of them."""
+    if not x.fresh:
+        return x
+    y = _elementwise(_Identity(), x, 1).out
+    return replace(x, scatter=y.scatter, one=y.one, shared=y.shared, fresh=False)
+
+
+def _spread(x: Signal, samples: int) -> float:
+    """The standard deviation of the logarithm of the root of x.square, measured with so many inputs."""
+    x = _counted(x)
+    return 0.5 * math.sqrt(_together(x.one, x.shared, samples))
+
+
 def _linear(layer: nn.Linear, x: Signal, samples: int, actual: Moments) -> _Step | None:
     n_in, n_out = layer.in_features, layer.out_features
     mean, std = weight_moments(layer.weight, actual)
     if (n_in * mean**2 > 0.01 * std**2 and abs(mean) > 4 * std / math.sqrt(layer.weight.size)) or x.width != n_in:
         return None  # weights that do not cancel out
+    x = _counted(x)
     bias, bias_std = (0.0, 0.0) if layer.bias is None else weight_moments(layer.bias, actual)
     gain = n_in * std**2
     added = bias_std**2 + bias**2
     square = gain * x.square + added
     pair = gain * x.pair + added
     share = gain * x.square / square if square else 0.0
-    out = Signal(n_out, bias, square, pair, share**2 * x.scatter, share**2 * x.one, share**2 * x.shared)
+    out = Signal(n_out, bias, square, pair, share**2 * x.scatter, share**2 * x.one, share**2 * x.shared, fresh=True)
     # Its own units are a sample of size n_out: 2 / n_out is the relative variance of a mean of squares of normal variables.
     rho = (pair - bias**2) / (square - bias**2) if square > bias**2 else 0.0
     spread = _together(out.one + 2 / n_out, out.shared + 2 / n_out * (rho**2 + out.scatter), samples)
-    return _Step(out, _std(out), 0.5 * math.sqrt(spread), n_out * std**2)
+    return _Step(out, _std(out), 0.5 * math.sqrt(spread), n_out * std**2, mixes=True)
 
 
 @cached_by_layer
@@ -559,7 +635,7 @@ def _elementwise(layer: nn.Elementwise, x: Signal, samples: int) -> _Step:
     )
 
 
-def _batch_norm(layer: nn.BatchNorm1d, x: Signal) -> _Step | None:
+def _batch_norm(layer: nn.BatchNorm1d, x: Signal, samples: int) -> _Step | None:
     if x.width != layer.num_features:
         return None
     weight = np.ones(x.width) if layer.weight is None else layer.weight.data.astype(np.float64)
@@ -579,7 +655,7 @@ def _batch_norm(layer: nn.BatchNorm1d, x: Signal) -> _Step | None:
     a, b, cross = float((scale**2).mean()), float((shift**2).mean()), 2 * float((scale * shift).mean()) * x.mean
     mean = float(scale.mean()) * x.mean + float(shift.mean())
     out = replace(x, mean=mean, square=a * x.square + cross + b, pair=a * x.pair + cross + b)
-    return _Step(out, _std(out), 0.5 * math.sqrt(x.one + 2 / x.width), a)
+    return _Step(out, _std(out), _spread(x, samples), a)
 
 
 def _backward(
@@ -594,6 +670,7 @@ def _backward(
         rho = (gradient.pair / gradient.square) ** 2 + gradient.scatter
     else:
         samples = 1
+    fresh = False  # as in Signal: whether a linear layer has just sent back new random numbers
     i = len(steps) - 1
     result = {i: (1.0, 0.0)}
     while (step := steps[i]) is not None:
@@ -603,15 +680,20 @@ def _backward(
         ratio *= step.factor
         width = step.out.width
         coherent += step.coherent
-        if step.kurtosis is not None:
-            one += (3 * step.kurtosis[0] - 1) / width
-            shared += max((1 + 2 * rho) * step.kurtosis[1] - 1, 0.0) / width
+        # Two linear layers that follow each other are as with the identity between them.
+        kurtosis = (1.0, 1.0) if fresh and step.mixes else step.kurtosis
+        if kurtosis is not None:
+            # E[g_a^2 g_b^2] of a normal gradient g, for one input and for a pair. If it is not fresh, the mean of g^2 itself
+            # is not left to chance: it is what all is compared with.
+            own, pair = 3.0, 1 + 2 * rho
+            one += (own * kurtosis[0] - (1.0 if fresh else own)) / width
+            shared += max(pair * kurtosis[1] - (1.0 if fresh else pair), 0.0) / width
             rho = rho * step.overlap**2 + 1 / width
-            extra = (0.0, 0.0)
-        else:  # whatever mixes units: what comes out of it is a fresh sample
-            before = steps[source]
-            n = before.out.width if before is not None else width
-            extra = (2 / n, 2 / n * rho)
+            fresh = False
+        fresh = fresh or step.mixes
+        before = steps[source]
+        n = before.out.width if before is not None else width
+        extra = (2 / n, 2 / n * rho) if fresh else (0.0, 0.0)
         spread = 0.5 * math.sqrt(coherent**2 + _together(one + extra[0], shared + extra[1], samples))
         result[source] = (math.sqrt(ratio), spread)
         i = source

@@ -9,7 +9,7 @@ import pytest
 
 import minidl.functional as F
 from minidl import Tensor, gradcheck, nn
-from minidl.tensor import record
+from minidl.tensor import enable_grad, record
 
 
 def leaf(values, dtype=np.float64):
@@ -128,7 +128,7 @@ def test_an_operation_made_in_a_function_is_named_by_its_own_name():
 
 
 @pytest.mark.parametrize(("error", "found"), [(2e-3, True), (2e-5, False)])
-def test_the_tolerances_are_relative_and_absolute(error, found):
+def test_the_tolerances_can_be_chosen(error, found):
     def nearly(x):
         return record(x.data * 3.0, (x,), lambda dy: (dy * 3.0 * (1 + error),))
 
@@ -141,6 +141,122 @@ def test_the_tolerances_are_relative_and_absolute(error, found):
             gradcheck(nearly, leaf([1.0]))
         assert gradcheck(nearly, leaf([1.0]), rtol=1e-2)
         assert gradcheck(nearly, leaf([1.0]), atol=1.0)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-12, 1e6])
+def test_a_sign_that_is_wrong_is_found_at_any_size_of_the_gradient(size):
+    def flipped(x):
+        return record(x.data * size, (x,), lambda dy: (dy * -size,))
+
+    assert gradcheck(lambda x: x * size, leaf([1.0, -2.0]))
+    with pytest.raises(AssertionError, match="flipped, input 0, index"):
+        gradcheck(flipped, leaf([1.0, -2.0]))
+
+
+def test_an_operation_that_changes_the_gradient_it_is_given_is_not_taken_for_a_right_one():
+    def doubled(x):
+        def backward(dy):
+            dy *= 2  # the right gradient, and spoiled for whoever else was given this array
+            return (dy,)
+
+        return record(x.data * 2.0, (x,), backward)
+
+    x = leaf([1.0, 2.0])
+    x.grad = grad = np.array([3.0, 4.0])
+    with pytest.raises(RuntimeError, match="backward of doubled changes the gradient that it is given"):
+        gradcheck(doubled, x)
+    assert x.grad is grad
+    assert x.data.tolist() == [1.0, 2.0]
+
+
+def test_each_input_has_its_own_scale():
+    def flipped(x, y):
+        return record(x.data + 1e-6 * y.data, (x, y), lambda dz: (dz, -1e-6 * dz))
+
+    with pytest.raises(AssertionError, match=r"flipped, input 1, index \(0,\)"):
+        gradcheck(flipped, (leaf([1.0, 2.0]), leaf([1.0, 2.0])))
+
+
+def test_what_rounding_does_to_a_small_gradient_of_large_values_is_no_mistake():
+    x = leaf(np.linspace(1, 2, 50))
+    assert gradcheck(lambda x: 1e4 + 1e-6 * x, x)  # 1e4 is known to 2e-12, and so the quotient to 1e-6 of its value of 1e-6
+    assert gradcheck(lambda x: (1e4 + x * 0).sum() * x, x)
+    assert gradcheck(lambda x: x * 0, x)
+
+
+def test_a_kink_is_named_with_both_its_slopes():
+    with pytest.raises(AssertionError) as caught:
+        gradcheck(F.relu, leaf([[1.0, -2.0], [3.0, 0.0]]))
+    message = str(caught.value)
+    assert "relu, input 0, index (1, 1): backward says " in message
+    below, above = re.search(
+        r"there is a kink within eps=1e-06: below it the slope is (\S+), above it (\S+)\. ", message
+    ).groups()
+    assert float(below) == 0
+    quotient = float(re.search(r"finite differences say (\S+);", message)[1])
+    assert float(above) == pytest.approx(2 * quotient)  # the mean of 0 and this
+    assert gradcheck(F.abs, leaf([0.0]))  # whose backward says 0, the mean of -1 and 1
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+def test_a_kink_is_known_from_a_mistake_at_any_size(size):
+    with pytest.raises(AssertionError, match=r"backward says .* there is a kink"):
+        gradcheck(lambda x: size * x.relu(), leaf([0.0]))
+
+    def curved(x):  # (1000 x)^2 with half its slope
+        return record(size * 1e6 * x.data * x.data, (x,), lambda dy: (dy * size * 1e6 * x.data,), saved=(x,))
+
+    def far_from_0(x):
+        return record(size * (1e4 + 1e-3 * x.data), (x,), lambda dy: (dy * size * -1e-3,))
+
+    for wrong in (curved, far_from_0):
+        with pytest.raises(AssertionError, match="backward says ") as caught:
+            gradcheck(wrong, leaf([3.0]))
+        assert "kink" not in str(caught.value)
+
+
+def test_interrupted_at_any_line_it_leaves_inputs_and_gradients_as_they_were():
+    import sys
+
+    class Interrupt(BaseException):
+        pass
+
+    lines = 0
+
+    def run(at):
+        nonlocal lines
+        x, inner = leaf([[1 / 3, 2 / 3]]), leaf([0.5, 0.7])
+        x.grad = grad = np.array([[5.0, 6.0]])
+        lines = 0
+
+        def trace(frame, event, arg):
+            nonlocal lines
+            if not frame.f_code.co_filename.endswith("minidl/gradcheck.py"):
+                return None
+            if event == "line":
+                lines += 1
+                if lines == at:
+                    raise Interrupt
+            return trace
+
+        old = sys.gettrace()
+        sys.settrace(trace)
+        with enable_grad():  # of which an interrupt inside may leave nothing
+            try:
+                gradcheck(lambda x: (x * inner).tanh(), x)
+            except Interrupt:
+                pass
+            finally:
+                sys.settrace(old)
+        assert x.data.tolist() == [[1 / 3, 2 / 3]]
+        assert x.grad is grad
+        assert inner.grad is None
+
+    run(0)
+    total = lines
+    assert total > 40
+    for at in range(1, total + 1):
+        run(at)
 
 
 def test_the_step_can_be_chosen():

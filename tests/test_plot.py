@@ -117,3 +117,16 @@ def test_what_is_exactly_0_is_marked_at_the_bottom_of_a_logarithmic_axis():
     _, backward = plot.report(report).subfigs[0].axes
     zeros = [line for line in backward.lines if line.get_fillstyle() == "none" and len(line.get_xdata())]
     assert sorted(x for line in zeros for x in line.get_xdata()) == [0, 1, 2, 3, 4]  # all before the last hidden layer's output
+
+
+def test_names_with_dollar_signs_are_no_formulas(matplotlib, tmp_path):
+    model = nn.Sequential(nn.Linear(8, 8, rng=0))
+    setattr(model, "$\\x$", type("$\\y$", (nn.ReLU,), {})())
+    setattr(model, "2", nn.Linear(8, 3, rng=1))
+    flow.measure(model, X, Y).plot(tmp_path / "report.png")
+    with flow.watch(model, every=1) as w:
+        F.cross_entropy(model(X), Y).backward()
+    w.plot(tmp_path / "watch.png")
+    figure = flow.compare({"$\\z$": "zeros"}, epochs=1, seeds=1).plot(tmp_path / "compare.png")
+    assert figure.legends[0].get_texts()[0].get_text() == r"\$\z\$"
+    assert {file.name for file in tmp_path.iterdir()} == {"report.png", "watch.png", "compare.png"}

@@ -1,6 +1,7 @@
-"""`diagnose`: before training, which layer will fail, why, and the line that mends it.
+"""`diagnose`: before training, which layer will fail, why, and the line that fixes it.
 
-It judges what `measure` found. Every remedy that it proposes has been run on a copy of the model, and the fault was gone.
+It judges what `measure` found. Every remedy that it proposes has been tried on a copy of the model, and the fault was gone;
+what a remedy is stands in `remedy.py`.
 """
 
 import copy
@@ -13,13 +14,16 @@ from typing import Any
 import numpy as np
 
 from .. import gaussian, init, nn, theory
-from .measure import Call, run
+from ..tensor import Tensor
+from .measure import Call, are_labels, run
 from .quantities import rows_of
+from .remedy import Remedy, normalize, pattern_of, redraw
 from .report import FlowReport, LayerRecord
 
 DEPTH = 6.0  # e^6 is by how much the square of the gradient may change from end to end
 CHANCE = 1e-6
 LOCAL = ["clones", "dead", "saturated"]  # what is wrong with single layers, in the order in which it is told
+HIDDEN = {"vanishing": ["loss"], "exploding": ["loss"], "loss": ["mismatch"], "mismatch": []}  # what each of these may hide
 
 
 @dataclass
@@ -29,7 +33,7 @@ class Finding:
     Attributes
     ----------
     symptom : str
-        "clones", "dead", "saturated", "vanishing", "exploding" or "mismatch".
+        "clones", "dead", "saturated", "vanishing", "exploding", "loss" or "mismatch".
     layers : tuple of str
         The names of the layers that show it.
     evidence : str
@@ -43,7 +47,7 @@ class Finding:
     layers: tuple[str, ...]
     evidence: str
     remedy: str = ""
-    candidates: Sequence[str] = field(default=(), repr=False, compare=False)
+    candidates: Sequence[Remedy] = field(default=(), repr=False, compare=False)
 
     def __str__(self):
         change = f"write: {self.remedy}" if self.remedy else "Nothing that was tried mends it: other laws, batch norm."
@@ -100,8 +104,18 @@ def diagnose(model: nn.Module, x: Any, y: Any, loss: Callable[..., Any] | None =
         and leaves the ratio of the widths to the other, which alone is half of the e^6 above. Where no law mends it, as with
         tanh, nothing is said.
 
-    What comes first in the order clones, overflow, dead, saturated, the others, is all that is told, for the rest may follow
-    from it: mend it and diagnose again. A last layer that starts at zero is no fault; a remark says so.
+    loss
+        With cross-entropy, the default for class numbers, the first loss is above ln C + 3, C the number of classes. Why: ln C
+        is the loss of equal scores. At ln C + 3 the right class gets, in the geometric mean, e^3 times less than a blind guess
+        gives it, and all training must first unlearn that. Scores of variance v that know nothing of the labels have a loss of
+        at most ln C + v / 2, by Jensen's inequality: so theirs is above 6, where the usual initializers give at most 2 for
+        inputs of size 1. With the mean squared error, the default for other targets, the first loss is more than e^3 times the
+        mean square of the inputs, which is the size that those initializers give to outputs; and it is more than e^3 times the
+        loss of outputs 0, or e^6 times that of the best constant guess, the mean of y. Of a loss of your own nothing is said.
+
+    What comes first in the order clones, overflow, dead, saturated, vanishing or exploding, loss, mismatch, is the only one
+    reported, for the rest may follow from it: fix it and diagnose again. A last layer that starts at zero is no fault; a remark
+    says so.
 
     Parameters
     ----------
@@ -132,21 +146,24 @@ def diagnose(model: nn.Module, x: Any, y: Any, loss: Callable[..., Any] | None =
     """
     if y is None and loss is None:
         raise ValueError("diagnose needs the targets y, or a loss: without a gradient half of the faults cannot be seen")
-    network = _Network(model, *run(model, x, y, loss))
+    network = _Network(model, x, y, loss)
     findings = _faults(network)
     for finding in findings:
-        lines = (line for line in finding.candidates if _mends(line, finding, model, x, y, loss))
-        finding.remedy = next(lines, "")
+        fixing = (remedy.line for remedy in finding.candidates if _fixes(remedy, finding, model, x, y, loss))
+        finding.remedy = next(fixing, "")
     return Diagnosis([f for f in findings if f.remedy or f.symptom != "mismatch"], _remarks(network), network.report)
 
 
-def _mends(line: str, finding: Finding, model: nn.Module, x: Any, y: Any, loss: Any) -> bool:
+def _fixes(remedy: Remedy, finding: Finding, model: nn.Module, x: Any, y: Any, loss: Any) -> bool:
     trial = copy.deepcopy(model)
-    exec(line, {"model": trial, "nn": nn, "init": init})
-    left = _faults(_Network(trial, *run(trial, x, y, loss)))
+    try:
+        remedy.change(trial)
+        left = _faults(_Network(trial, x, y, loss))
+    except Exception:  # what a model does not run with, whatever the reason, is no remedy
+        return False
     if finding.symptom not in LOCAL:
-        return not left
-    later = [*LOCAL[LOCAL.index(finding.symptom) + 1 :], "vanishing", "exploding", "mismatch"]  # which may have been hidden
+        return all(other.symptom in HIDDEN[finding.symptom] for other in left)
+    later = [*LOCAL[LOCAL.index(finding.symptom) + 1 :], *HIDDEN]
     return all(
         other.symptom in later or (other.symptom == finding.symptom and not set(other.layers) & set(finding.layers))
         for other in left
@@ -154,21 +171,27 @@ def _mends(line: str, finding: Finding, model: nn.Module, x: Any, y: Any, loss: 
 
 
 class _Network:
-    """The calls of a measured model, and how they hang together. Calls are meant by their places."""
+    """The calls of a measured model, and how they are connected. Calls are meant by their places."""
 
-    def __init__(self, model: nn.Module, report: FlowReport, calls: list[Call]):
-        self.report, self.calls = report, calls
-        self.records = list(report)
+    def __init__(self, model: nn.Module, x: Any, y: Any, loss: Any):
+        self.model, self.x, self.y = model, *(np.asarray(a.data if isinstance(a, Tensor) else a) for a in (x, y))
+        self.default_loss = loss is None
+        self.report, self.calls, self.output_shape = run(model, x, y, loss)
+        self.records = list(self.report)
+        names = list(model.named_modules())
+        self._names = {name for name, _ in names}
+        self._first_names = {id(module): name for name, module in names[::-1]}  # what initialize goes by
         self.weighted = [i for i, record in enumerate(self.records) if record.distinct_units is not None]
         self.hidden = self.weighted[:-1]
-        branches = tuple(
-            f"{name}.branch".lstrip(".") for name, module in model.named_modules() if isinstance(module, nn.Residual)
-        )
-        self.main = [i for i in self.hidden if not self.name(i).startswith(branches)]  # signals pass branches by
-        self.activations = [i for i, call in enumerate(calls) if isinstance(call.module, nn.Elementwise)]
+        branches = {
+            id(layer) for module in model.modules() if isinstance(module, nn.Residual) for layer in module.branch.modules()
+        }
+        self.main = [i for i in self.hidden if id(self.calls[i].module) not in branches]  # signals pass branches by
+        self.activations = [i for i, call in enumerate(self.calls) if isinstance(call.module, nn.Elementwise)]
 
     def name(self, i: int) -> str:
-        return self.records[i].name.partition("#")[0]
+        name = self.records[i].name
+        return name if name in self._names else self._first_names[id(self.calls[i].module)]  # and not "act#2"
 
     def names(self, places: Sequence[int]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.name(i) for i in places))
@@ -176,7 +199,9 @@ class _Network:
     def titles(self, places: Sequence[int]) -> str:
         """Linear '0'; or Linear '0', '2', '4'; or Linear '0', '2', ..., '18'."""
         names = [repr(name) for name in self.names(places)]
-        return f"{self.records[places[0]].kind} {', '.join(names if len(names) < 5 else [*names[:2], '...', names[-1]])}"
+        kind = self.records[places[0]].kind
+        kind = kind if kind.isidentifier() else repr(kind)
+        return f"{kind} {', '.join(names if len(names) < 5 else [*names[:2], '...', names[-1]])}"
 
     def after(self, i: int) -> Iterator[int]:
         """The calls that follow on this one, each taking the output of the one before, up to one with weights."""
@@ -203,48 +228,56 @@ class _Network:
         following = ((i, next(self.after(i), i)) for i in self.main)
         return [self.records[k if isinstance(self.calls[k].module, nn.BatchNorm1d) else i] for i, k in following]
 
-    def rule(self, places: Sequence[int], law: str) -> str:
-        """The line that draws these layers' weights by a law, and sets what else is in them to its usual start."""
-        rules: dict[str, str] = {}
+    def rule(self, places: Sequence[int], law: Any, last_bias: Any = None) -> Remedy:
+        """Draw these layers' weights by a law, and set what else is in them to its usual start, or the last bias to this."""
+        rules: dict[tuple[str, str], Any] = {}  # (layer, attribute) -> what it starts from
         for i in places:
-            module, prefix = self.calls[i].module, self.name(i) + "." if self.name(i) else ""
+            module, name = self.calls[i].module, self._first_names[id(self.calls[i].module)]
             if isinstance(getattr(module, "weight", None), nn.Parameter):
-                rules[f"{prefix}weight"] = law if i in self.weighted else '"ones"'
+                rules[name, "weight"] = law if i in self.weighted else "ones"
             bias = getattr(module, "bias", None)
-            if isinstance(bias, nn.Parameter) and bias.data.any():
-                rules[f"{prefix}bias"] = '"zeros"'
-        kinds = {self.records[i].kind for i in self.hidden}
-        if (
-            len(places) > 3 and len(kinds) == 1 and set(places) <= set(self.weighted)
-        ):  # one rule for them all; a healthy one takes no harm
-            rules = {f"{min(kinds)}.{name.rpartition('.')[2]}": start for name, start in rules.items()}
-        pairs = ", ".join(f'"{name}": {start}' for name, start in rules.items())
-        return f"model.initialize(rng=0, rules={{{pairs}}})"
-
-    def normalized(self, places: Sequence[int]) -> str:
-        """The line that puts a batch norm before these activations."""
-        names, units = self.names(places), [self.records[i].units for i in places]
-        if len(names) > 3 and len(set(units)) == 1 and all(name.isdecimal() for name in names):
-            return f"for i in ({', '.join(names)}): model[i] = nn.Sequential(nn.BatchNorm1d({units[0]}), model[i])"
-        paths = (
-            "model" + "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in name.split(".")) for name in names
+            if isinstance(bias, nn.Parameter):
+                if last_bias is not None and i == self.weighted[-1]:
+                    rules[name, "bias"] = last_bias
+                elif bias.data.any():
+                    rules[name, "bias"] = "zeros"
+        kind = self._class_of(places) if last_bias is None else ""
+        return redraw(
+            {
+                f"{kind}.{attribute}" if kind else pattern_of(self.model, f"{name}.{attribute}".lstrip(".")): start
+                for (name, attribute), start in rules.items()
+            }
         )
-        return "; ".join(f"{path} = nn.Sequential(nn.BatchNorm1d({n}), {path})" for path, n in zip(paths, units, strict=False))
+
+    def _class_of(self, places: Sequence[int]) -> str:
+        """The class of these layers, if one rule for it is shorter and does the same: healthy ones take no harm."""
+        kinds = {self.records[i].kind for i in self.hidden}
+        if len(places) < 4 or len(kinds) > 1 or not set(places) <= set(self.weighted):
+            return ""
+        (kind,) = kinds
+        return kind if kind.isidentifier() and kind not in {name.partition(".")[0] for name in self._names} else ""
+
+    def normalized(self, places: Sequence[int]) -> list[Remedy]:
+        """Put a batch norm before these activations."""
+        units = {self.name(i): self.records[i].units for i in places}
+        remedy = normalize(self.model, {name: n for name, n in units.items() if n is not None})
+        return [] if remedy is None else [remedy]
 
 
-def _laws(activation: nn.Elementwise | None) -> list[str]:
-    """Laws for the weights before an activation, the one nearest to its critical sigma_w^2 first."""
+def _laws(activation: nn.Elementwise | None) -> list[Any]:
+    """Initializers for the weights before an activation, the one nearest to its critical sigma_w^2 first."""
     scale = 1.0 if activation is None else _critical(activation)
-    named = ['"lecun_normal"', '"he_normal"']
-    return [*(named if scale < math.sqrt(2) else named[::-1]), f"init.VarianceScaling({scale:.4g})"]
+    named = ["lecun_normal", "he_normal"]
+    return [*(named if scale < math.sqrt(2) else named[::-1]), init.VarianceScaling(_rounded(scale))]
 
 
 @theory.cached_by_layer
 def _critical(activation: nn.Elementwise) -> float:
+    """The critical sigma_w^2; where there is none, as for GELU, the one that keeps the second moment 1."""
     try:
         return theory.critical_sigma_w(activation) ** 2
     except ValueError:
-        return 1.0
+        return 1 / theory.variance_map(activation, 1.0, 1.0)
 
 
 @theory.cached_by_layer
@@ -262,7 +295,7 @@ def _tail(n: int, p: float, k: int) -> float:
 
 def _faults(network: _Network) -> list[Finding]:
     local = _clones(network) or _overflow(network) or list(_dead(network)) or _saturated(network)
-    return local or _depth(network) or _funnel(network)
+    return local or _depth(network) or _first_loss(network) or _funnel(network)
 
 
 def _remarks(network: _Network) -> list[str]:
@@ -358,11 +391,11 @@ def _what_comes_in(network: _Network, i: int) -> str:
     return f"What comes in has mean {record.out_mean:.3g} and standard deviation {record.out_std:.3g}{expected}."
 
 
-def _local(network: _Network, activations: Sequence[int]) -> list[str]:
+def _local(network: _Network, activations: Sequence[int]) -> list[Remedy]:
     """Remedies for what comes into these activations."""
     feeding = [k for i in activations for k in network.before(i)]
     laws = _laws(network.calls[activations[0]].module) if feeding else []
-    return [*(network.rule(feeding, law) for law in laws), network.normalized(activations)]
+    return [*(network.rule(feeding, law) for law in laws), *network.normalized(activations)]
 
 
 def _overflow(network: _Network) -> list[Finding]:
@@ -404,7 +437,7 @@ def _depth(network: _Network) -> list[Finding]:
     worst = max(range(len(steps)), key=lambda k: abs(steps[k]))
     laws = _laws(network.activation(hidden[0]))
     candidates = [network.rule(hidden, law) for law in laws[:2]]
-    candidates += [network.normalized(network.activations)] if network.activations else []
+    candidates += network.normalized(network.activations) if network.activations else []
     candidates += [network.rule(hidden, laws[2])]
     places = hidden
     if len(steps) > 2 and abs(steps[worst]) > abs(change) / 2:  # one layer's doing
@@ -412,6 +445,54 @@ def _depth(network: _Network) -> list[Finding]:
         evidence = f"{network.titles(places)}: it alone changes the gradient's norm {_times(steps[worst])}. {evidence}"
         candidates = [*(network.rule(places, law) for law in laws), *candidates]
     return [Finding("exploding" if change > 0 else "vanishing", network.names(places), evidence, candidates=candidates)]
+
+
+def _first_loss(network: _Network) -> list[Finding]:
+    loss, size = network.report.loss, float(np.square(network.x, dtype=np.float64).mean())
+    if loss is None or not network.default_loss or not network.weighted or network.output_shape is None:
+        return []
+    labels = are_labels(network.y)
+    limit, expected = _limit_of_labels(network.output_shape[-1]) if labels else _limit_of_numbers(network.y, size)
+    if not loss > limit:
+        return []
+    last = network.weighted[-1]
+    record, source = network.records[last], network.calls[last].source
+    comes_in = size if source is None or source < 0 else _square(network.records[source])
+    # Either what the last layer gets has already grown, or it is at fault alone, or with a batch norm after it.
+    with_weights = [i for i, call in enumerate(network.calls) if isinstance(getattr(call.module, "weight", None), nn.Parameter)]
+    places = with_weights if comes_in > math.exp(DEPTH / 2) * size else [i for i in with_weights if i >= last]
+    tries = [(places, law) for law in _laws(network.activation(places[0]))]
+    if record.weight_std and 0 < _square(record) < math.inf:  # outputs of size 1, whatever comes in
+        tries.append(([last], init.Normal(0.0, _rounded(record.weight_std / math.sqrt(_square(record))))))
+    candidates = [network.rule(some, law) for some, law in tries]
+    if not labels:
+        mean = [_rounded(value) for value in np.ravel(network.y.mean(axis=0, dtype=np.float64))]
+        candidates += [network.rule(some, law, mean) for some, law in tries]
+    evidence = (
+        f"{network.titles(places)}: the first loss is {loss:.4g}, where {expected}. The output of '{network.name(last)}' has "
+        f"mean {record.out_mean:.3g} and standard deviation {record.out_std:.3g}; training must first undo that."
+    )
+    return [Finding("loss", network.names(places), evidence, candidates=candidates)]
+
+
+def _limit_of_labels(classes: int) -> tuple[float, str]:
+    """How large the first loss may be, and what is known of it."""
+    return math.log(classes) + DEPTH / 2, f"equal scores for {classes} classes have ln {classes} = {math.log(classes):.3g}"
+
+
+def _limit_of_numbers(y: np.ndarray, size: float) -> tuple[float, str]:
+    zeros, best = float(np.square(y, dtype=np.float64).mean()), float(y.var(axis=0, dtype=np.float64).mean())
+    limit = math.exp(DEPTH / 2) * max(size, min(zeros, math.exp(DEPTH / 2) * best))
+    return limit, f"outputs 0 have {zeros:.3g}, and the best constant guess, the mean of y, has {best:.3g}"
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def _square(record: LayerRecord) -> float:
+    """The mean square of its output."""
+    return record.out_mean**2 + record.out_std**2
 
 
 def _funnel(network: _Network) -> list[Finding]:
@@ -432,8 +513,8 @@ def _funnel(network: _Network) -> list[Finding]:
         f"{_times(backward)} on the way back{_expected(last.predicted_grad_ratio, first.predicted_grad_ratio)}. fan_in keeps "
         "the one and fan_out the other; no law keeps both, but one between them halves what is lost."
     )
-    scale = 1.0 if _laws(network.activation(hidden[0]))[0] == '"lecun_normal"' else 2.0
-    laws = [f'init.VarianceScaling({scale}, "{mode}")' for mode in ("fan_geo_avg", "fan_avg")]
+    scale = 1.0 if _laws(network.activation(hidden[0]))[0] == "lecun_normal" else 2.0
+    laws = [init.VarianceScaling(scale, mode) for mode in ("fan_geo_avg", "fan_avg")]
     return [Finding("mismatch", network.names(hidden), evidence, candidates=[network.rule(hidden, law) for law in laws])]
 
 

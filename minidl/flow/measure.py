@@ -7,6 +7,7 @@ way back.
 import contextlib
 import functools
 import math
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +16,12 @@ import numpy as np
 
 from .. import functional as F
 from .. import nn, tensor, theory
+from ..atomic import at_once
+from ..gradcheck import gradients_kept
 from ..nn import module as hooks
 from ..random import Generator, as_generator
 from ..tensor import Tensor, enable_grad, no_grad
-from .quantities import distinct_units, distribution, nearly_distinct_units, norm, saturation
+from .quantities import distinct_units, distribution, nearly_distinct_units, norm, saturation, unit_axis
 from .report import FlowReport, LayerRecord
 
 
@@ -62,8 +65,8 @@ def measure(
 
 def run(
     model: nn.Module, x: Any, y: Any, loss: Callable[..., Tensor] | None, tolerance: float = 1e-4
-) -> tuple[FlowReport, list["Call"]]:
-    """`measure`, and the calls that the records are of."""
+) -> tuple[FlowReport, list["Call"], tuple[int, ...] | None]:
+    """`measure`, the calls that the records are of, and the shape of the model's output, if it is a Tensor."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"measure takes a Module, got {type(model).__name__}")
     if isinstance(x, Tensor):
@@ -92,7 +95,8 @@ def run(
         for call in recorder.calls:
             _weights(call, actual, tolerance)
         _predict(recorder, values, actual)
-    return FlowReport(records, None if result is None else float(result.item())), recorder.calls
+    report = FlowReport(records, None if result is None else float(result.item()))
+    return report, recorder.calls, output.shape if isinstance(output, Tensor) else None
 
 
 def _loss(loss: Callable[..., Tensor] | None, output: Any, y: Any) -> Tensor:
@@ -101,18 +105,22 @@ def _loss(loss: Callable[..., Tensor] | None, output: Any, y: Any) -> Tensor:
     elif not isinstance(output, Tensor):
         raise TypeError(f"measure: the model returned {type(output).__name__}, not a Tensor; pass loss=, a function of it")
     else:
-        kind = (y.dtype if isinstance(y, Tensor) else np.asarray(y).dtype).kind
-        result = F.cross_entropy(output, y) if kind in "iu" else F.mse_loss(output, y)
+        result = F.cross_entropy(output, y) if are_labels(y) else F.mse_loss(output, y)
     if not isinstance(result, Tensor) or result.size != 1:
         got = f"a Tensor of shape {result.shape}" if isinstance(result, Tensor) else type(result).__name__
         raise ValueError(f"measure: the loss must be one number in a Tensor, got {got}; reduce it with .mean() or .sum()")
     return result
 
 
+def are_labels(y: Any) -> bool:
+    """Whether targets are class numbers, for which the default loss is cross-entropy."""
+    return (y.dtype if isinstance(y, Tensor) else np.asarray(y).dtype).kind in "iu"
+
+
 def _backward(result: Tensor, recorder: "_Recorder") -> None:
     if not result.requires_grad:
         return
-    with theory.gradients_kept(result):
+    with gradients_kept(result):
         result.backward()
         for call in recorder.calls:
             weight = getattr(call.module, "weight", None)
@@ -124,22 +132,25 @@ def _backward(result: Tensor, recorder: "_Recorder") -> None:
 @contextlib.contextmanager
 def _untouched(model: nn.Module) -> Iterator[None]:
     """Afterwards puts back what a forward pass may change: attributes, arrays and lists in them, random generators."""
-    modules = [(module, dict(vars(module))) for module in model.modules()]
-    values = [value for _, attributes in modules for value in attributes.values()]
-    contents = [(value, value[:]) for value in values if isinstance(value, list)]
-    arrays = [(value, value.copy()) for value in values if isinstance(value, np.ndarray)]
-    generators = [as_generator(None), *(value for value in values if isinstance(value, Generator))]
-    states = [(generator, dict(vars(generator))) for generator in generators]
+    owners: list[Any] = list(model.modules())
+    values = [value for owner in owners for value in vars(owner).values()]
+    owners += [as_generator(None), *(value for value in values if isinstance(value, Generator))]
+    back: list[functools.partial] = []
+    for owner in owners:
+        attributes = owner.__dict__
+        back += [functools.partial(dict.clear, attributes), functools.partial(dict.update, attributes, dict(attributes))]
+    for value in values:
+        if isinstance(value, list):
+            back.append(functools.partial(operator.setitem, value, slice(None), value[:]))
+        elif isinstance(value, np.ndarray):
+            back.append(functools.partial(operator.setitem, value, Ellipsis, value.copy()))
     try:
-        yield
-    finally:
-        for owner, attributes in (*modules, *states):
-            vars(owner).clear()
-            vars(owner).update(attributes)
-        for array, copy in arrays:
-            array[...] = copy
-        for items, before in contents:
-            items[:] = before
+        try:
+            yield
+        finally:
+            at_once(functools.partial.__call__, back)
+    finally:  # once more, for Ctrl-C may have come just before the line above
+        at_once(functools.partial.__call__, back)
 
 
 @dataclass
@@ -149,6 +160,7 @@ class Call:
     module: Any
     source: int | None  # the call whose output this one took, -1 for the model's input
     record: LayerRecord
+    axis: int  # of its units in its output
     weight_grad: np.ndarray | None = None
 
 
@@ -173,13 +185,14 @@ class _Recorder:
         count = self._count[id(module)] = self._count.get(id(module), 0) + 1
         name = names[count - 1] if count <= len(names) else f"{names[0]}#{count}"
         x = arguments[0] if arguments else None
-        place = len(self.calls)
+        place, source = len(self.calls), self._maker.get(id(x))
+        axis = unit_axis(module, output, self.calls[source].axis if source is not None and source >= 0 else -1)
         mean, std, histogram = distribution(output._data)
         record = LayerRecord(name, type(module).__name__, mean, std, out_histogram=histogram)
-        record.units = output.shape[-1] if output.ndim > 1 else None
+        record.units = output.shape[axis] if output.ndim > 1 else None
         if isinstance(module, nn.Elementwise) and x is not None:
-            record.saturated, record.dead = saturation(module, x, output)
-        self.calls.append(Call(module, self._maker.get(id(x)), record))
+            record.saturated, record.dead = saturation(module, x, output, axis)
+        self.calls.append(Call(module, source, record, axis))
 
         if output.requires_grad:
 
@@ -224,10 +237,13 @@ def _predict(recorder: _Recorder, x: np.ndarray, actual: theory.Moments) -> None
     calls, grad = recorder.calls, recorder.last_grad
     if not calls:
         return
-    x = x.reshape(len(x), -1) if isinstance(calls[0].module, nn.Flatten) else x
-    gradient = None if grad is None or grad.ndim < 2 else theory.input_signal(grad)
+    x = x.reshape(len(x), -1) if isinstance(calls[0].module, nn.Flatten) else np.moveaxis(x, calls[0].axis, -1)
+    gradient = None if grad is None or grad.ndim < 2 else theory.input_signal(np.moveaxis(grad, calls[-1].axis, -1))
     samples = x.size // x.shape[-1]
-    modules, sources = [call.module for call in calls], [call.source for call in calls]
+    # Where a layer takes other units than those that the one before it has, the theory stops.
+    axes = [call.axis for call in calls] + [calls[0].axis]  # and, last, of the input
+    sources = [None if call.source is None or axes[call.source] != call.axis else call.source for call in calls]
+    modules = [call.module for call in calls]
     predictions = theory.propagate(modules, sources, theory.input_signal(x), samples, gradient, actual)
     last = calls[-1].record
     scale = math.hypot(last.grad_mean or 0.0, last.grad_std or 0.0)

@@ -12,6 +12,17 @@ from ..tensor import Tensor
 from .report import Histogram
 
 BINS = 40
+CHANNELS_SECOND = (nn.BatchNorm1d,)  # layers whose units are the channels, axis 1 of (batch, channels, ...)
+
+
+def unit_axis(layer: nn.Module, y: Tensor, of_input: int = -1) -> int:
+    """The axis of y, a layer's output, on which its units are: 1 where they are channels, otherwise the last, -1.
+
+    An activation or dropout has them where its input has: `of_input`.
+    """
+    if y.ndim < 3:
+        return -1
+    return of_input if isinstance(layer, (nn.Elementwise, nn.Dropout)) else 1 if isinstance(layer, CHANNELS_SECOND) else -1
 
 
 def distribution(values: np.ndarray) -> tuple[float, float, Histogram | None]:
@@ -28,7 +39,8 @@ def distribution(values: np.ndarray) -> tuple[float, float, Histogram | None]:
         *_, low, high, counts = kernels.summarize(values / largest, BINS)
         low, high = low * float(largest), high * float(largest)
     if low == high:
-        low, high = low - 0.5, high + 0.5
+        room = max(0.5, 1e-6 * abs(low))
+        low, high = low - room, high + room
     return mean, std, Histogram(counts, low, high)
 
 
@@ -38,8 +50,8 @@ def _largest_slope(activation: nn.Elementwise) -> float:
     return float(np.abs(theory.values_and_slopes(activation, np.linspace(-10.0, 10.0, 401))[1]).max())
 
 
-def saturation(activation: nn.Elementwise, x: Any, y: Tensor) -> tuple[float, float | None]:
-    """(saturated, dead), as in LayerRecord."""
+def saturation(activation: nn.Elementwise, x: Any, y: Tensor, axis: int) -> tuple[float, float | None]:
+    """(saturated, dead), as in LayerRecord; the units are on this axis."""
     with np.errstate(all="ignore"):
         slopes = theory.slope(x, y)
         if slopes is None:
@@ -48,7 +60,7 @@ def saturation(activation: nn.Elementwise, x: Any, y: Tensor) -> tuple[float, fl
         saturated = np.count_nonzero(np.abs(slopes) < 0.01 * (1 - 1e-6) * _largest_slope(activation)) / slopes.size
     if y.ndim < 2 or not saturated:
         return saturated, 0.0 if y.ndim > 1 else None
-    alive = (slopes.reshape(-1, slopes.shape[-1]) != 0).any(axis=0)
+    alive = (np.moveaxis(slopes, axis, 0).reshape(slopes.shape[axis], -1) != 0).any(axis=1)
     return saturated, 1 - np.count_nonzero(alive) / alive.size
 
 
@@ -58,8 +70,11 @@ def norm(values: np.ndarray) -> float:
     square = float(kernels.matmul(row, row.T)[0, 0])
     if 1e-20 < square < 1e30:
         return math.sqrt(square)
-    mean, std, *_ = kernels.summarize(values, 0)  # in float64, where squares neither vanish nor overflow
-    return math.hypot(mean, std) * math.sqrt(values.size)
+    largest = float(np.abs(values).max(initial=0.0))
+    if not 0 < largest < math.inf:
+        return largest
+    values = values / np.float64(largest)  # so that squares neither vanish nor overflow
+    return largest * math.sqrt(float((values * values).sum()))
 
 
 def distinct_units(weight: Tensor, bias: Tensor | None) -> int:

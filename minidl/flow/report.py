@@ -51,14 +51,15 @@ class LayerRecord:
         And of grad_ratio.
     out_histogram, grad_histogram : Histogram
     units : int
-        The width of the output.
+        The width of the output: the length of its last axis, or the number of channels after a batch norm of channels.
     nearly_distinct_units : int
         As distinct_units, where units closer than `tolerance` times the norm of a typical unit's weights count as one.
     grad_ratio : float
         Root mean square of the gradient here divided by that at the last layer.
     std_deviation, grad_deviation : float
         How far the measured value is from the predicted one, in units of the spread that random networks of these widths
-        have. Within -+3 it is chance.
+        have. Within -+3 it is chance. Beyond, the layer is not what its initializer says; or, of grad_deviation, the gradient
+        at the last layer depends on the weights, as with the mean squared error of many outputs: see `theory.Prediction`.
     """
 
     name: str

@@ -279,6 +279,248 @@ def test_remedies_fit_models_with_names_of_their_own():
     assert not flow.diagnose(model, 1e4 * X, Y)
 
 
+# Names are anybody's: a remedy is carried out as data, and its line is valid Python that does the same.
+
+RAN = []
+NAMES = [
+    'a"b', "it's", "both'\"", "x[0]", "x*", "a?b", "[", "new\nline", "a#2", "a b", "class", "None", "Linear", "weight", "0",
+    "7", "\N{LATIN SMALL LIGATURE FI}", "\u2028", "\\", "{x}", "$x$", "__x", '"]); RAN += [1]; (["', "'); RAN += [2]; ('",
+]  # fmt: skip
+
+
+class Hostile(nn.Module):
+    def __init__(self, name, module):
+        rng = Generator(0)
+        self.before = nn.Linear(64, 32, rng=rng)
+        setattr(self, name, module)
+        self.other_name = name
+        self.after = [nn.Tanh(), nn.Linear(32, 10, rng=rng)]
+
+    def forward(self, x):
+        x = getattr(self, self.other_name)(self.before(x))
+        for module in self.after:
+            x = module(x)
+        return x
+
+
+def run_line(finding, model):
+    fixed = copy.deepcopy(model)
+    exec(compile(finding.remedy, "remedy", "exec"), {"model": fixed, "nn": nn, "init": init, "RAN": RAN})
+    assert RAN == []
+    return fixed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rule_for_a_layer_of_any_name_draws_that_layer_alone(name):
+    model = Hostile(name, nn.Linear(32, 32, weight_init="zeros"))
+    (finding,) = flow.diagnose(model, X, Y)
+    assert (finding.symptom, finding.layers) == ("clones", (name,))
+    fixed = run_line(finding, model)
+    assert not flow.diagnose(fixed, X, Y)
+    pairs = zip(model.named_parameters(), fixed.named_parameters(), strict=True)
+    assert [key for (key, before), (_, after) in pairs if before.law != after.law] == [f"{name}.weight"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_activation_of_any_name_gets_its_batch_norm(name):
+    model = Hostile(name, nn.Tanh())
+    model.before = nn.Flatten()
+    model.after = [nn.Linear(64, 10, rng=0)]
+    (finding,) = flow.diagnose(model, 1000 * (X - 0.5), Y)
+    assert (finding.symptom, finding.layers) == ("saturated", (name,))
+    assert not flow.diagnose(run_line(finding, model), 1000 * (X - 0.5), Y)
+
+
+@pytest.mark.parametrize("name", ["Linear", "L", '"]); RAN += [1]; (["', "a.b", "[x]*", "new\nline"])
+def test_classes_of_any_name_can_be_diagnosed(name):
+    cls = type(name, (nn.Linear,), {})
+    layers = [cls(64, 64, weight_init="lecun_normal", rng=i) for i in range(12)]
+    model = nn.Sequential(*(m for layer in layers for m in (layer, nn.ReLU())), nn.Linear(64, 10, rng=99))
+    (finding,) = flow.diagnose(model, X, Y)
+    assert finding.symptom == "vanishing"
+    assert len(str(finding).splitlines()) == 2
+    assert ("Linear.weight" in finding.remedy) == (name == "Linear")
+    assert not flow.diagnose(run_line(finding, model), X, Y)
+
+
+def test_a_layer_called_like_a_class_is_not_taken_for_all_of_the_class():
+    layers = [m for i in range(12) for m in (nn.Linear(64, 64, weight_init="lecun_normal", rng=i), nn.ReLU())]
+    model = nn.Sequential(*layers)
+    model.Linear = nn.Sequential(nn.Linear(64, 10, rng=99))
+    (finding,) = flow.diagnose(model, X, Y)
+    fixed = run_line(finding, model)
+    assert not flow.diagnose(fixed, X, Y)
+    assert fixed.Linear[0].weight.law == init.XavierUniform()
+
+
+def test_a_module_that_is_used_under_two_names_is_drawn_under_its_first():
+    linear = nn.Linear(64, 64, weight_init="zeros")
+    model = nn.Sequential(nn.Linear(64, 64, rng=0), nn.Tanh(), linear, nn.Tanh(), linear, nn.Tanh(), nn.Linear(64, 10, rng=1))
+    (finding,) = flow.diagnose(model, X, Y)
+    assert finding.layers == ("2", "4")
+    assert not flow.diagnose(run_line(finding, model), X, Y)
+
+
+class InATuple(nn.Module):
+    def __init__(self):
+        self.layers = (nn.Tanh(), nn.Linear(64, 10, rng=0))
+
+    def forward(self, x):
+        return self.layers[1](self.layers[0](x))
+
+
+def test_what_cannot_be_replaced_gets_no_remedy_and_no_error():
+    (finding,) = flow.diagnose(InATuple(), 1000 * (X - 0.5), Y)
+    assert (finding.symptom, finding.remedy) == ("saturated", "")
+    assert "Nothing that was tried" in str(finding)
+    assert flow.diagnose(nn.Tanh(), 1000 * (X[:, :10] - 0.5), Y)[0].remedy == ""
+
+
+# The first loss
+
+
+def relu_64_32(outputs, std, last=None, bias=True):
+    rng = Generator(0)
+    layer = nn.Linear(64, 32, weight_init=init.Normal(0, std) if std else "he_normal", rng=rng)
+    last = init.Normal(0, last or std) if last or std else "he_normal"
+    return nn.Sequential(layer, nn.ReLU(), nn.Linear(32, outputs, bias, weight_init=last, rng=rng))
+
+
+@pytest.mark.parametrize("std", [1, 10, 100])
+def test_weights_whose_first_loss_is_far_above_ln_c_are_a_fault(std):
+    model = relu_64_32(10, std)
+    loss = F.cross_entropy(model(X), Y).item()
+    assert loss > 15 * std**2
+    finding = the_only(model, "loss", ("0", "2"))
+    assert f"the first loss is {loss:.4g}, where equal scores for 10 classes have ln 10 = 2.3" in finding.evidence
+
+
+def test_if_the_last_layer_alone_is_too_large_it_alone_is_drawn_again():
+    assert the_only(relu_64_32(10, None, 10), "loss", ("2",)).remedy.startswith('model.initialize(rng=0, rules={"2.weight": ')
+    assert the_only(nn.Linear(64, 10, weight_init=init.Normal(0, 10), rng=0), "loss", ("",)).remedy.startswith(
+        'model.initialize(rng=0, rules={"weight": '
+    )
+    model = nn.Sequential(mlp(nn.ReLU), nn.BatchNorm1d(10))
+    model[1].weight.data[...] = 100
+    assert '"1.weight": "ones"' in the_only(model, "loss", ("0.8", "1")).remedy
+
+
+def test_the_limit_of_the_first_loss_is_3_above_ln_c():
+    # Scores of (s, 0) for the class 1 of 2 have a loss of ln(1 + e^s); it is ln 2 + 3 at s = ln(2 e^3 - 1) = 3.66785.
+    for score, found in ((3.66, False), (3.68, True)):
+        model = nn.Linear(4, 2, weight_init=np.array([[score / 4] * 4, [0.0] * 4]))
+        diagnosis = flow.diagnose(model, np.ones((8, 4), np.float32), np.ones(8, int))
+        assert [finding.symptom for finding in diagnosis] == ["loss"] * found
+
+
+def test_inputs_that_are_too_large_get_a_smaller_last_layer():
+    model = relu_64_32(10, None)
+    (finding,) = flow.diagnose(model, 1000 * X, Y)
+    assert (finding.symptom, finding.layers) == ("loss", ("2",))
+    assert "init.Normal" in finding.remedy
+    assert not flow.diagnose(run_line(finding, model), 1000 * X, Y)
+
+
+@pytest.mark.parametrize("std", [1, 10, 100])
+def test_with_the_mean_squared_error_the_first_loss_is_compared_with_a_constant_guess(std):
+    y = Generator(3).normal((256, 3))
+    model = relu_64_32(3, std)
+    (finding,) = flow.diagnose(model, X, y)
+    assert (finding.symptom, finding.layers) == ("loss", ("0", "2"))
+    assert f"the mean of y, has {y.var(axis=0).mean():.3g}" in finding.evidence
+    assert not flow.diagnose(run_line(finding, model), X, y)
+
+
+def test_targets_far_from_0_are_met_by_the_last_bias():
+    y = Generator(3).normal((256, 2)) + np.array([100, -50])
+    model = relu_64_32(2, None)
+    (finding,) = flow.diagnose(model, X, y.astype(np.float32))
+    assert (finding.symptom, finding.layers) == ("loss", ("2",))
+    fixed = run_line(finding, model)
+    assert fixed[2].bias.data.tolist() == pytest.approx(y.mean(axis=0).tolist(), rel=1e-3)
+    assert F.mse_loss(fixed(X), y.astype(np.float32)).item() < 5
+    (finding,) = flow.diagnose(relu_64_32(2, None, bias=False), X, y.astype(np.float32))
+    assert finding.remedy == ""
+
+
+@pytest.mark.parametrize("mean", [0, 3])
+@pytest.mark.parametrize("scale", [1e-3, 1, 30])
+def test_usual_targets_and_usual_initializers_have_a_usual_first_loss(scale, mean):
+    y = (scale * (Generator(3).normal((256, 3)) + mean)).astype(np.float32)
+    assert not flow.diagnose(relu_64_32(3, None), X, y)
+    assert not flow.diagnose(relu_64_32(3, None), X, np.zeros((256, 3)))
+
+
+def test_of_a_loss_of_ones_own_the_value_is_not_judged():
+    assert not flow.diagnose(relu_64_32(10, None, 10), X, Y, F.cross_entropy)
+    assert not flow.diagnose(mlp(), X, None, lambda out: (out * out).mean() + 1e6)
+
+
+@pytest.mark.parametrize(
+    ("activation", "initializer"),
+    [
+        *itertools.product([nn.Tanh, nn.ReLU, nn.GELU, nn.SiLU], ["he_normal", "xavier_uniform", "lecun_normal"]),
+        *itertools.product([nn.Tanh, nn.ReLU, nn.GELU, nn.SiLU], [init.presets.pytorch["Linear.weight"]]),
+        (nn.SELU, "lecun_normal"),
+    ],
+)
+def test_usual_initializers_start_near_ln_c(activation, initializer):
+    inputs = Generator(8).normal((256, 64))
+    for hidden, classes in (((), 2), ((64,), 100), ((128, 128), 10), ((64,) * 3, 2)):
+        rng, layers = Generator(1), []
+        for n_in, n_out in itertools.pairwise((64, *hidden)):
+            layers += [nn.Linear(n_in, n_out, weight_init=initializer, rng=rng), activation()]
+        model = nn.Sequential(*layers, nn.Linear((64, *hidden)[-1], classes, weight_init=initializer, rng=rng))
+        diagnosis = flow.diagnose(model, inputs, np.arange(256) % classes)
+        assert str(diagnosis) == "No fault found.", (hidden, classes)
+
+
+# Networks of unusual shape
+
+
+def test_one_weighted_layer_is_judged_by_what_can_be_judged():
+    assert not flow.diagnose(nn.Sequential(nn.Linear(64, 10, rng=0)), X, Y)
+    assert not flow.diagnose(nn.Sequential(nn.BatchNorm1d(64), nn.Linear(64, 10, rng=0), nn.LogSoftmax()), X, Y)
+    diagnosis = flow.diagnose(nn.Linear(64, 10, weight_init="zeros"), X, Y)  # softmax regression from zero: it learns
+    assert (diagnosis, diagnosis.remarks) == ([], [])
+
+
+def test_a_bottleneck_is_no_funnel_and_no_fault():
+    assert not flow.diagnose(mlp(nn.ReLU, (512, 64, 16, 64, 512)), X, Y)
+    assert not flow.diagnose(mlp(nn.ReLU, (16, 64, 512, 64, 16)), X, Y)
+    assert not flow.diagnose(mlp(nn.Tanh, (64, 2, 64)), X, Y)
+
+
+def test_gradients_with_a_large_mean_count_with_it():
+    rng = Generator(0)
+    layers = [m for _ in range(6) for m in (nn.Linear(64, 64, weight_init=init.Uniform(0.0, 0.2), rng=rng), nn.ReLU())]
+    model = nn.Sequential(*layers, nn.Linear(64, 10, weight_init=init.Uniform(0.0, 0.2), rng=rng))
+    ones = np.full((256, 64), 0.5, np.float32) + 0.1 * X
+    (finding,) = flow.diagnose(model, ones, None, lambda out: out.mean())
+    # Each layer multiplies the gradient, which is about the same everywhere, by 64 * 0.1: five of them by 6.4^5 = 1.1e4.
+    assert finding.symptom == "exploding"
+    assert "changes by a factor of 1e+04" in finding.evidence
+
+
+@pytest.mark.parametrize("direction", ["output", "gradient"])
+def test_numbers_that_overflow_on_one_way_only_are_told(direction):
+    rng = Generator(0)
+    model = mlp(nn.ReLU, [64] * 3)
+    if direction == "output":  # and a loss that is blind to it
+        model[4].weight.data[...] *= 1e25
+        model[6].weight.data[...] *= 1e25
+        (finding,) = flow.diagnose(model, X, None, lambda out: model[6].weight.mean())
+        assert finding.layers == ("6",)
+    else:
+        head = rng.normal((256, 10)) * np.float32(1e30)
+        model[4].weight.data[...] *= 1e-20
+        model[6].weight.data[...] *= 1e20
+        (finding,) = flow.diagnose(model, X, None, lambda out: (out * head).sum())
+        assert finding.layers == ("5",)  # what comes back through the layer with weights of 1e20
+    assert finding.symptom == "exploding"
+    assert f"its {direction} is infinite or NaN" in finding.evidence
+
+
 def test_a_loss_of_ones_own_will_do_and_none_is_an_error():
     assert not flow.diagnose(mlp(), X, None, lambda out: (out * out).mean())
     with pytest.raises(ValueError, match="diagnose needs the targets y, or a loss"):

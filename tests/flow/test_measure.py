@@ -10,6 +10,7 @@ from flow_models import Twice, X, Y, deep, mlp
 import minidl
 from minidl import data, flow, nn, no_grad
 from minidl import functional as F
+from minidl.flow.quantities import distribution, norm
 from minidl.nn import module as hooks
 from minidl.random import Generator
 
@@ -117,6 +118,42 @@ def test_an_activation_of_your_own_is_measured_and_predicted():
     assert prediction.std == pytest.approx(math.sqrt(4 * 15 * 2**3))  # E[z^6] = 15
 
 
+def channels(*after, dead=1):
+    """A batch norm of (batch, 3, 5) whose channel `dead` is at -1 for every input."""
+    norm = nn.BatchNorm1d(3)
+    norm.weight.data[dead], norm.bias.data[dead] = 0, -1
+    return nn.Sequential(norm, *after)
+
+
+X_CHANNELS = Generator(7).normal((8, 3, 5))
+
+
+def test_after_a_batch_norm_of_channels_the_units_are_the_channels():
+    model = channels(nn.Dropout(0.5).eval(), nn.ReLU(), nn.Tanh(), nn.Flatten(), nn.ReLU())
+    norm, dropout, relu, tanh, flat, last = flow.measure(model, X_CHANNELS)
+    assert [record.units for record in (norm, dropout, relu, tanh, flat, last)] == [3, 3, 3, 3, 15, 15]
+    assert relu.dead == pytest.approx(1 / 3)
+    assert last.dead == pytest.approx(1 / 3)  # none of them is above 0 any more, but where it was alive
+    assert flow.measure(channels(nn.ReLU(), dead=[0, 2]), X_CHANNELS)["1"].dead == pytest.approx(2 / 3)
+    # x is of mean 0 and variance 1 in a channel; of ReLU of N(0, 1) the second moment is 1/2 and the mean 1 / sqrt(2 pi).
+    assert norm.predicted_std == pytest.approx(math.sqrt((2 + 1) / 3 - 1 / 9), rel=1e-3)
+    assert relu.predicted_std is not None
+    assert flat.predicted_std is last.predicted_std is None  # other units than those before
+
+
+def test_without_channels_the_units_are_on_the_last_axis():
+    weight = np.vstack([np.eye(5), -np.ones((1, 5))])
+    model = nn.Sequential(nn.Linear(5, 6, weight_init=weight), nn.ReLU())
+    report = flow.measure(model, np.abs(X_CHANNELS))  # a batch of 8 times 3 inputs of 5 features
+    assert (report["0"].units, report["1"].units) == (6, 6)
+    assert report["1"].dead == pytest.approx(1 / 6)
+    report = flow.measure(nn.Sequential(nn.ReLU()), X_CHANNELS)
+    assert (report["0"].units, report["0"].dead) == (5, 0)
+    square = flow.measure(nn.Sequential(nn.Linear(3, 3, rng=0), nn.BatchNorm1d(3), nn.ReLU()), X_CHANNELS[:, :, :3])
+    assert square["0"].predicted_std is not None
+    assert square["1"].predicted_std is square["2"].predicted_std is None  # its channels are not the units of the linear layer
+
+
 @pytest.mark.parametrize(
     ("weight", "bias", "exactly", "nearly"),
     [
@@ -126,12 +163,15 @@ def test_an_activation_of_your_own_is_measured_and_predicted():
         ([[0.0, 1.0], [-0.0, 1.0], [1.0, 0.0]], None, 2, 2),
         ([[1.0, 1.0], [1.0, 1.00001], [1.0, 1.1]], None, 3, 2),  # 1e-5 of a norm of about 1.4 is nearer than 1e-4
         ([[1.0, 1.0], [1.0, 1.001], [1.0, 1.1]], None, 3, 3),
+        ([[1.0, 1.0], [1.0, 1.0 + 1e-9], [1.0, 1.1]], None, 3, 2),
+        ([[1.0, 1.0], [1.0, 1.1], [1.0, 1.0]], [1.0, 1.0, 1.0 + 1e-9], 3, 2),
     ],
 )
 def test_distinct_units(weight, bias, exactly, nearly):
     weight = np.array(weight)
-    layer = nn.Linear(2, 3, weight_init=weight, bias=bias is not None, bias_init=0.0 if bias is None else np.array(bias))
-    record = flow.measure(nn.Sequential(layer), np.ones((2, 2), np.float32))["0"]
+    bias_init = 0.0 if bias is None else np.array(bias)
+    layer = nn.Linear(2, 3, weight_init=weight, bias=bias is not None, bias_init=bias_init, dtype=np.float64)
+    record = flow.measure(nn.Sequential(layer), np.ones((2, 2)))["0"]
     assert (record.distinct_units, record.nearly_distinct_units) == (exactly, nearly)
 
 
@@ -149,6 +189,15 @@ def test_tolerance_says_what_is_near():
     assert [flow.measure(model, x, tolerance=t)["0"].nearly_distinct_units for t in (0, 0.01, 0.2)] == [3, 2, 1]
 
 
+def test_a_bias_counts_like_one_more_weight():
+    def nearly(difference):
+        layer = nn.Linear(2, 2, weight_init=np.ones((2, 2)), bias_init=np.array([0.0, difference]))
+        return flow.measure(nn.Sequential(layer), np.ones((2, 2), np.float32), tolerance=0.1)["0"].nearly_distinct_units
+
+    # A tenth of a typical norm, sqrt(2), is 0.1414.
+    assert [nearly(difference) for difference in (0.14, -0.14, 0.142, -0.142)] == [1, 1, 2, 2]
+
+
 def test_histograms_count_every_output():
     model = nn.Sequential(nn.Linear(3, 3, bias=False, weight_init=np.eye(3)))
     record = flow.measure(model, np.array([[0.0, 0.0, 0.0], [0.0, 10.0, 4.9]], np.float32), loss=lambda out: out.sum())["0"]
@@ -157,6 +206,52 @@ def test_histograms_count_every_output():
     assert (counts[0], counts[-1], counts.sum()) == (4, 1, 6)
     assert counts[np.searchsorted(edges, 4.9) - 1] == 1
     assert record.grad_histogram.counts.sum() == 6
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "high", "filled"),
+    [
+        ([1.0, np.inf, 3.0, -np.inf, np.nan, 1.52], 1.0, 3.0, {0: 1, 10: 1, 39: 1}),
+        ([2.05e38, 3e38, np.inf, -2e38], -2e38, 3e38, {0: 1, 32: 1, 39: 1}),  # the range is beyond float32
+        ([1.0, 1.0, np.nan], 0.5, 1.5, {20: 2}),
+        ([0.0, 0.0, 0.0], -0.5, 0.5, {20: 3}),
+        ([-7.0], -7.5, -6.5, {20: 1}),
+        ([1e20, 1e20], 0.999999e20, 1.000001e20, {20: 2}),  # where +-0.5 is nothing
+        ([0.0, -0.0, 1e-30, 2e-30], 0.0, 2e-30, {0: 2, 20: 1, 39: 1}),
+    ],
+)
+def test_a_histogram_holds_what_is_finite_in_a_range_that_has_a_width(values, low, high, filled):
+    _, _, histogram = distribution(np.array(values, np.float32))
+    assert (histogram.low, histogram.high) == (pytest.approx(low, rel=1e-6), pytest.approx(high, rel=1e-6))
+    assert {int(i): int(histogram.counts[i]) for i in np.flatnonzero(histogram.counts)} == filled
+    assert (np.diff(histogram.edges) > 0).all()
+
+
+def test_a_histogram_of_nothing_finite_is_none():
+    mean, std, histogram = distribution(np.array([np.inf, np.inf], np.float32))
+    assert (mean, histogram) == (math.inf, None)
+    assert math.isnan(std)
+    assert distribution(np.array([np.nan], np.float32))[2] is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("factor", [1.0, 1e-9, 1e-30, 1e17, 1e25])
+def test_a_norm_of_3_and_4_is_5_at_every_scale(dtype, factor):
+    assert norm(np.array([[3.0, 0.0], [0.0, -4.0]], dtype) * dtype(factor)) == pytest.approx(5 * factor, rel=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-170, 1e170, 1e300])
+def test_a_norm_in_float64_neither_vanishes_nor_overflows(factor):
+    assert norm(np.array([3.0, -4.0]) * factor) == pytest.approx(5 * factor, rel=1e-12)
+    assert norm(np.full(100_000, factor)) == pytest.approx(math.sqrt(1e5) * factor, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"), [([0.0, -0.0], 0.0), ([], 0.0), ([1.0, np.inf], np.inf), ([-np.inf, 1.0], np.inf)]
+)
+def test_a_norm_of_nothing_and_of_infinity(values, expected):
+    assert norm(np.array(values)) == expected
+    assert math.isnan(norm(np.array([1.0, np.nan])))
 
 
 def test_outputs_that_overflow_are_reported_not_hidden():

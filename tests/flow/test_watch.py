@@ -10,6 +10,7 @@ import minidl
 from minidl import flow, nn, no_grad, optim
 from minidl import functional as F
 from minidl.nn import module as hooks
+from minidl.random import Generator
 
 
 def train(model, steps, watched=None, momentum=0.9):
@@ -47,6 +48,20 @@ def test_watching_changes_nothing():
         name: value.tolist() for name, value in watched.state_dict().items()
     }
     assert hooks.observers == []
+
+
+def test_after_a_batch_norm_of_channels_the_units_are_the_channels():
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.ReLU(), nn.Flatten(), nn.Linear(15, 3, rng=0), nn.ReLU())
+    model[0].weight.data[1], model[0].bias.data[1] = 0, -1
+    x = Generator(7).normal((16, 3, 5))
+    with flow.watch(model, every=1) as w:
+        for _ in range(2):
+            F.cross_entropy(model(x), Y).backward()
+    assert w.units == [3, 3, 15, 3, 3]
+    assert w.curves["dead"][:, 1].tolist() == pytest.approx([1 / 3, 1 / 3])
+    report = flow.measure(model, x, Y)
+    assert [record.units for record in report] == w.units
+    assert [report["1"].dead, report["4"].dead] == pytest.approx([1 / 3, w.curves["dead"][0, 4]])
 
 
 def test_only_training_steps_of_the_model_count():
