@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .names import no_attribute
 from .random import Generator, as_generator
+
+__all__ = ["DataLoader", "Split", "digits", "spirals", "xor"]
 
 
 class Split(NamedTuple):
@@ -166,3 +169,7 @@ class DataLoader:
         for i in range(len(self)):
             batch = order[i * self.batch_size : (i + 1) * self.batch_size]
             yield tuple(array[batch] for array in self.dataset)
+
+
+def __getattr__(name: str) -> Any:
+    raise no_attribute("module 'minidl.data'", name, __all__)

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from . import kernels
+from .names import no_attribute
 from .tensor import Tensor
+
+__all__ = ["SGD"]
 
 
 class SGD:
@@ -169,3 +172,7 @@ def _group(where: str, group: Any, defaults: dict[str, Any]) -> dict[str, Any]:
             f"{where}: nesterov needs momentum > 0 and dampening = 0, got {known['momentum']} and {known['dampening']}"
         )
     return known
+
+
+def __getattr__(name: str) -> Any:
+    raise no_attribute("module 'minidl.optim'", name, __all__)

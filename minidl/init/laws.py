@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..gaussian import gauss_legendre
+from ..names import similar
 from ..ownership import is_unshared
 from ..random import Generator, as_generator
 from ..tensor import Tensor
@@ -642,25 +643,6 @@ def law(spec: Any) -> Initializer:
         "an initializer is an object like XavierUniform(), a name like 'xavier_uniform', a number, an array, or a function "
         f"(shape, rng) -> array; got {type(spec).__name__}"
     )
-
-
-def similar(name: str, known: Iterable[str], cutoff: float = 0.0) -> list[str]:
-    """The known names that begin with this one, or else those most like it, whatever their case and underscores.
-
-    Examples
-    --------
-    >>> similar("HeNorml", BY_NAME), similar("xavier", BY_NAME)
-    (['he_normal'], ['xavier_uniform', 'xavier_normal'])
-    """
-    import difflib  # only here, for it is slow to import
-
-    plain = {spelt: spelt.lower().replace("_", "") for spelt in known}
-    wanted = name.lower().replace("_", "")
-    near = [spelt for spelt in plain if plain[spelt].startswith(wanted)]
-    if wanted and near:
-        return near
-    best = difflib.get_close_matches(wanted, plain.values(), n=1, cutoff=cutoff)
-    return [spelt for spelt in plain if plain[spelt] in best]
 
 
 class Origin(NamedTuple):

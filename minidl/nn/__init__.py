@@ -1,8 +1,10 @@
 """Layers, activations, losses: what models are put together from, under PyTorch's names."""
 
 import sys
+from typing import Any
 
 from .. import functional, init
+from ..names import no_attribute
 from .layers import (
     ELU,
     GELU,
@@ -56,3 +58,7 @@ __all__ = [
     "functional",
     "init",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise no_attribute("module 'minidl.nn'", name, __all__)
