@@ -45,12 +45,12 @@ class Comparison:
         goal = 0.9 * float(self.accuracies[self.ranking[0]][:, -1].mean())
         epochs = self.epochs_to(goal)
         width = max(5, *map(len, self.ranking))
-        lines = [f"     {'start':<{width}}   held-out accuracy (lowest)   training loss   epochs to {goal:.0%}"]
+        lines = [f"     {'start':<{width}}   held-out accuracy (lowest)    training loss   epochs to {goal:.0%}"]
         for rank, name in enumerate(self.ranking, 1):
             last, losses = self.accuracies[name][:, -1], self.losses[name][:, -1]
             diverged = int(np.isnan(losses).sum())
             loss = f"{np.nanmean(losses):13.4f}" if diverged < len(losses) else " " * 13
-            accuracy = f"{last.mean():8.1%} ± {last.std():5.1%} ({last.min():6.1%})"
+            accuracy = f"{last.mean():8.1%} +- {last.std():5.1%} ({last.min():6.1%})"
             when = "never" if epochs[name] is None else epochs[name]
             note = f"   diverged with {diverged} of {len(losses)} seeds" if diverged else ""
             lines.append(f"{rank:>3}  {name:<{width}}   {accuracy}   {loss}   {when:>13}{note}")
