@@ -10,6 +10,7 @@ import tempfile
 import threading
 
 import pytest
+from interrupts import interrupted
 
 from minidl.atomic import write_whole
 
@@ -72,7 +73,7 @@ def test_an_interrupt_at_any_instruction_leaves_the_old_file_or_the_new_one_and_
             target.unlink(missing_ok=True)
         else:
             target.write_text(before)
-        if not interrupted(lambda: write_whole(target, "new"), countdown, error):
+        if not interrupted(lambda: write_whole(target, "new"), countdown, error, "atomic.py"):
             break
         after = target.read_text() if target.exists() else None
         assert after in (before, "new")
@@ -80,32 +81,6 @@ def test_an_interrupt_at_any_instruction_leaves_the_old_file_or_the_new_one_and_
         seen.add(after)
     assert seen == {before, "new"}
     assert target.read_text() == "new"
-
-
-def interrupted(call, countdown, error):
-    """Whether `error` came while `call` ran: at its instruction of this number, counted through the functions of atomic.py."""
-
-    def trace(frame, event, _):
-        nonlocal countdown
-        if not frame.f_code.co_filename.endswith("atomic.py"):
-            return None
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            countdown -= 1
-            if countdown < 0:
-                sys.settrace(None)
-                raise error
-        return trace
-
-    known = sys.gettrace()
-    try:
-        sys.settrace(trace)
-        call()
-    except error:
-        return True
-    finally:
-        sys.settrace(known)
-    return False
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are those of POSIX")

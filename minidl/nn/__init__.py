@@ -5,6 +5,7 @@ from typing import Any
 
 from .. import functional, init
 from ..names import no_attribute
+from .containers import ModuleDict, ModuleList, ParameterList, Sequential
 from .layers import (
     ELU,
     GELU,
@@ -24,7 +25,7 @@ from .layers import (
     Tanh,
 )
 from .losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
-from .module import Module, Parameter, Sequential
+from .module import Module, Parameter
 from .normalization import BatchNorm1d
 
 # `import minidl.nn.init as init`, as with torch.nn.init: the same modules under a second name
@@ -46,7 +47,10 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "Parameter",
+    "ParameterList",
     "ReLU",
     "Residual",
     "Sequential",

@@ -49,6 +49,8 @@ class Linear(Module):
     array([[6.5, 6.5]], dtype=float32)
     """
 
+    bias: Parameter | None
+
     def __init__(
         self,
         in_features: int,
@@ -70,7 +72,9 @@ class Linear(Module):
         with init.named("Linear bias_init"):
             bias_init = init.law(bias_init)  # before the first number is drawn
         self.weight = make_parameter("Linear weight_init", weight_init, (fans[1], fans[0]), fans, rng, dtype)
-        self.bias = make_parameter("Linear bias_init", bias_init, (fans[1],), fans, rng, dtype) if bias else None
+        self.register_parameter("bias", None)
+        if bias:
+            self.bias = make_parameter("Linear bias_init", bias_init, (fans[1],), fans, rng, dtype)
 
     def forward(self, x):
         x = check_input(self, x, self.weight.dtype)
@@ -162,6 +166,8 @@ class Residual(Module):
     array([[1., 2.]], dtype=float32)
     """
 
+    scale: Parameter | None
+
     def __init__(
         self, branch: Module, *, scale_init: Any = None, rng: Generator | int | None = None, dtype: DTypeLike = np.float32
     ):
@@ -169,7 +175,7 @@ class Residual(Module):
             raise TypeError(f"Residual takes a module, got {type(branch).__name__}; of several layers make a Sequential")
         check_dtype("Residual", dtype)
         self.branch = branch
-        self.scale = None
+        self.register_parameter("scale", None)
         if scale_init is not None:
             self.scale = make_parameter("Residual scale_init", scale_init, (), None, as_generator(rng), dtype)
 
