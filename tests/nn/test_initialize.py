@@ -544,9 +544,8 @@ def test_an_interrupted_initialize_leaves_all_or_nothing():
     def all_of(model):
         return state(model), [parameter._version[0] for parameter in model.parameters()]
 
-    found = states_after_interrupts(
-        make, lambda model: model.initialize(rules={"*.weight": "ones", "*.bias": 2.0}), all_of, where="nn/"
-    )
+    rules = {"*.weight": "ones", "*.bias": 2.0}
+    found = states_after_interrupts(make, lambda model: model.initialize(rules=rules), all_of, where="initialize.py", every=3)
     assert len(found) == 2  # before and after
 
 
