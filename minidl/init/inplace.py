@@ -18,7 +18,7 @@ import numpy as np
 
 from ..atomic import at_once
 from ..random import as_generator
-from ..tensor import Tensor
+from ..tensor import Tensor, _count_of
 from .laws import (
     Constant,
     HeNormal,
@@ -42,11 +42,10 @@ def replacing(
     target: Tensor | np.ndarray, values: np.ndarray, law: Initializer, origin: Origin | None
 ) -> list[Callable[[], Any]]:
     """What to call, by `at_once(operator.call, ...)`, to overwrite a tensor or an array, and tell a parameter what made it."""
-    if not isinstance(target, Tensor):
-        return [partial(operator.setitem, target, ..., values)]
-    count = target._version
+    array = target.data if isinstance(target, Tensor) else target
+    count = _count_of(array)
     calls: list[Callable[[], Any]] = [
-        partial(operator.setitem, target.data, ..., values),
+        partial(operator.setitem, array, ..., values),
         partial(operator.setitem, count, 0, count[0] + 1),
     ]
     if hasattr(target, "law") and hasattr(target, "origin"):  # a Parameter

@@ -39,7 +39,7 @@ def initialize(model: Module, rng: Generator | int | None, rules: Any, dry_run: 
         return model
     calls: list[Callable[[], Any]] = []
     for parameter, values, law, origin in start:
-        calls += [*init.replacing(parameter, values, law, origin), partial(setattr, parameter, "grad", None)]
+        calls += [*init.replacing(parameter, values, law, origin), partial(setattr, parameter, "_grad", None)]
     at_once(operator.call, calls)
     return model
 

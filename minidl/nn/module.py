@@ -242,7 +242,7 @@ class Module:
 
     def zero_grad(self) -> None:
         """Forget all gradients: every `.grad` is None."""
-        at_once(setattr, list(self.parameters()), repeat("grad"), repeat(None))
+        at_once(setattr, list(self.parameters()), repeat("_grad"), repeat(None))
 
     def apply(self, function: Callable[["Module"], Any]) -> "Module":
         """Call a function with every module below and with this one. Returns the module."""
