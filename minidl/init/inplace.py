@@ -18,7 +18,7 @@ import numpy as np
 
 from ..atomic import at_once
 from ..random import as_generator
-from ..tensor import Tensor, _count_of
+from ..tensor import Tensor, _count_of, refuse_masks
 from .laws import (
     Constant,
     HeNormal,
@@ -34,6 +34,7 @@ from .laws import (
     XavierUniform,
     Zeros,
     choice,
+    named,
 )
 from .matrices import Dirac, Identity, Orthogonal, Sparse
 
@@ -102,6 +103,8 @@ def _in_place(law_of):
                 f"{law_of.__name__} overwrites a Tensor, a Parameter or a float32 or float64 array, got {came}; of a layer, "
                 "pass layer.weight or layer.bias"
             )
+        with named(law_of.__name__):
+            refuse_masks(array)
         if not array.flags.writeable:
             raise ValueError(f"{law_of.__name__}: the array is read-only; pass a copy")
         law = law_of(*bound.args, **bound.kwargs)

@@ -17,7 +17,7 @@ from ..gaussian import gauss_legendre
 from ..names import similar
 from ..ownership import is_unshared
 from ..random import Generator, as_generator
-from ..tensor import Tensor
+from ..tensor import Tensor, refuse_masks
 
 Shape = tuple[int, ...]
 Fans = tuple[int, int] | None
@@ -634,6 +634,7 @@ def law(spec: Any) -> Initializer:
     if isinstance(spec, (int, float, np.number)) and not isinstance(spec, bool):
         return Constant(float(spec))
     if isinstance(spec, (np.ndarray, list, tuple, Tensor)):
+        refuse_masks(spec)
         return Given("array", np.array(spec.data if isinstance(spec, Tensor) else spec))
     if isinstance(spec, type) and issubclass(spec, Initializer):
         raise TypeError(f"an initializer is an object: write {spec.__name__}(...), not {spec.__name__}")
@@ -679,6 +680,7 @@ def draw(argument: str, law: Initializer, shape: Shape, fans: Fans, rng: Generat
         values = law(shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=dtype)
         if values is None:
             raise ValueError(f"{law} returned None; it must return the array")
+        refuse_masks(values)
         values = np.asarray(values)
     if values.shape != tuple(shape):
         raise ValueError(f"{argument}: {law} gave an array of shape {values.shape}, expected {tuple(shape)}")

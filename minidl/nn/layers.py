@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from .. import functional as F
 from .. import init
 from ..random import Generator, as_generator
-from ..tensor import Tensor, as_tensor
+from ..tensor import Tensor, _lists, as_tensor, refuse_masks
 from .module import InputError, Module, Parameter
 
 
@@ -116,11 +116,15 @@ def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:
     """x as a tensor of the layer's dtype. Lists and integers are converted; another float dtype is an error."""
     if type(x) is Tensor and x.dtype is dtype:
         return x  # the usual case, first
+    try:
+        refuse_masks(x)
+    except TypeError as error:
+        raise InputError(layer, f"cannot take {type(x).__name__}: {error}") from error
     if not isinstance(x, (Tensor, np.ndarray)) or x.dtype.kind in "iub":
         try:
             if x is None:
                 raise TypeError("None is no number")
-            return Tensor(np.asarray(x.data if isinstance(x, Tensor) else x, dtype))
+            return Tensor(np.asarray(_lists(x), dtype))
         except (ValueError, TypeError) as error:
             raise InputError(layer, f"expects numbers, got {type(x).__name__} ({error})") from error
     if x.dtype != dtype:

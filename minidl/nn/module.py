@@ -16,7 +16,7 @@ import numpy as np
 from .. import init, tensor
 from ..atomic import at_once
 from ..random import Generator
-from ..tensor import Tensor
+from ..tensor import Tensor, refuse_masks
 
 # Called after every call of every module with (module, arguments, output); what they return is the output. See `flow`.
 observers: list[Callable[["Module", tuple, Any], Any]] = []
@@ -171,6 +171,7 @@ class Module:
         least : float
             A state_dict with anything below it is refused: no variance is negative, for instance.
         """
+        refuse_masks(array)
         if not isinstance(array, np.ndarray | Tensor | None):
             raise TypeError(f"{type(self).__name__}: the buffer {name!r} must be an array or None, got {type(array).__name__}")
         setattr(self, name, array)
@@ -422,6 +423,7 @@ def _array_of(value: Any) -> np.ndarray:
 def _fitting(given: Any, old: np.ndarray, least: float) -> np.ndarray:
     """A copy of what a state_dict has for this array, in its dtype; a ValueError says why it does not fit."""
     try:
+        refuse_masks(given)
         array = np.asarray(_array_of(given))
     except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor that NumPy cannot read
         raise ValueError(f"no array ({error})") from error
