@@ -109,9 +109,9 @@ def print_table(rows: list[dict[str, Any]], columns: dict[str, str]) -> None:
 
 
 def save(results: Any, out: Path) -> None:
-    partial = out.with_suffix(".part")
-    partial.write_text(json.dumps(results, indent=1) + "\n")
-    partial.replace(out)
+    from minidl.atomic import write_whole  # here, for it imports NumPy: see `options`
+
+    write_whole(out, json.dumps(results, indent=1) + "\n")
     print(f"\nSaved: {out}")
 
 
@@ -125,8 +125,10 @@ def save_picture(draw: Callable[[Any, list[dict[str, Any]]], None], rows: list[d
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    from minidl import plot
+
     figure = plt.figure(layout="constrained")
     draw(figure, rows)
-    figure.savefig(out.with_suffix(".png"), dpi=110)
+    plot.save(figure, out.with_suffix(".png"))
     plt.close(figure)
     print(f"Picture: {out.with_suffix('.png')}")

@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common import progress, whole_number
+from common import print_on_any_terminal, progress, whole_number
+
+from minidl.atomic import write_whole
 
 EXAMPLES = Path(__file__).resolve().parent
 DOCS = EXAMPLES.parent / "docs"
@@ -167,10 +169,13 @@ def draw(command: str, out: Path) -> None:
     _, script, *arguments = shlex.split(command)
     with contextlib.redirect_stdout(io.StringIO()):
         importlib.import_module(Path(script).stem).main([*arguments, "--out", str(out)])
-    Image.open(out).convert("RGB").quantize(256).save(out, optimize=True)
+    small = io.BytesIO()
+    Image.open(out).convert("RGB").quantize(256).save(small, "png", optimize=True)
+    write_whole(out, small.getvalue())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    print_on_any_terminal()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("numbers", nargs="*", type=whole_number, metavar="NUMBER", help=f"only these claims, of 1 to {COUNT}")
     chosen = parser.parse_args(arguments).numbers
@@ -194,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for drawn, command in progress(dict.fromkeys((claim.picture, claim.command) for claim in claims), desc="pictures"):
         draw(command, DOCS / "claims" / drawn)
     for name in PAGES:
-        (DOCS / name).write_text(page(name, claims, results), encoding="utf-8")
+        write_whole(DOCS / name, page(name, claims, results))
     print(f"\nWritten: {', '.join(PAGES)} and the pictures, in {DOCS}")
 
 

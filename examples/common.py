@@ -4,6 +4,8 @@ The questions are in the scripts beside this file, the ledger that collects thei
 """
 
 import argparse
+import io
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -44,8 +46,15 @@ def picture(text: str) -> Path:
     return path
 
 
+def print_on_any_terminal() -> None:
+    """From now on, a sign that the terminal cannot show (the root in 1/√n on an ASCII one) is a ? there, not an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
 def parser(doc: str | None, file: str) -> argparse.ArgumentParser:
     """For a script: `parser(__doc__, __file__)`, with the options that all have."""
+    print_on_any_terminal()
     out = f"{Path(file).stem}.png"
     result = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument("--quick", action="store_true", help="a smaller run, of a few seconds")

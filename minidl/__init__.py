@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import data, functional, init, kernels, nn, optim, random
 from .gradcheck import gradcheck
 from .kernels import get_num_threads, set_num_threads, show_config
+from .names import no_attribute
 from .random import manual_seed
 from .tensor import Tensor, enable_grad, no_grad
 
@@ -43,4 +44,4 @@ def __getattr__(name: str) -> Any:
     """Loads `flow` and `theory` when they are first asked for, so that a program without them starts sooner."""
     if name in ("flow", "theory"):
         return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise no_attribute("module 'minidl'", name, __all__)

@@ -1,9 +1,13 @@
-"""All or nothing: changes that an interrupt (Ctrl-C, a full disk, no memory) finds either not begun or finished.
+"""All or nothing: changes and files that an interrupt (Ctrl-C, a full disk, no memory) finds either not begun or finished.
 
 What computes may be interrupted anywhere, so it computes into new memory; what then takes the place of the old values goes
 through here.
 """
 
+import contextlib
+import errno
+import os
+import stat
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import chain
@@ -42,3 +46,67 @@ def replaced(objects: list[Any], names: list[str], old: list[Any], new: list[Any
     (True, False, 1.0)
     """
     return not any(chain(map(is_not, map(getattr, objects, names), old), map(setattr, objects, names, new)))
+
+
+def write_whole(target: Any, content: str | bytes) -> None:
+    """Write a file that is whole, or, where that fails, leave what was there before.
+
+    The content goes into a new file in the same folder, which then takes the place of the old one in a single step. A link
+    stays a link, and an old file's permissions stay too.
+
+    Parameters
+    ----------
+    target : path or file object
+        A file object, open for text or for bytes, is only written to.
+    content : str or bytes
+        Text becomes UTF-8, its line ends as they are.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written: no such folder, no permission, no room on the disk.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> write_whole(file, "text")
+    >>> file.getvalue()
+    b'text'
+    """
+    if hasattr(target, "write"):
+        _write_to(target, content)
+        return
+    content = content.encode() if isinstance(content, str) else content
+    path = os.path.realpath(target)
+    old = os.stat(target).st_mode if os.path.exists(target) else None
+    if old is not None and not stat.S_ISREG(old):  # /dev/stdout, or a pipe: there is nothing to keep (of a folder, an error)
+        with open(target, "wb") as file:
+            file.write(content)
+        return
+    if not os.path.isdir(folder := os.path.dirname(path)):
+        raise FileNotFoundError(errno.ENOENT, f"there is no such folder to write {os.path.basename(path)!r} into", folder)
+    if old is not None and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    partial = os.path.join(folder, f".{os.urandom(8).hex()}.part")
+    try:
+        with open(partial, "xb") as file:
+            file.write(content)
+        if old is not None:
+            os.chmod(partial, stat.S_IMODE(old))
+        os.replace(partial, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(partial)
+        raise
+
+
+def _write_to(file: Any, content: str | bytes) -> None:
+    try:
+        file.write(content)
+    except TypeError:  # it takes the other kind
+        try:
+            other = content.encode() if isinstance(content, str) else content.decode()
+        except UnicodeDecodeError:
+            raise TypeError('this takes a file that is open for bytes: open(path, "wb"), or io.BytesIO()') from None
+        file.write(other)

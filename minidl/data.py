@@ -9,7 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .names import no_attribute
 from .random import Generator, as_generator
+from .tensor import refuse_masks
+
+__all__ = ["DataLoader", "Split", "digits", "spirals", "xor"]
 
 
 class Split(NamedTuple):
@@ -146,6 +150,8 @@ class DataLoader:
             raise TypeError(
                 f"DataLoader takes equally long arrays like (x, y), got {type(dataset).__name__}; for one write (x,)"
             )
+        for array in dataset:
+            refuse_masks(array)
         self.dataset = tuple(np.asarray(array) for array in dataset)
         lengths = [len(array) if array.ndim else None for array in self.dataset]  # None: a number
         if len(set(lengths)) != 1 or None in lengths:
@@ -166,3 +172,7 @@ class DataLoader:
         for i in range(len(self)):
             batch = order[i * self.batch_size : (i + 1) * self.batch_size]
             yield tuple(array[batch] for array in self.dataset)
+
+
+def __getattr__(name: str) -> Any:
+    raise no_attribute("module 'minidl.data'", name, __all__)

@@ -1,14 +1,19 @@
 """Stochastic gradient descent: what is done with a gradient once `backward()` has left it in `.grad`."""
 
-import itertools
-import math
+import sys
 from collections.abc import Iterable, Mapping
+from itertools import chain, compress, repeat
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from . import kernels
+from .atomic import at_once
+from .names import no_attribute
 from .tensor import Tensor
+
+__all__ = ["SGD"]
 
 
 class SGD:
@@ -36,7 +41,7 @@ class SGD:
     Attributes
     ----------
     param_groups : list of dict
-        The parameters and numbers of each group; changing a number acts at the next step.
+        The parameters and numbers of each group; changing a number acts at the next step, which checks it.
     lr : float
         The learning rate, where all groups have the same; setting it sets that of every group.
 
@@ -78,7 +83,7 @@ class SGD:
         everything = [id(p) for group in self.param_groups for p in group["params"]]
         if len(set(everything)) < len(everything):
             raise ValueError("SGD got a parameter twice: it would be moved twice in one step")
-        self._velocity: dict[Tensor, np.ndarray] = {}
+        self._velocity: dict[Tensor, np.ndarray | None] = {}
 
     def __repr__(self):
         groups = [", ".join(f"{name}={value}" for name, value in g.items() if name != "params") for g in self.param_groups]
@@ -98,45 +103,52 @@ class SGD:
 
     def zero_grad(self) -> None:
         """Forget all gradients: every `.grad` is None."""
-        for group in self.param_groups:
-            for p in group["params"]:
-                p._grad = None
+        params = chain.from_iterable(map(itemgetter("params"), self.param_groups))
+        at_once(setattr, params, repeat("_grad"), repeat(None))
 
     def step(self) -> None:
-        """Move every parameter once, in place.
+        """Move every parameter once, in place: all of them, or, if there is an error or an interrupt, none.
 
         Raises
         ------
-        ValueError
-            If a learning rate is not finite any more, a gradient has another shape than its parameter, or a parameter is
+        TypeError, ValueError
+            If a number of a group cannot be, a gradient or a velocity has another shape than its parameter, or a parameter is
             read-only. Nothing has been moved then.
         """
-        steps = []
-        for group in self.param_groups:
-            if not math.isfinite(group["lr"]):
-                raise ValueError(f"SGD: lr must be a finite number, got {group['lr']}")
+        groups = []
+        moved: list[Tensor] = []
+        started: dict[Tensor, np.ndarray] = {}  # first velocities, which have no value yet
+        for i, group in enumerate(self.param_groups):
+            numbers = _numbers(f"SGD: group {i}" if len(self.param_groups) > 1 else "SGD", group)
             params = [p for p in group["params"] if p._grad is not None]
-            values, gradients = [p._data for p in params], [p._grad for p in params]
-            for p, value, g in zip(params, values, gradients, strict=True):
-                if (g.shape if type(g) is np.ndarray else np.shape(g)) != value.shape:
-                    raise ValueError(f"SGD: parameter {self._place(p)} has shape {p.shape}, its .grad {np.shape(g)}")
-                if not value.flags.writeable:
-                    raise ValueError(
-                        f"SGD: parameter {self._place(p)} is a read-only array, which cannot be moved; make it of a copy"
-                    )
-            steps.append((group, params, values, gradients))
-        for group, params, values, gradients in steps:
             velocities: list[np.ndarray | None] = [None] * len(params)
             fresh = [False] * len(params)
             if group["momentum"]:
-                fresh = [p not in self._velocity for p in params]
-                for p in itertools.compress(params, fresh):
-                    self._velocity[p] = np.empty_like(p.data)
-                velocities = [self._velocity[p] for p in params]
-            numbers = (group[name] for name in ("lr", "momentum", "dampening", "weight_decay", "nesterov"))
-            kernels.sgd(values, gradients, velocities, fresh, *numbers)
-            for p in params:
-                p.changed()
+                velocities = [self._velocity.setdefault(p) for p in params]
+                fresh = [v is None for v in velocities]
+                if True in fresh:
+                    started.update((p, np.empty_like(p._data)) for p in compress(params, fresh))
+                    velocities = [started.get(p, v) for p, v in zip(params, velocities, strict=True)]
+            groups.append(([p._data for p in params], [p._grad for p in params], velocities, fresh, *numbers))
+            moved += params
+        # The kernel also counts the changes, and remembers what it started, for no interrupt comes before it is done.
+        if not kernels.sgd(groups, [p._version for p in moved], started, self._velocity):
+            raise self._misfit(moved)
+
+    def _misfit(self, params: list[Tensor]) -> ValueError:
+        """Why one of these could not be moved."""
+        for p in params:
+            who, value, v = f"SGD: parameter {self._place(p)}", p._data, self._velocity.get(p)
+            if p._grad is not None and p._grad.shape != value.shape:
+                return ValueError(f"{who} has shape {value.shape}, its .grad {p._grad.shape}")
+            if not value.flags.writeable:
+                return ValueError(f"{who} is a read-only array, which cannot be moved; make it of a copy")
+            if v is not None and (v.shape, v.dtype) != (value.shape, value.dtype):
+                return ValueError(
+                    f"{who} has been given data of shape {value.shape} and {value.dtype}, but its velocity is from before, of "
+                    f"shape {v.shape} and {v.dtype}; make a new optimizer"
+                )
+        return ValueError("SGD: a parameter was changed by another thread meanwhile")
 
     def _place(self, p: Tensor) -> int:
         return [id(q) for group in self.param_groups for q in group["params"]].index(id(p))
@@ -156,16 +168,34 @@ def _group(where: str, group: Any, defaults: dict[str, Any]) -> dict[str, Any]:
             raise TypeError(f"{where} takes tensors, got {type(p).__name__} at place {i}; pass model.parameters()")
         if p.operation:
             raise ValueError(f"{where}: the tensor at place {i} was made by {p.operation}; only leaves can be trained")
+        if p.dtype.kind != "f":
+            raise TypeError(f"{where} moves tensors of float32 or float64, got one of {p.dtype} at place {i}")
     known = {**defaults, **group, "params": params}
-    for name in ("lr", "momentum", "dampening", "weight_decay"):
-        least, value = -math.inf if name == "dampening" else 0, known[name]
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-            raise TypeError(f"{where}: {name} must be a finite number, got {value!r}")
-        if not (math.isfinite(value) and value >= least):
-            raise ValueError(f"{where}: {name} must be a finite number{' of at least 0' * (least == 0)}, got {value}")
-        known[name] = float(value)  # a Python number, so that a float32 parameter stays one
-    if known["nesterov"] and (known["momentum"] <= 0 or known["dampening"] != 0):
-        raise ValueError(
-            f"{where}: nesterov needs momentum > 0 and dampening = 0, got {known['momentum']} and {known['dampening']}"
-        )
+    _numbers(where, known)
     return known
+
+
+_LARGEST = sys.float_info.max
+_LEAST = {"lr": 0.0, "momentum": 0.0, "dampening": -_LARGEST, "weight_decay": 0.0}
+_in_order = itemgetter(*_LEAST, "nesterov")
+
+
+def _numbers(where: str, group: dict[str, Any]) -> tuple[float, float, float, float, bool]:
+    """The numbers of a group, checked, in the order that the kernel takes them."""
+    for name, least in _LEAST.items():
+        value = group[name]
+        if type(value) is not float:
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+                raise TypeError(f"{where}: {name} must be a finite number, got {value!r}")
+            value = group[name] = float(value)  # a Python number, so that a float32 parameter stays one
+        if not least <= value <= _LARGEST:
+            raise ValueError(f"{where}: {name} must be a finite number{' of at least 0' * (least == 0)}, got {value}")
+    if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
+        raise ValueError(
+            f"{where}: nesterov needs momentum > 0 and dampening = 0, got {group['momentum']} and {group['dampening']}"
+        )
+    return _in_order(group)
+
+
+def __getattr__(name: str) -> Any:
+    raise no_attribute("module 'minidl.optim'", name, __all__)

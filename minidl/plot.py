@@ -3,11 +3,14 @@
 Colours are those of Okabe and Ito, and viridis, which colour-blind eyes can tell apart.
 """
 
+import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .atomic import write_whole
 
 if TYPE_CHECKING:
     from .flow import Comparison, FlowReport, LayerRecord, Watch
@@ -33,12 +36,19 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def save(figure: Any, path: Any) -> Any:
-    """Write the figure to `path`, if one is given; a file that is there is replaced only by a whole one. Returns the figure."""
+    """Write the figure, whole or not at all, to `path`, if one is given. Returns the figure.
+
+    `path` may be a file that is open for bytes. The suffix says in which format; where there is none, it is .png.
+    """
     if path is not None:
-        path = Path(path)
-        partial = path.with_stem(path.stem + ".part")
-        figure.savefig(partial, dpi=110)
-        partial.replace(path)
+        kind = "png"
+        if not hasattr(path, "write"):
+            path = Path(path)
+            path = path if path.suffix else path.with_suffix(".png")
+            kind = path.suffix[1:]
+        picture = io.BytesIO()
+        figure.savefig(picture, format=kind, dpi=110)
+        write_whole(path, picture.getvalue())
     return figure
 
 
@@ -56,8 +66,8 @@ def report(flow_report: "FlowReport", path: Any = None) -> Any:
     Parameters
     ----------
     flow_report : FlowReport
-    path : path, optional
-        Where to save the picture; its suffix says in which format.
+    path : path or file object, optional
+        Where to save the picture; its suffix says in which format (.png, if there is none).
 
     Returns
     -------
@@ -167,7 +177,7 @@ def watch(watched: "Watch", path: Any = None) -> Any:
     Parameters
     ----------
     watched : Watch
-    path : path, optional
+    path : path or file object, optional
         Where to save the picture.
 
     Returns
@@ -218,7 +228,7 @@ def comparison(compared: "Comparison", path: Any = None) -> Any:
     Parameters
     ----------
     compared : Comparison
-    path : path, optional
+    path : path or file object, optional
         Where to save the picture.
 
     Returns

@@ -3,6 +3,9 @@
 A Generator is a key and a position in the key's endless stream of Philox words; a draw takes the next words and moves the
 position. That is all its state: the numbers depend neither on threads nor on the processor, nor on how a draw is cut into
 calls. The laws are checked here and made in `kernels`.
+
+Copies of a generator draw the same numbers, and a process that is forked (as `multiprocessing` does on Linux) gets a copy of
+every generator, the global one too. So give each worker a stream of its own: `Generator(seed).stream(f"worker {i}")`.
 """
 
 import functools
@@ -46,7 +49,8 @@ class Generator:
     array([0.39904642, 0.88052016, 0.73571277], dtype=float32)
 
     Seed and position are the whole state: whoever keeps the two can go on from there. A jump costs the same however far it
-    goes. Generators also copy and pickle.
+    goes. Generators also copy and pickle; a copy draws the same numbers, also that in a forked process, so give each worker
+    (and each thread, for a generator is for one at a time) its own `stream`.
 
     >>> seed, position = rng.seed, rng.position
     >>> rng.normal(2)
@@ -56,6 +60,9 @@ class Generator:
     >>> restored.normal(2)
     array([0.26756224, 1.9148033 ], dtype=float32)
     """
+
+    _key: tuple[int, int]
+    _position: int
 
     def __init__(self, seed: int | None = None):
         self.manual_seed(int.from_bytes(os.urandom(8), "little") if seed is None else seed)
@@ -67,8 +74,7 @@ class Generator:
         """Start again, from another seed. Returns the generator itself."""
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
             raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
-        self._key = (int(seed) & 0xFFFFFFFF, int(seed) >> 32)
-        self._position = 0
+        vars(self).update(_key=(int(seed) & 0xFFFFFFFF, int(seed) >> 32), _position=0)  # at once: see atomic.py
         return self
 
     @property
@@ -305,6 +311,9 @@ def manual_seed(seed: int) -> Generator:
     """Seed the global generator, which is used wherever `rng` is None. Returns it.
 
     Until then it has a seed from the operating system: call this first in whatever should be repeatable.
+
+    Processes that are forked afterwards each have a copy of it, and all draw the same numbers. In worker i, use
+    `manual_seed(seed).stream(f"worker {i}")`, and pass it on as `rng`.
 
     Examples
     --------

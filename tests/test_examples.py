@@ -2,6 +2,7 @@
 they run, quickly, and leave the picture that they say."""
 
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +118,11 @@ def test_every_example_explains_itself_and_names_two_commands(name, tmp_path, ca
     for word in ("--quick", "--seed", "--out", f"{name}.png", "idely read", "You will see"):
         assert word in text
     assert text.count(f"python examples/{name}.py") == 2
+
+
+def test_a_terminal_that_knows_only_ascii_shows_what_it_can():
+    command = [sys.executable, str(EXAMPLES / "claims.py"), "17"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command, env=environment, capture_output=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert b"uniform on ??(6/(n_in + n_out))" in result.stdout

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from interrupts import states_after_interrupts
 
-from minidl import Tensor, nn
+from minidl import Tensor, kernels, nn
+from minidl.kernels import reference
 from minidl.optim import SGD
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "training.json").read_text())
@@ -235,9 +237,142 @@ def test_a_learning_rate_set_to_nan_is_an_error_before_anything_moves():
     a.grad = np.ones(2, np.float32)
     optimizer = SGD([a], lr=1.0)
     optimizer.lr = float("nan")
-    with pytest.raises(ValueError, match="lr must be a finite number, got nan"):
+    with pytest.raises(ValueError, match="SGD: lr must be a finite number of at least 0, got nan"):
         optimizer.step()
     assert a.data.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        *[(name, value, ValueError) for name in ("lr", "momentum", "weight_decay") for value in (-1, math.nan, math.inf)],
+        *[(name, "0.1", TypeError) for name in ("lr", "momentum", "dampening", "weight_decay")],
+        ("lr", None, TypeError),
+        ("lr", True, TypeError),
+        ("dampening", -math.inf, ValueError),
+    ],
+)
+def test_a_number_that_was_changed_is_checked_at_the_next_step_before_anything_moves(name, value, error):
+    a, b = (Tensor(np.ones(2), requires_grad=True) for _ in range(2))
+    a.grad, b.grad = np.ones(2), np.ones(2)
+    optimizer = SGD([{"params": [a]}, {"params": [b]}], lr=1.0, momentum=0.5)
+    optimizer.param_groups[1][name] = value
+    with pytest.raises(error, match=rf"^SGD: group 1: {name} must be a finite number.*, got {value!r}"):
+        optimizer.step()
+    assert a.data.tolist() == b.data.tolist() == [1, 1]
+    assert not any(v is not None for v in optimizer._velocity.values())
+
+
+def test_a_learning_rate_that_is_no_number_is_an_error_that_names_it():
+    a = Tensor(np.ones(2), requires_grad=True)
+    optimizer = SGD([a], lr=1.0)
+    optimizer.lr = "0.1"
+    with pytest.raises(TypeError, match=r"^SGD: lr must be a finite number, got '0\.1'"):
+        optimizer.step()
+    optimizer.lr = np.float32(0.5)
+    a.grad = np.ones(2)
+    optimizer.step()
+    assert a.data.tolist() == [0.5, 0.5]
+
+
+def test_momentum_that_was_taken_away_from_nesterov_is_an_error():
+    optimizer = SGD([Tensor([1.0])], lr=0.1, momentum=0.9, nesterov=True)
+    optimizer.param_groups[0]["momentum"] = 0
+    with pytest.raises(ValueError, match="SGD: nesterov needs momentum > 0"):
+        optimizer.step()
+
+
+@pytest.mark.parametrize("data", [np.zeros(3), np.zeros(2, np.float32)], ids=["shape", "dtype"])
+def test_a_parameter_that_was_given_data_of_another_shape_or_dtype_needs_a_new_optimizer(data):
+    a, b = (Tensor(np.ones(2), requires_grad=True) for _ in range(2))
+    optimizer = SGD([a, b], lr=1.0, momentum=0.5)
+    a.grad, b.grad = np.ones(2), np.ones(2)
+    optimizer.step()
+    b.data, b.grad = data, np.ones_like(data)
+    with pytest.raises(ValueError, match=r"SGD: parameter 1 has been given data of shape .* make a new optimizer"):
+        optimizer.step()
+    assert (a.data.tolist(), b.data.tolist()) == ([0, 0], data.tolist())
+    optimizer = SGD([a, b], lr=1.0, momentum=0.5)
+    optimizer.step()
+    assert b.data.tolist() == [-1] * len(data)
+
+
+def test_only_tensors_of_floats_are_moved():
+    with pytest.raises(TypeError, match="SGD moves tensors of float32 or float64, got one of bool at place 0"):
+        SGD([Tensor([1.0]) > 0], lr=0.1)
+
+
+@pytest.fixture(params=["as they run", "reference"])
+def each_kernel(request, monkeypatch):
+    if request.param == "reference":
+        monkeypatch.setattr(kernels, "sgd", reference.sgd)
+
+
+def two_groups(steps=0):
+    """Three parameters, one with strides; the second group has momentum. Some steps have been taken."""
+    parameters = [Tensor(values, requires_grad=True) for values in (np.ones(2), np.ones((4, 2))[::2], np.ones(1, np.float32))]
+    optimizer = SGD([{"params": parameters[:1]}, {"params": parameters[1:], "momentum": 0.5, "dampening": 0.5}], lr=1.0)
+    for i in range(steps + 1):
+        for parameter in parameters:
+            parameter.grad = np.full(parameter.shape, i + 1, parameter.dtype)
+        if i < steps:
+            optimizer.step()
+    return optimizer
+
+
+def all_of(optimizer):
+    state = []
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            velocity = optimizer._velocity.get(p)
+            state.append((p.data.tolist(), p._version[0], p.grad.tolist(), None if velocity is None else velocity.tolist()))
+    return state
+
+
+@pytest.mark.usefixtures("each_kernel")
+@pytest.mark.parametrize("steps", [0, 1])
+def test_an_interrupted_step_has_moved_all_or_nothing(steps):
+    before, after = states_after_interrupts(lambda: two_groups(steps), SGD.step, all_of)
+    assert [p[0] for p in before] == [[[1, 1], [[1, 1], [1, 1]], [1]], [[0, 0], [[0, 0], [0, 0]], [0]]][steps]
+    # velocity 1, then 0.5 * 1 + 0.5 * 2
+    assert [p[0] for p in after] == [[[0, 0], [[0, 0], [0, 0]], [0]], [[-2, -2], [[-1.5, -1.5], [-1.5, -1.5]], [-1.5]]][steps]
+    assert [then[1] - now[1] for then, now in zip(after, before, strict=True)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_step_that_finds_no_memory_has_moved_all_or_nothing(steps):
+    testcapi = pytest.importorskip("_testcapi")
+    before, after = all_of(two_groups(steps)), two_groups(steps)
+    after.step()
+    failures = 0
+    for allocation in range(10_000):
+        optimizer = two_groups(steps)
+        try:
+            testcapi.set_nomemory(allocation, allocation + 1)
+            optimizer.step()
+        except (MemoryError, SystemError):  # NumPy has both
+            failures += 1
+        else:
+            break
+        finally:
+            testcapi.remove_mem_hooks()
+        assert all_of(optimizer) in (before, all_of(after))
+    assert failures > 10
+    assert all_of(optimizer) == all_of(after)
+
+
+def test_after_an_interrupted_first_step_the_velocity_is_that_of_one_step():
+    """The velocity had been allocated, but had no value yet: whatever was in memory moved the parameters."""
+    found = states_after_interrupts(two_groups, lambda optimizer: (optimizer.step(), optimizer.step()), all_of, every=7)
+    assert len(found) == 3
+
+
+def test_interrupted_forgetting_of_gradients_forgets_all_or_none():
+    def forget(optimizer):
+        optimizer.zero_grad()
+
+    found = states_after_interrupts(two_groups, forget, lambda o: [p.grad is None for g in o.param_groups for p in g["params"]])
+    assert found == [[False] * 3, [True] * 3]
 
 
 # Groups

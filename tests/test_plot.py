@@ -1,5 +1,6 @@
 """Tests what stands in the pictures: the numbers of the report, in the right places; and what happens without matplotlib."""
 
+import io
 import math
 import sys
 
@@ -102,6 +103,50 @@ def test_updates_of_exactly_0_are_left_grey(tmp_path):
     updates = next(a for a in plot.watch(w, tmp_path / "watch.png").axes if a.images)
     assert np.isnan(np.ma.filled(updates.images[0].get_array(), math.nan)).any()
     assert (tmp_path / "watch.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("matplotlib")
+@pytest.mark.parametrize(
+    ("given", "written", "begins"),
+    [
+        ("name", "name.png", b"\x89PNG"),
+        ("name.svg", "name.svg", b"<?xml"),
+        ("name.pdf", "name.pdf", b"%PDF"),
+        ("folder.d/name", "folder.d/name.png", b"\x89PNG"),
+    ],
+)
+def test_the_suffix_says_the_format_and_without_one_it_is_png(given, written, begins, tmp_path):
+    (tmp_path / "folder.d").mkdir()
+    plot.save(plot.new_figure(1, 1), str(tmp_path / given))
+    assert (tmp_path / written).read_bytes().startswith(begins)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / written]
+
+
+@pytest.mark.usefixtures("matplotlib")
+def test_a_picture_can_be_written_into_an_open_file(tmp_path):
+    memory = io.BytesIO()
+    flow.measure(mlp(), X).plot(memory)
+    assert memory.getvalue().startswith(b"\x89PNG")
+    figure = plot.new_figure(1, 1)
+    with open(tmp_path / "picture", "wb") as file:
+        plot.save(figure, file)
+    assert (tmp_path / "picture").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(TypeError, match="open for bytes"):
+        plot.save(figure, io.StringIO())
+
+
+@pytest.mark.usefixtures("matplotlib")
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("nowhere/name.png", FileNotFoundError, "no such folder to write 'name.png' into.*nowhere"),
+        ("name.jpx", ValueError, "Format 'jpx' is not supported"),
+    ],
+)
+def test_a_place_where_no_picture_can_be_is_an_error_and_writes_nothing(name, error, message, tmp_path):
+    with pytest.raises(error, match=message):
+        plot.save(plot.new_figure(1, 1), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_to_draw_is_an_error():

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interrupts import states_after_interrupts
 
 import minidl
 from minidl import kernels
@@ -830,3 +831,32 @@ def test_bernoulli_refuses_what_is_no_probability(p):
     with pytest.raises(ValueError, match=f"bernoulli needs a probability from 0 to 1, got p={p}"):
         rng.bernoulli(3, p)
     assert rng.position == 0
+
+
+def test_an_interrupted_change_of_the_seed_has_changed_seed_and_position_or_neither():
+    def make():
+        rng = Generator(3)
+        rng.position = 12
+        return rng
+
+    found = states_after_interrupts(make, lambda rng: rng.manual_seed(5), lambda rng: (rng.seed, rng.position))
+    assert found == [(3, 12), (5, 0)]
+
+
+@pytest.mark.parametrize("draw", [lambda rng: rng.normal(5), lambda rng: rng.permutation(9), lambda rng: rng.bernoulli(7, 0.5)])
+def test_an_interrupted_draw_has_moved_the_position_by_all_of_its_words_or_none(draw):
+    drawn = Generator(3)
+    draw(drawn)
+    found = states_after_interrupts(lambda: Generator(3), draw, lambda rng: (rng.seed, rng.position))
+    assert found == [(3, 0), (3, drawn.position)]
+
+
+def test_streams_give_forked_workers_numbers_of_their_own():
+    """A copy of a generator, as a forked process has one, goes on alike; the remedy that the documentation names."""
+    ours = Generator(3)
+    workers = [copy.copy(ours) for _ in range(2)]
+    assert workers[0].uniform(4).tolist() == workers[1].uniform(4).tolist()
+    first, second = (worker.stream(f"worker {i}").uniform(4) for i, worker in enumerate(workers))
+    assert not set(first) & set(second)
+    assert "fork" in Generator.__doc__
+    assert "fork" in minidl.manual_seed.__doc__

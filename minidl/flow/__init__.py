@@ -6,6 +6,9 @@ fixes it; `compare` trains from several starts; `watch` follows a training; `pre
 function (functional.tanh) is none, and the theory stops there.
 """
 
+from typing import Any
+
+from ..names import no_attribute
 from .compare import Comparison, compare
 from .diagnose import Diagnosis, Finding, diagnose
 from .measure import measure
@@ -27,3 +30,7 @@ __all__ = [
     "predict",
     "watch",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise no_attribute("module 'minidl.flow'", name, __all__)

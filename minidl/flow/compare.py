@@ -11,7 +11,7 @@ from .. import data as datasets
 from .. import functional as F
 from .. import init, nn, optim
 from ..random import Generator
-from ..tensor import no_grad
+from ..tensor import no_grad, refuse_masks
 
 
 class Comparison:
@@ -45,12 +45,12 @@ class Comparison:
         goal = 0.9 * float(self.accuracies[self.ranking[0]][:, -1].mean())
         epochs = self.epochs_to(goal)
         width = max(5, *map(len, self.ranking))
-        lines = [f"     {'start':<{width}}   held-out accuracy (lowest)   training loss   epochs to {goal:.0%}"]
+        lines = [f"     {'start':<{width}}   held-out accuracy (lowest)    training loss   epochs to {goal:.0%}"]
         for rank, name in enumerate(self.ranking, 1):
             last, losses = self.accuracies[name][:, -1], self.losses[name][:, -1]
             diverged = int(np.isnan(losses).sum())
             loss = f"{np.nanmean(losses):13.4f}" if diverged < len(losses) else " " * 13
-            accuracy = f"{last.mean():8.1%} ± {last.std():5.1%} ({last.min():6.1%})"
+            accuracy = f"{last.mean():8.1%} +- {last.std():5.1%} ({last.min():6.1%})"
             when = "never" if epochs[name] is None else epochs[name]
             note = f"   diverged with {diverged} of {len(losses)} seeds" if diverged else ""
             lines.append(f"{rank:>3}  {name:<{width}}   {accuracy}   {loss}   {when:>13}{note}")
@@ -109,7 +109,7 @@ def compare(
     """
     if not isinstance(starts, Mapping) or not starts:
         raise TypeError(f"compare takes a mapping from names to starts, such as {{'zeros': 0.0}}, got {starts!r}")
-    split = datasets.digits() if data is None else datasets.Split(*(np.asarray(array) for array in data))
+    split = datasets.digits() if data is None else datasets.Split(*map(_array, data))
     seeds = list(range(seeds)) if isinstance(seeds, (int, np.integer)) else list(seeds)
     if not seeds or isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 1:
         raise ValueError(f"compare: epochs must be a whole number from 1, and there must be a seed, got {epochs!r} and {seeds}")
@@ -131,6 +131,11 @@ def compare(
                     losses[name][i, epoch], accuracies[name][i, epoch] = loss, accuracy
                     bar.update(epoch > 0)
     return Comparison(seeds, losses, accuracies)
+
+
+def _array(data: Any) -> np.ndarray:
+    refuse_masks(data)
+    return np.asarray(data)
 
 
 def _default_model(split: datasets.Split) -> nn.Module:

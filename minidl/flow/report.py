@@ -135,9 +135,14 @@ class FlowReport:
         return {"loss": self.loss, "layers": layers}
 
     def to_csv(self, path: Any = None) -> str:
-        """One line for each layer, all fields but the histograms; written to `path`, if one is given. Returns the text."""
+        """One line for each layer, all fields but the histograms. Returns the text.
+
+        It is also written to `path`, if one is given: whole or not at all. A file object will do, too.
+        """
         import csv
         import io
+
+        from ..atomic import write_whole
 
         names = [field.name for field in fields(LayerRecord) if not field.name.endswith("histogram")]
         text = io.StringIO()
@@ -145,8 +150,7 @@ class FlowReport:
         writer.writerow(names)
         writer.writerows([getattr(record, name) for name in names] for record in self)
         if path is not None:
-            with open(path, "w", encoding="utf-8", newline="") as file:
-                file.write(text.getvalue())
+            write_whole(path, text.getvalue())
         return text.getvalue()
 
     def __str__(self):

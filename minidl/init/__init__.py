@@ -8,6 +8,7 @@ defaults; `check.py` tells whether a law of one's own is right. How laws reach t
 
 from typing import Any
 
+from ..names import no_attribute, similar
 from . import presets
 from .check import check
 from .gain import gain
@@ -21,6 +22,7 @@ from .inplace import (
     normal_,
     ones_,
     orthogonal_,
+    replacing,
     sparse_,
     trunc_normal_,
     uniform_,
@@ -58,7 +60,6 @@ from .laws import (
     fans,
     law,
     named,
-    similar,
 )
 from .matrices import (
     Bilinear,
@@ -130,6 +131,7 @@ __all__ = [
     "ones_",
     "orthogonal_",
     "presets",
+    "replacing",
     "similar",
     "sparse_",
     "trunc_normal_",
@@ -141,6 +143,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    near = similar(name, __all__, cutoff=0.6)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise AttributeError(f"module 'minidl.init' has no attribute {name!r}{hint}")
+    raise no_attribute("module 'minidl.init'", name, __all__)

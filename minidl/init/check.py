@@ -95,14 +95,14 @@ def check(law: Any, variance: Any = None) -> Report:
     moments = _stated(variance) if variance is not None else law.moments
     numpy_state = np.random.get_state()  # noqa: NPY002 - to see whether the law draws from it
     default = as_generator(None)
-    seed, position = default.seed, default.position
+    before = dict(vars(default))
     try:
         samples = {fans: _draw(law, fans[::-1], fans) for fans in (WIDE, TALL, SQUARE)}
         if isinstance(law, Fixed):
             report.notes.append("it draws nothing: every layer of one shape starts alike, from every seed")
             return report
         _check_state(report, samples[WIDE])
-        if (default.seed, default.position) != (seed, position):
+        if vars(default) != before:
             report.problems.append("it uses minidl's global generator: draw from the rng that it gets")
         if not _same(numpy_state, np.random.get_state()):  # noqa: NPY002
             report.problems.append("it draws from np.random's global state, which every import may change: draw from rng")
@@ -117,7 +117,7 @@ def check(law: Any, variance: Any = None) -> Report:
         report.problems.append(str(broken))
     finally:
         np.random.set_state(numpy_state)  # noqa: NPY002
-        default.manual_seed(seed).position = position
+        vars(default).update(before)
     return report
 
 

@@ -8,16 +8,22 @@ its global one.
 
 import functools
 import math
+import operator
 import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
+from ..atomic import at_once
 from ..random import as_generator
-from ..tensor import Tensor
+from ..tensor import Tensor, _count_of, refuse_masks
 from .laws import (
     Constant,
     HeNormal,
     HeUniform,
+    Initializer,
     Normal,
     Ones,
     Origin,
@@ -28,8 +34,24 @@ from .laws import (
     XavierUniform,
     Zeros,
     choice,
+    named,
 )
 from .matrices import Dirac, Identity, Orthogonal, Sparse
+
+
+def replacing(
+    target: Tensor | np.ndarray, values: np.ndarray, law: Initializer, origin: Origin | None
+) -> list[Callable[[], Any]]:
+    """What to call, by `at_once(operator.call, ...)`, to overwrite a tensor or an array, and tell a parameter what made it."""
+    array = target.data if isinstance(target, Tensor) else target
+    count = _count_of(array)
+    calls: list[Callable[[], Any]] = [
+        partial(operator.setitem, array, ..., values),
+        partial(operator.setitem, count, 0, count[0] + 1),
+    ]
+    if hasattr(target, "law") and hasattr(target, "origin"):  # a Parameter
+        calls += [partial(setattr, target, "law", law), partial(setattr, target, "origin", origin)]
+    return calls
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -81,6 +103,8 @@ def _in_place(law_of):
                 f"{law_of.__name__} overwrites a Tensor, a Parameter or a float32 or float64 array, got {came}; of a layer, "
                 "pass layer.weight or layer.bias"
             )
+        with named(law_of.__name__):
+            refuse_masks(array)
         if not array.flags.writeable:
             raise ValueError(f"{law_of.__name__}: the array is read-only; pass a copy")
         law = law_of(*bound.args, **bound.kwargs)
@@ -94,11 +118,7 @@ def _in_place(law_of):
             values = law(array.shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=array.dtype)
         if not np.isfinite(values).all():
             raise ValueError(f"{law_of.__name__}: {law} is infinite in {array.dtype}")
-        array[...] = values
-        if isinstance(tensor, Tensor):
-            tensor.changed()
-            if hasattr(tensor, "law") and hasattr(tensor, "origin"):  # a Parameter
-                tensor.law, tensor.origin = law, origin
+        at_once(operator.call, replacing(tensor, values, law, origin))
         return tensor
 
     return fill

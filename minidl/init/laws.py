@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..gaussian import gauss_legendre
+from ..names import similar
 from ..ownership import is_unshared
 from ..random import Generator, as_generator
-from ..tensor import Tensor
+from ..tensor import Tensor, refuse_masks
 
 Shape = tuple[int, ...]
 Fans = tuple[int, int] | None
@@ -633,6 +634,7 @@ def law(spec: Any) -> Initializer:
     if isinstance(spec, (int, float, np.number)) and not isinstance(spec, bool):
         return Constant(float(spec))
     if isinstance(spec, (np.ndarray, list, tuple, Tensor)):
+        refuse_masks(spec)
         return Given("array", np.array(spec.data if isinstance(spec, Tensor) else spec))
     if isinstance(spec, type) and issubclass(spec, Initializer):
         raise TypeError(f"an initializer is an object: write {spec.__name__}(...), not {spec.__name__}")
@@ -642,25 +644,6 @@ def law(spec: Any) -> Initializer:
         "an initializer is an object like XavierUniform(), a name like 'xavier_uniform', a number, an array, or a function "
         f"(shape, rng) -> array; got {type(spec).__name__}"
     )
-
-
-def similar(name: str, known: Iterable[str], cutoff: float = 0.0) -> list[str]:
-    """The known names that begin with this one, or else those most like it, whatever their case and underscores.
-
-    Examples
-    --------
-    >>> similar("HeNorml", BY_NAME), similar("xavier", BY_NAME)
-    (['he_normal'], ['xavier_uniform', 'xavier_normal'])
-    """
-    import difflib  # only here, for it is slow to import
-
-    plain = {spelt: spelt.lower().replace("_", "") for spelt in known}
-    wanted = name.lower().replace("_", "")
-    near = [spelt for spelt in plain if plain[spelt].startswith(wanted)]
-    if wanted and near:
-        return near
-    best = difflib.get_close_matches(wanted, plain.values(), n=1, cutoff=cutoff)
-    return [spelt for spelt in plain if plain[spelt] in best]
 
 
 class Origin(NamedTuple):
@@ -697,6 +680,7 @@ def draw(argument: str, law: Initializer, shape: Shape, fans: Fans, rng: Generat
         values = law(shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=dtype)
         if values is None:
             raise ValueError(f"{law} returned None; it must return the array")
+        refuse_masks(values)
         values = np.asarray(values)
     if values.shape != tuple(shape):
         raise ValueError(f"{argument}: {law} gave an array of shape {values.shape}, expected {tuple(shape)}")

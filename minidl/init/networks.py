@@ -6,14 +6,18 @@ ReZero needs no law: `nn.Residual(branch, scale_init=0.0)`.
 import contextlib
 import functools
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import functional as F
+from ..atomic import at_once
 from ..random import Generator, as_generator
 from ..tensor import Tensor, no_grad
+from .inplace import replacing
 from .laws import BY_NAME, Initializer, Moments, Origin, VarianceScaling, _Scaled, need_fans
 from .matrices import Orthogonal
 
@@ -330,13 +334,10 @@ def lsuv(model: Any, x: Any, tol: float = 0.1, max_iter: int = 10, rng: Generato
         with no_grad(), np.errstate(over="ignore", invalid="ignore"), _around_layers(model, calibrated):
             model.eval()(x)
     except BaseException:
-        for weight, values, law, origin in before.values():
-            weight.data[...] = values
-            weight.law, weight.origin = law, origin
+        at_once(operator.call, [call for saved in before.values() for call in replacing(*saved)])
         raise
     finally:
-        for module, training in modes:
-            module.training = training
+        at_once(operator.setitem, [vars(module) for module, _ in modes], repeat("training"), [mode for _, mode in modes])
         for weight, *_ in before.values():
             weight.changed()
     if not variances:
@@ -366,10 +367,9 @@ def _around_layers(model: Any, around: Callable[..., Tensor]) -> Iterator[None]:
         for name, layer in model.named_modules()
         if isinstance(getattr(layer, "weight", None), Tensor) and layer.weight.ndim >= 2
     }
-    for name, layer in layers.values():
-        vars(layer)["forward"] = functools.partial(around, name, layer, layer.forward)
     try:
+        for name, layer in layers.values():
+            vars(layer)["forward"] = functools.partial(around, name, layer, layer.forward)
         yield
     finally:
-        for _, layer in layers.values():
-            del vars(layer)["forward"]
+        at_once(dict.pop, [vars(layer) for _, layer in layers.values()], repeat("forward"), repeat(None))

@@ -11,8 +11,6 @@ import warnings
 
 import numpy as np
 
-from . import reference
-
 BUILD = "To build them, install a C compiler (gcc or clang) and run `pip install -e .` in minidl's folder again"
 
 
@@ -204,12 +202,6 @@ def linear_backward(dy, x, weight, need_x=True, need_weight=True, need_bias=True
     return gradients
 
 
-def sgd(values, gradients, velocities, fresh, *numbers):
-    """One step of `optim.SGD` for lists of arrays, in place; the numbers are those of its group."""
-    for i in _backend.sgd(values, gradients, velocities, fresh, *numbers):  # those that csrc does not take as they are
-        reference.sgd([values[i]], [gradients[i]], [velocities[i]], [fresh[i]], *numbers)
-
-
 def summarize(x, bins):
     """What an array is like: mean, standard deviation, least and largest element, and a histogram between these.
 
@@ -286,3 +278,4 @@ leaky_relu, leaky_relu_backward = _backend.leaky_relu, _backend.leaky_relu_backw
 elu, elu_backward, silu, silu_backward = _backend.elu, _backend.elu_backward, _backend.silu, _backend.silu_backward
 batch_norm, batch_norm_backward = _backend.batch_norm, _backend.batch_norm_backward
 cross_entropy, cross_entropy_backward = _backend.cross_entropy, _backend.cross_entropy_backward
+sgd = _backend.sgd

@@ -476,31 +476,72 @@ cdef bint is_plain_vector(array, int kind, Py_ssize_t size, bint written) noexce
             and (cnp.PyArray_ISCARRAY(x) if written else cnp.PyArray_ISCARRAY_RO(x)))
 
 
-def sgd(list values, list gradients, list velocities, list fresh, double lr, double momentum, double dampening,
-        double weight_decay, bint nesterov):
-    """Moves the arrays that are as csrc takes them; returns the places of the others."""
-    cdef Py_ssize_t i, count = len(values), size
-    cdef sgd_tensor *tensors = <sgd_tensor *>malloc((count + 1) * sizeof(sgd_tensor))
-    cdef sgd_job job = sgd_job(0, tensors, lr, momentum, dampening, weight_decay, nesterov)
-    cdef int precision, kind
+cdef bint fit_each_other(cnp.ndarray p, cnp.ndarray g, v) noexcept:
+    """Whether a parameter, its gradient and its velocity (or None) have one shape; the first and the last, one dtype."""
+    return (is_real(cnp.PyArray_TYPE(p)) and cnp.PyArray_ISWRITEABLE(p) and cnp.PyArray_SAMESHAPE(p, g)
+            and (v is None or (cnp.PyArray_SAMESHAPE(p, <cnp.ndarray>v)
+                               and cnp.PyArray_TYPE(<cnp.ndarray>v) == cnp.PyArray_TYPE(p))))
+
+
+cdef cnp.ndarray as_taken(cnp.ndarray x, int kind, bint written, list copies):
+    """The array, or, where csrc does not take it as it is, a copy, which goes to `copies`: with the array, if it is written."""
+    cdef cnp.ndarray copy
+    if is_plain_vector(x, kind, x.size, written):
+        return x
+    copy = np_array(x, float64 if kind == cnp.NPY_FLOAT64 else float32, order="C")
+    copies.append((x if written else None, copy))
+    return copy
+
+
+def sgd(list groups, list counts, dict started, dict known):
+    """As in the reference. All memory is there before the first change; from it to the last, Python runs no instruction."""
+    cdef Py_ssize_t i, n, count = 0
+    cdef int kind, precision
+    cdef sgd_tensor *tensor
+    cdef sgd_job *job
     cdef cnp.ndarray p
-    cdef list left = []
-    if tensors is NULL:
-        raise MemoryError(f"SGD over {count} tensors")
-    for precision in range(2):
-        kind, job.count = cnp.NPY_FLOAT64 if precision else cnp.NPY_FLOAT32, 0
-        for i in range(count):
-            p, size = values[i], (<cnp.ndarray>values[i]).size
-            if (is_plain_vector(p, kind, size, True) and is_plain_vector(gradients[i], kind, size, False)
-                    and (velocities[i] is None or is_plain_vector(velocities[i], kind, size, True))):
-                tensors[job.count] = sgd_tensor(size, p.data, <void *>data_or_null(velocities[i]), data_or_null(gradients[i]), fresh[i])
-                job.count += 1
-            elif cnp.PyArray_TYPE(p) == kind:
-                left.append(i)
+    cdef list values, gradients, velocities, fresh, copies = [], counted = [number[0] + 1 for number in counts]
+    for group in groups:
+        values, gradients, velocities = group[:3]
+        for i in range(len(values)):
+            if not fit_each_other(values[i], gradients[i], velocities[i]):
+                return False
+        count += len(values)
+    cdef sgd_tensor *tensors = <sgd_tensor *>malloc((count + 1) * sizeof(sgd_tensor))
+    cdef sgd_job *jobs = <sgd_job *>malloc((2 * len(groups) + 1) * sizeof(sgd_job))  # for each group: float32, float64
+    try:
+        if tensors is NULL or jobs is NULL:
+            raise MemoryError(f"SGD over {count} tensors")
+        tensor, job = tensors, jobs
+        for values, gradients, velocities, fresh, lr, momentum, dampening, weight_decay, nesterov in groups:
+            for precision in range(2):
+                kind = cnp.NPY_FLOAT64 if precision else cnp.NPY_FLOAT32
+                job[0] = sgd_job(0, tensor, lr, momentum, dampening, weight_decay, nesterov)
+                for i in range(len(values)):
+                    p = values[i]
+                    if cnp.PyArray_TYPE(p) == kind:
+                        tensor[0] = sgd_tensor(p.size, as_taken(p, kind, True, copies).data, NULL,
+                                               as_taken(gradients[i], kind, False, copies).data, fresh[i])
+                        if velocities[i] is not None:
+                            tensor.v = as_taken(velocities[i], kind, True, copies).data
+                        tensor += 1
+                        job.count += 1
+                job += 1
+        n = job - jobs
         with nogil:
-            pass_sgd(&job, precision)
-    free(tensors)
-    return left
+            for i in range(n):
+                pass_sgd(&jobs[i], i % 2)
+        for x, copy in copies:
+            if x is not None:
+                cnp.PyArray_CopyInto(x, copy)
+        for i in range(len(counts)):
+            (<list>counts[i])[0] = counted[i]
+        for key, velocity in started.items():
+            known[key] = velocity
+    finally:
+        free(tensors)
+        free(jobs)
+    return True
 
 
 def summarize(cnp.ndarray x, cnp.ndarray counts):

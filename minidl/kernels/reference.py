@@ -5,9 +5,12 @@ sequence of correctly rounded operations. Arguments have been checked by `minidl
 """
 
 import math
+from itertools import repeat
+from operator import setitem
 
 import numpy as np
 
+from ..atomic import at_once
 from .quantile_table import QUANTILE
 
 FLOAT32, FLOAT64 = np.float32, np.float64
@@ -242,19 +245,35 @@ def cross_entropy_backward(dy, p, labels, factor):
 
 
 @silently
-def sgd(values, gradients, velocities, fresh, lr, momentum, dampening, weight_decay, nesterov):
-    """One step for arrays of one dtype, in place; a velocity is None without momentum, and has no value yet where it is fresh.
+def sgd(groups, counts, started, known):
+    """One step of `optim.SGD`, in place; with it the counts, each a list of one number, go up by 1, and known.update(started).
 
-    Returns the places of those that it could not move, of which there are none here.
+    A group is (values, gradients, velocities, fresh, lr, momentum, dampening, weight_decay, nesterov): lists of arrays, then
+    numbers. A velocity is None without momentum; where it is fresh it has no value yet. An interrupt finds all done or nothing.
+    Returns False, having done nothing, if the shapes or dtypes of an array, its gradient and its velocity don't fit each other.
     """
-    for p, g, v, new in zip(values, gradients, velocities, fresh, strict=True):
-        if weight_decay:
-            g = g + weight_decay * p
-        if v is not None:
-            v[...] = g if new else momentum * v + (1 - dampening) * g
-            g = g + momentum * v if nesterov else v
-        p -= lr * g
-    return []
+    arrays, results = [], []
+    for values, gradients, velocities, fresh, lr, momentum, dampening, weight_decay, nesterov in groups:
+        for p, g, v, new in zip(values, gradients, velocities, fresh, strict=True):
+            if not (g.shape == p.shape and p.flags.writeable and (v is None or (v.shape == p.shape and v.dtype == p.dtype))):
+                return False
+            step = g = g.astype(p.dtype)
+            if weight_decay:
+                step = g = g + weight_decay * p
+            if v is not None:
+                velocity = g if new else momentum * v + (1 - dampening) * g
+                step = g + momentum * velocity if nesterov else velocity
+                arrays.append(v)
+                results.append(velocity)
+            arrays.append(p)
+            results.append(p - lr * step)
+    at_once(
+        setitem,
+        [*arrays, *counts, *repeat(known, len(started))],
+        [*repeat(..., len(arrays)), *repeat(0, len(counts)), *started],
+        [*results, *(count[0] + 1 for count in counts), *started.values()],
+    )
+    return True
 
 
 # Random words

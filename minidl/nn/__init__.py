@@ -1,8 +1,11 @@
 """Layers, activations, losses: what models are put together from, under PyTorch's names."""
 
 import sys
+from typing import Any
 
 from .. import functional, init
+from ..names import no_attribute
+from .containers import ModuleDict, ModuleList, ParameterList, Sequential
 from .layers import (
     ELU,
     GELU,
@@ -22,7 +25,7 @@ from .layers import (
     Tanh,
 )
 from .losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
-from .module import Module, Parameter, Sequential
+from .module import Module, Parameter
 from .normalization import BatchNorm1d
 
 # `import minidl.nn.init as init`, as with torch.nn.init: the same modules under a second name
@@ -44,7 +47,10 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "Parameter",
+    "ParameterList",
     "ReLU",
     "Residual",
     "Sequential",
@@ -56,3 +62,7 @@ __all__ = [
     "functional",
     "init",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise no_attribute("module 'minidl.nn'", name, __all__)

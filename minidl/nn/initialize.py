@@ -3,13 +3,16 @@
 `Module.initialize` and `Module.describe` call these. The laws are in `minidl.init`; layers draw their own first values.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import init
+from ..atomic import at_once
 from ..random import Generator, as_generator
 from .module import Module, Parameter
 
@@ -34,10 +37,10 @@ def initialize(model: Module, rng: Generator | int | None, rules: Any, dry_run: 
     if dry_run:
         print(_table(("parameter", "shape", "law", "fan_in", "fan_out", "drawn from", "std"), lines))
         return model
+    calls: list[Callable[[], Any]] = []
     for parameter, values, law, origin in start:
-        parameter.data[...] = values
-        parameter.changed()
-        parameter.law, parameter.origin, parameter.grad = law, origin, None
+        calls += [*init.replacing(parameter, values, law, origin), partial(setattr, parameter, "_grad", None)]
+    at_once(operator.call, calls)
     return model
 
 

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from .. import functional as F
 from .. import init
 from ..random import Generator, as_generator
-from ..tensor import Tensor, as_tensor
+from ..tensor import Tensor, _lists, as_tensor, refuse_masks
 from .module import InputError, Module, Parameter
 
 
@@ -49,6 +49,8 @@ class Linear(Module):
     array([[6.5, 6.5]], dtype=float32)
     """
 
+    bias: Parameter | None
+
     def __init__(
         self,
         in_features: int,
@@ -70,7 +72,9 @@ class Linear(Module):
         with init.named("Linear bias_init"):
             bias_init = init.law(bias_init)  # before the first number is drawn
         self.weight = make_parameter("Linear weight_init", weight_init, (fans[1], fans[0]), fans, rng, dtype)
-        self.bias = make_parameter("Linear bias_init", bias_init, (fans[1],), fans, rng, dtype) if bias else None
+        self.register_parameter("bias", None)
+        if bias:
+            self.bias = make_parameter("Linear bias_init", bias_init, (fans[1],), fans, rng, dtype)
 
     def forward(self, x):
         x = check_input(self, x, self.weight.dtype)
@@ -112,11 +116,15 @@ def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:
     """x as a tensor of the layer's dtype. Lists and integers are converted; another float dtype is an error."""
     if type(x) is Tensor and x.dtype is dtype:
         return x  # the usual case, first
+    try:
+        refuse_masks(x)
+    except TypeError as error:
+        raise InputError(layer, f"cannot take {type(x).__name__}: {error}") from error
     if not isinstance(x, (Tensor, np.ndarray)) or x.dtype.kind in "iub":
         try:
             if x is None:
                 raise TypeError("None is no number")
-            return Tensor(np.asarray(x.data if isinstance(x, Tensor) else x, dtype))
+            return Tensor(np.asarray(_lists(x), dtype))
         except (ValueError, TypeError) as error:
             raise InputError(layer, f"expects numbers, got {type(x).__name__} ({error})") from error
     if x.dtype != dtype:
@@ -162,6 +170,8 @@ class Residual(Module):
     array([[1., 2.]], dtype=float32)
     """
 
+    scale: Parameter | None
+
     def __init__(
         self, branch: Module, *, scale_init: Any = None, rng: Generator | int | None = None, dtype: DTypeLike = np.float32
     ):
@@ -169,7 +179,7 @@ class Residual(Module):
             raise TypeError(f"Residual takes a module, got {type(branch).__name__}; of several layers make a Sequential")
         check_dtype("Residual", dtype)
         self.branch = branch
-        self.scale = None
+        self.register_parameter("scale", None)
         if scale_init is not None:
             self.scale = make_parameter("Residual scale_init", scale_init, (), None, as_generator(rng), dtype)
 

@@ -1,18 +1,22 @@
-"""Module: a function with parameters, made of smaller ones; Parameter; Sequential.
+"""Module: a function with parameters, made of smaller ones; Parameter. `containers.py` has Sequential and its kin.
 
-A Module finds what it is made of among its own attributes: Parameters, Modules, lists of Modules, and the arrays that it has
-registered as buffers. The names are PyTorch's ("0.weight", "encoder.fc1.bias"), so a state_dict fits both.
+A Module finds what it is made of among its own attributes: Parameters and Modules, lists and dicts of these, and the arrays
+that it has registered as buffers. The names are PyTorch's ("0.weight", "encoder.fc1.bias"), so a state_dict fits both.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import math
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from .. import init, tensor
+from ..atomic import at_once
 from ..random import Generator
-from ..tensor import Tensor
+from ..tensor import Tensor, refuse_masks
 
 # Called after every call of every module with (module, arguments, output); what they return is the output. See `flow`.
 observers: list[Callable[["Module", tuple, Any], Any]] = []
@@ -87,16 +91,18 @@ class Module:
     6.0
     """
 
+    __slots__ = ("__dict__", "__weakref__", "_buffers", "_kept_for", "_name")  # beside vars(self), where parts are looked for
+
     training: bool
-    _name: str
     forward: Callable[..., Any]
-    _buffers: list[str]
+    _name: str  # in the model
+    _buffers: dict[str, float]  # name -> the least value that may be loaded
+    _kept_for: dict[str, str]  # name -> "Parameter" or "Module": what it held last; besides another one it takes only None
 
     def __new__(cls, *args, **kwargs):  # here, so that a forgotten super().__init__() does no harm
         self = super().__new__(cls)
+        self._name, self._buffers, self._kept_for = "", {}, {}
         self.training = True
-        self._name = ""
-        self._buffers = []
         return self
 
     def __init__(self):
@@ -106,39 +112,100 @@ class Module:
         try:
             output = self.forward(*args, **kwargs)
         except InputError:
-            self._name_below()  # again: a list may have grown since it was assigned
+            self._tell_names([pair for pair in self.named_modules() if pair[0]])  # again: a list may have grown since
             raise
         for observer in observers:
             output = observer(self, args, output)
         return output
 
     def __setattr__(self, name, value):
+        if name in Module.__slots__:
+            super().__setattr__(name, value)
+            return
+        self._check_attribute(name, value)
+        below = self._modules_below(name, value)
+        if isinstance(value, (Parameter, Module)):
+            self._kept_for[name] = "Module" if isinstance(value, Module) else "Parameter"
+        super().__setattr__(name, value)
+        self._tell_names(below)
+
+    def __delattr__(self, name):
+        super().__delattr__(name)
+        self._kept_for.pop(name, None)
+        self._buffers.pop(name, None)
+
+    def _check_attribute(self, name: str, value: Any) -> None:
+        """Raises where an assignment would silently take something out of the model's state, or give two things one name."""
         if "." in name:  # it could be the name of a parameter further down, and both would get the same numbers
             raise AttributeError(f"{type(self).__name__}: the name of an attribute cannot contain a dot, got {name!r}")
-        super().__setattr__(name, value)
-        for path, child in _modules_in(name, value):
-            child._name = f"{self._name}.{path}" if self._name else path
-            child._name_below()
+        where, kind = f"{type(self).__name__}: {name!r}", self._kept_for.get(name)
+        if kind and not (value is None or isinstance(value, (Parameter, Module))):
+            values = f", or, to change its values only, assign to .{name}.data" if kind == "Parameter" else ""
+            raise TypeError(
+                f"{where} is for a {kind} or None; what a {type(value).__name__} there holds would not be trained: make a "
+                f"{kind} of it{values}"
+            )
+        old = vars(self).get(name) if name in self._buffers else None
+        if old is not None and value is not None and _like(value) != _like(old):
+            raise TypeError(f"{where} is a buffer, {_like(old)}, and takes such arrays or None, got {_like(value)}")
 
-    def _name_below(self) -> None:
-        """Tell every module below what it is called in this one, for error messages."""
-        for path, module in self.named_modules(self._name):
-            module._name = path
+    def _modules_below(self, name: str, value: Any) -> list[tuple[str, "Module"]]:
+        """All modules in what an attribute is to hold, each with its name here. An error, where this one is among them."""
+        below = [pair for path, module in _modules_in(name, value) for pair in module.named_modules(path)]
+        if any(module is self for _, module in below):
+            raise _part_of_itself(self, name)
+        return below
 
-    def register_buffer(self, name: str, array: np.ndarray) -> None:
-        """Make `self.name` an array that belongs to the state but is not trained."""
+    def _tell_names(self, below: Iterable[tuple[str, "Module"]]) -> None:
+        """Tell modules what they are called in the model, for error messages."""
+        for path, module in below:
+            module._name = f"{self._name}.{path}" if self._name else path
+
+    def register_buffer(self, name: str, array: np.ndarray | None, least: float = -math.inf) -> None:
+        """Make `self.name` an array that belongs to the state but is not trained.
+
+        Parameters
+        ----------
+        name : str
+        array : ndarray or None
+        least : float
+            A state_dict with anything below it is refused: no variance is negative, for instance.
+        """
+        refuse_masks(array)
+        if not isinstance(array, np.ndarray | Tensor | None):
+            raise TypeError(f"{type(self).__name__}: the buffer {name!r} must be an array or None, got {type(array).__name__}")
         setattr(self, name, array)
-        self._buffers.append(name)
+        self._buffers[name] = least
+
+    def register_parameter(self, name: str, parameter: Parameter | None) -> None:
+        """Make `self.name` a parameter; if it is None, there is none yet, and nothing else can be assigned to the name."""
+        if not isinstance(parameter, Parameter | None):
+            raise TypeError(f"{type(self).__name__}: {name!r} must be a Parameter or None, got {type(parameter).__name__}")
+        setattr(self, name, parameter)
+        self._kept_for[name] = "Parameter"
+
+    def _parts(self) -> Iterator[tuple[str, Any]]:
+        """The Parameters and Modules that the attributes hold, each with its name here: "fc1", "blocks.0", "heads.a"."""
+        for name, value in vars(self).items():
+            if isinstance(value, (Parameter, Module)):  # the usual case, first
+                yield name, value
+            elif isinstance(value, (list, tuple, dict)):
+                yield from _parts_of(name, value)
 
     def named_children(self) -> Iterator[tuple[str, "Module"]]:
-        for name, value in vars(self).items():
-            yield from _modules_in(name, value)
+        return ((name, part) for name, part in self._parts() if isinstance(part, Module))
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
         """This module and all below it, each with its name: "" for itself, "0", "encoder.fc1", ..."""
+        return self._walk(prefix, ())
+
+    def _walk(self, prefix: str, above: tuple[int, ...]) -> Iterator[tuple[str, "Module"]]:
+        if id(self) in above:
+            raise _part_of_itself(self, prefix)
         yield prefix, self
-        for name, child in self.named_children():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+        for name, part in self._parts():
+            if isinstance(part, Module):
+                yield from part._walk(f"{prefix}.{name}" if prefix else name, (*above, id(self)))
 
     def modules(self) -> Iterator["Module"]:
         return (module for _, module in self.named_modules())
@@ -146,10 +213,13 @@ class Module:
     def _state(self) -> Iterator[tuple[str, "Module", str, Any]]:
         """(full name, module, attribute, value) of every parameter and buffer."""
         for prefix, module in self.named_modules():
-            own = {name: value for name, value in vars(module).items() if isinstance(value, Parameter)}
-            own.update((name, getattr(module, name)) for name in module._buffers)
-            for name, value in own.items():
-                yield f"{prefix}.{name}" if prefix else name, module, name, value
+            buffers = ((name, getattr(module, name)) for name in module._buffers)
+            for name, value in (*module._own_parameters(), *buffers):
+                if value is not None:
+                    yield f"{prefix}.{name}" if prefix else name, module, name, value
+
+    def _own_parameters(self) -> list[tuple[str, Parameter]]:
+        return [(name, part) for name, part in self._parts() if isinstance(part, Parameter)]
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Every parameter with its name; one that is used in two places comes once, under the first name."""
@@ -164,8 +234,7 @@ class Module:
 
     def train(self, mode: bool = True) -> "Module":
         """Training mode: batch norm uses the batch, dropout drops. Returns the module."""
-        for module in self.modules():
-            module.training = mode
+        at_once(operator.setitem, [vars(module) for module in self.modules()], repeat("training"), repeat(mode))
         return self
 
     def eval(self) -> "Module":
@@ -174,15 +243,20 @@ class Module:
 
     def zero_grad(self) -> None:
         """Forget all gradients: every `.grad` is None."""
-        for parameter in self.parameters():
-            parameter.grad = None
+        at_once(setattr, list(self.parameters()), repeat("_grad"), repeat(None))
 
     def apply(self, function: Callable[["Module"], Any]) -> "Module":
         """Call a function with every module below and with this one. Returns the module."""
+        self._check_tree()
         for _, child in self.named_children():
             child.apply(function)
         function(self)
         return self
+
+    def _check_tree(self) -> None:
+        """Raises where a module is a part of itself: by way of a list that has grown since it was assigned."""
+        for _ in self.modules():
+            pass
 
     def initialize(self, rng: Generator | int | None = 0, rules: Any = None, dry_run: bool = False) -> "Module":
         """Start afresh: draw every parameter from the stream of its own qualified name.
@@ -259,7 +333,7 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers, by name."""
-        return {name: np.array(value.data if isinstance(value, Parameter) else value) for name, _, _, value in self._state()}
+        return {name: np.array(_array_of(value)) for name, _, _, value in self._state()}
 
     def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> None:
         """Overwrite parameters and buffers with those of a state_dict: minidl's, or PyTorch's.
@@ -273,51 +347,37 @@ class Module:
         Raises
         ------
         ValueError
-            If names or shapes don't fit, or values are no numbers, NaN or infinite. Nothing has been changed then.
+            If names or shapes don't fit, values are no numbers, NaN or infinite, a variance is negative, or an array of the
+            model is read-only. Nothing has been changed then.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"load_state_dict takes a dict from names to arrays, got {type(state_dict).__name__}")
-        own = {name: value for name, _, _, value in self._state()}
+        own = {name: (value, module._buffers.get(attribute)) for name, module, attribute, value in self._state()}
         problems = []
         if strict and (missing := set(own) - set(state_dict)):
             problems.append(f"missing: {', '.join(sorted(missing))}")
         if strict and (unexpected := set(state_dict) - set(own)):
             problems.append(f"unexpected: {', '.join(sorted(map(str, unexpected)))}")
-        new = {}
+        calls: list[Callable[[], Any]] = []  # all is checked before the first value is written
         for name in (name for name in own if name in state_dict):
+            value, least = own[name]
             try:
-                array = np.asarray(state_dict[name])
-            except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor that NumPy cannot read
-                problems.append(f"{name}: no array ({error})")
-                continue
-            if array.shape != own[name].shape:
-                problems.append(f"{name}: shape {array.shape}, expected {own[name].shape}")
-                continue
-            if array.dtype.kind in "fiu":
-                with np.errstate(over="ignore"):
-                    new[name] = array.astype(own[name].dtype)
-            if name not in new or not np.isfinite(new[name]).all():
-                problems.append(
-                    f"{name}: expected finite numbers, got dtype {array.dtype} or, in {own[name].dtype}, NaN or infinity"
-                )
+                new = _fitting(state_dict[name], _array_of(value), -math.inf if least is None else least)
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
+            else:
+                calls += init.replacing(value, new, init.Given("state_dict"), None)
         if problems:
             hint = "; with strict=False, names that one side lacks are passed over" if strict else ""
             raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(problems)}{hint}")
-        for name, array in new.items():
-            value = own[name]
-            if isinstance(value, Parameter):
-                value.data[...] = array
-                value.changed()
-                value.law, value.origin = init.Given("state_dict"), None
-            else:
-                value[...] = array
+        at_once(operator.call, calls)
 
     def extra_repr(self) -> str:
         """What stands in the parentheses of the repr, before the children; here, the laws of the module's own parameters."""
-        own = ((name, value.law) for name, value in vars(self).items() if isinstance(value, Parameter))
-        return ", ".join(f"{name}_init={law}" for name, law in own if law)
+        return ", ".join(f"{name}_init={parameter.law}" for name, parameter in self._own_parameters() if parameter.law)
 
     def __repr__(self):
+        self._check_tree()
         lines = [self.extra_repr()] if self.extra_repr() else []
         children = [f"({name}): {child!r}" for name, child in self.named_children()]
         if not children:
@@ -326,53 +386,57 @@ class Module:
         return f"{type(self).__name__}(\n  {inner}\n)"
 
 
-def _modules_in(name: str, value: Any) -> Iterator[tuple[str, Module]]:
-    """The modules that an attribute holds: one, or those of a list."""
-    if isinstance(value, Module):
+def _parts_of(name: str, value: Any, above: tuple[int, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """The Parameters and Modules that an attribute holds: itself, or those in a list, tuple or dict."""
+    if isinstance(value, (Parameter, Module)):
         yield name, value
-    elif isinstance(value, (list, tuple)):
-        for i, item in enumerate(value):
-            yield from _modules_in(f"{name}.{i}", item)
+    elif isinstance(value, (list, tuple, dict)):
+        if id(value) in above:
+            raise ValueError(f"{name!r} is a list or dict that is in itself; a module's lists and dicts must form a tree")
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(item, (Parameter, Module, list, tuple, dict)):  # sorts out plain data, of which there may be a lot
+                for part in _parts_of(f"{name}.{key}" if name else str(key), item, (*above, id(value))):
+                    if isinstance(value, dict) and (not isinstance(key, str) or "." in key):
+                        raise TypeError(f"{name!r}: the keys of Parameters and Modules are strings without a dot, got {key!r}")
+                    yield part
 
 
-class Sequential(Module):
-    """Modules one after the other: each gets what the one before it returned.
+def _modules_in(name: str, value: Any) -> Iterator[tuple[str, Module]]:
+    return (part for part in _parts_of(name, value) if isinstance(part[1], Module))
 
-    Examples
-    --------
-    >>> from minidl import nn
-    >>> nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh())
-    Sequential(
-      (0): Linear(in_features=2, out_features=3, bias=True, weight_init=XavierUniform(gain=1.0), bias_init=Zeros())
-      (1): Tanh()
-    )
-    """
 
-    def __init__(self, *modules: Module):
-        for i, module in enumerate(modules):
-            if not isinstance(module, Module):
-                raise TypeError(f"Sequential takes modules, got {type(module).__name__} at place {i}")
-            setattr(self, str(i), module)
+def _part_of_itself(module: Module, name: str) -> ValueError:
+    return ValueError(f"{type(module).__name__}: {name!r} would make it a part of itself; a model must be a tree of modules")
 
-    def __len__(self):
-        return sum(1 for _ in self.named_children())
 
-    def __iter__(self):
-        return (child for _, child in self.named_children())
+def _like(value: Any) -> str:
+    """What an array is, in words."""
+    if not isinstance(value, (np.ndarray, Tensor)):
+        return type(value).__name__
+    return f"{value.dtype} of shape {value.shape}"
 
-    def __getitem__(self, index: int) -> Module:
-        return list(self)[index]
 
-    def __setitem__(self, index: int, module: Module) -> None:
-        if not isinstance(module, Module):
-            raise TypeError(f"Sequential takes modules, got {type(module).__name__} at place {index}")
-        setattr(self, [name for name, _ in self.named_children()][index], module)
+def _array_of(value: Any) -> np.ndarray:
+    return value.data if isinstance(value, Tensor) else value
 
-    def forward(self, x):
-        for name, value in vars(self).items():
-            if isinstance(value, Module):
-                x = value(x)
-            elif isinstance(value, (list, tuple)):
-                for _, child in _modules_in(name, value):
-                    x = child(x)
-        return x
+
+def _fitting(given: Any, old: np.ndarray, least: float) -> np.ndarray:
+    """A copy of what a state_dict has for this array, in its dtype; a ValueError says why it does not fit."""
+    try:
+        refuse_masks(given)
+        array = np.asarray(_array_of(given))
+    except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor that NumPy cannot read
+        raise ValueError(f"no array ({error})") from error
+    if array.shape != old.shape:
+        raise ValueError(f"shape {array.shape}, expected {old.shape}")
+    if not old.flags.writeable:
+        raise ValueError("the model's own array is read-only; make it of a copy")
+    with np.errstate(over="ignore", invalid="ignore"):
+        new = array.astype(old.dtype) if array.dtype.kind in "fiu" else None
+    if new is None or not (np.isfinite(array).all() and np.isfinite(new).all()):
+        raise ValueError(f"expected finite numbers, got dtype {array.dtype} or, in {old.dtype}, NaN or infinity")
+    if old.dtype.kind in "iu" and not (new == array).all():
+        raise ValueError(f"expected integers that {old.dtype} can hold, got {array}")
+    if not (new >= least).all():
+        raise ValueError(f"expected numbers of at least {least:g}, got {new.min():g}")
+    return new

@@ -75,8 +75,8 @@ class BatchNorm1d(Module):
         self.running_mean = self.running_var = None
         if track_running_stats:
             self.register_buffer("running_mean", np.zeros(shape, dtype))
-            self.register_buffer("running_var", np.ones(shape, dtype))
-            self.register_buffer("num_batches_tracked", np.array(0))
+            self.register_buffer("running_var", np.ones(shape, dtype), least=0)
+            self.register_buffer("num_batches_tracked", np.array(0), least=0)
 
     def forward(self, x):
         x = check_input(self, x, self.dtype)

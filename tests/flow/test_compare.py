@@ -103,12 +103,12 @@ def made_up():
 
 def test_the_table_has_means_spreads_and_epochs():
     _, b, a = str(made_up()).splitlines()
-    assert b.split() == ["1", "b", "90.0%", "±", "10.0%", "(", "80.0%)", "0.5000", "2"]  # 0.9 * 90 % is reached by 90 %
+    assert b.split() == ["1", "b", "90.0%", "+-", "10.0%", "(", "80.0%)", "0.5000", "2"]  # 0.9 * 90 % is reached by 90 %
     assert a.split() == [
         "2",
         "a",
         "30.0%",
-        "±",
+        "+-",
         "30.0%",
         "(",
         "0.0%)",
@@ -150,3 +150,7 @@ def test_a_picture_of_nothing_but_divergence_can_be_drawn(tmp_path):
 def test_errors_name_the_start(arguments, error, message):
     with pytest.raises(error, match=message):
         compared(**arguments)
+
+
+def test_the_table_can_be_printed_on_any_terminal():
+    assert str(made_up()).isascii()

@@ -53,3 +53,11 @@ def test_the_html_table_has_the_cells_of_the_text():
     html = report._repr_html_()
     assert html.count("<tr>") == 6
     assert f"{report['1'].out_std:.3f}</td>" in html
+
+
+@pytest.mark.parametrize("file", [io.StringIO, io.BytesIO])
+def test_to_csv_writes_into_a_file_object_for_text_or_bytes(file):
+    report, target = flow.measure(mlp(), X, Y), file()
+    text = report.to_csv(target)
+    written = target.getvalue()
+    assert (written if isinstance(written, str) else written.decode()) == text == report.to_csv()

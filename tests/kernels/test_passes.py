@@ -537,7 +537,7 @@ def test_sgd_has_the_bits_of_its_twin(rule, dtype):
         values = [value.copy() for value in start]
         velocities = [np.full(n, np.nan, dtype) if rule[1] else None for n in SIZES]  # fresh: never read
         for step, each in enumerate(gradients):
-            assert module.sgd(values, each, velocities, [step == 0] * len(SIZES), *rule) == []
+            assert module.sgd([(values, each, velocities, [step == 0] * len(SIZES), *rule)], [], {}, {})
         return bits(*values, *(v for v in velocities if v is not None))
 
     expected = run(reference)

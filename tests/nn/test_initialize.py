@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from interrupts import states_after_interrupts
 
 import minidl
 from minidl import init, nn
@@ -531,3 +532,28 @@ def test_the_table_shows_every_parameter_and_leaves_empty_what_is_not_known():
     assert lines[2][-4:] == ["1", "0", "1", "1"]  # the law states no moments
     assert lines[3][-8:] == ["0"] * 8
     assert repr(model.describe()) == str(model.describe())
+
+
+def test_an_interrupted_initialize_leaves_all_or_nothing():
+    def make():
+        model = nn.Sequential(nn.Linear(2, 2, weight_init=1.0), nn.Linear(2, 1, weight_init=1.0))
+        for parameter in model.parameters():
+            parameter.grad = np.ones(parameter.shape, np.float32)
+        return model
+
+    def all_of(model):
+        return state(model), [parameter._version[0] for parameter in model.parameters()]
+
+    rules = {"*.weight": "ones", "*.bias": 2.0}
+    found = states_after_interrupts(make, lambda model: model.initialize(rules=rules), all_of, where="initialize.py", every=3)
+    assert len(found) == 2  # before and after
+
+
+def test_an_interrupted_function_of_init_leaves_the_tensor_or_all_that_is_new():
+    found = states_after_interrupts(
+        lambda: nn.Linear(2, 2, weight_init=1.0).weight,
+        lambda weight: init.normal_(weight, generator=0),
+        lambda weight: (weight.data.tolist(), str(weight.law), weight.origin, weight._version[0]),
+        where="inplace.py",
+    )
+    assert len(found) == 2

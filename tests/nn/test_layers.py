@@ -14,6 +14,7 @@ import pytest
 
 import minidl
 from minidl import nn
+from minidl.data import DataLoader
 from minidl.nn import init
 from minidl.random import Generator
 
@@ -478,3 +479,34 @@ def test_a_layer_is_made_without_a_second_copy_of_its_weights():
     finally:
         tracemalloc.stop()
     assert layer.weight.data.nbytes <= peak < 1.05 * layer.weight.data.nbytes
+
+
+def masked(*shape, dtype=np.float32):
+    return np.ma.masked_less(np.arange(np.prod(shape)).reshape(shape).astype(dtype), 1)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda: nn.Linear(3, 2)(masked(2, 3)), "Linear cannot take MaskedArray"),
+        (lambda: nn.Sequential(nn.Linear(3, 2))(masked(2, 3, dtype=int)), "Linear '0' cannot take MaskedArray"),
+        (lambda: nn.Linear(3, 2)([masked(3), masked(3)]), "Linear expects numbers, got list"),
+        (lambda: nn.BatchNorm1d(3)(masked(2, 3)), "BatchNorm1d cannot take MaskedArray"),
+        (lambda: nn.Tanh()(masked(2, 3)), ""),
+        (lambda: nn.Linear(3, 2, weight_init=masked(2, 3)), "Linear weight_init"),
+        (lambda: nn.Linear(3, 2, weight_init=lambda shape, rng: masked(*shape)), "Linear weight_init"),
+        (lambda: nn.Parameter(masked(2, 3)), ""),
+        (lambda: init.zeros_(masked(2, 3)), "zeros_"),
+        (lambda: nn.Module().register_buffer("seen", masked(2, 3)), ""),
+        (lambda: DataLoader((masked(4, 3), np.arange(4))), ""),
+        (lambda: nn.MSELoss()(np.ones((2, 3), np.float32), masked(2, 3)), ""),
+    ],
+)
+def test_a_mask_is_not_dropped_silently(use, message):
+    with pytest.raises(TypeError, match=rf"{message}.*the mask of a masked array would get lost"):
+        use()
+
+
+def test_a_mask_in_a_state_dict_is_not_dropped_silently():
+    with pytest.raises(ValueError, match=r"weight: .*the mask of a masked array would get lost"):
+        nn.Linear(3, 2).load_state_dict({"weight": masked(2, 3), "bias": np.ones(2)})

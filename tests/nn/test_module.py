@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from interrupts import states_after_interrupts
 
 import minidl
 from minidl import nn
@@ -239,6 +240,56 @@ def test_backward_after_the_weights_were_overwritten_is_an_error(change):
         y.backward()
 
 
+@pytest.mark.parametrize("kind", ["parameter", "buffer"])
+def test_a_read_only_array_of_the_model_is_an_error_that_changes_nothing(kind):
+    frozen = np.ones(3, np.float32)
+    frozen.flags.writeable = False
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    if kind == "parameter":
+        model[1].bias.data = frozen
+    else:
+        model[1].running_var = frozen
+    name = "1.bias" if kind == "parameter" else "1.running_var"
+    state, before, text = {n: v + 1 for n, v in model.state_dict().items()}, model.state_dict(), repr(model)
+    with pytest.raises(ValueError, match=rf"load_state_dict of Sequential: {name}: the model's own array is read-only"):
+        model.load_state_dict(state)
+    assert all((value == before[n]).all() for n, value in model.state_dict().items())
+    assert repr(model) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("running_var", [1.0, -1.0], "running_var: expected numbers of at least 0, got -1"),
+        ("num_batches_tracked", -1, "num_batches_tracked: expected numbers of at least 0, got -1"),
+        ("num_batches_tracked", 2.5, "num_batches_tracked: expected integers that int64 can hold, got 2.5"),
+        ("num_batches_tracked", 1e30, "num_batches_tracked: expected integers that int64 can hold, got 1e"),
+        ("num_batches_tracked", np.nan, "num_batches_tracked: expected finite numbers"),
+    ],
+)
+def test_running_statistics_that_cannot_be_are_refused(name, values, message):
+    layer = nn.BatchNorm1d(2)
+    state = layer.state_dict() | {name: np.array(values), "weight": [5.0, 6.0]}
+    with pytest.raises(ValueError, match=message):
+        layer.load_state_dict(state)
+    assert layer.weight.data.tolist() == [1, 1]
+
+
+def test_an_interrupted_load_leaves_all_or_nothing():
+    state = {"0.weight": 2 * WEIGHT, "0.bias": 2 * BIAS, "1.running_mean": [7.0, 7.0]}
+
+    def make():
+        return nn.Sequential(nn.Linear(3, 2, weight_init=1.0), nn.BatchNorm1d(2))
+
+    def all_of(model):
+        values = {name: value.tolist() for name, value in model.state_dict().items()}
+        return values, [(str(p.law), p.origin, p._version[0]) for p in model.parameters()]
+
+    found = states_after_interrupts(make, lambda model: model.load_state_dict(state, strict=False), all_of, every=5)
+    assert len(found) == 2  # before and after
+    assert found[1][0]["0.bias"] == [2, 2]
+
+
 def test_a_buffer_is_saved_and_loaded_but_not_trained():
     model = Encoder()
     memory = model.seen
@@ -440,6 +491,261 @@ def test_a_copy_of_a_shared_parameter_is_shared(duplicate):
 def test_a_copy_of_a_model_names_its_layers_in_errors(duplicate):
     with pytest.raises(ValueError, match=r"Linear 'fc1' expects"):
         duplicate(Classifier()).fc1(np.zeros((2, 3), np.float32))
+
+
+# What an attribute holds
+
+
+class Parts(nn.Module):
+    """Parameters and layers in a list, a tuple, a dict, and these in each other."""
+
+    def __init__(self):
+        super().__init__()
+        self.scales = [nn.Parameter([1.0]), nn.Parameter([2.0, 3.0])]
+        self.heads = {"a": nn.Linear(2, 3), "b": {"c": nn.Parameter(4.0), "d": [nn.Linear(2, 1, bias=False), 5]}}
+        self.pair = (nn.Tanh(), nn.Parameter(6.0))
+        self.plain = {"x.y": 1, 7: [8, {9: 10}]}
+
+
+PARTS = ["scales.0", "scales.1", "heads.b.c", "pair.1", "heads.a.weight", "heads.a.bias", "heads.b.d.0.weight"]
+
+
+def test_parameters_and_layers_in_lists_and_dicts_are_found():
+    model = Parts()
+    assert [name for name, _ in model.named_parameters()] == PARTS
+    assert list(model.state_dict()) == PARTS
+    assert [name for name, _ in model.named_children()] == ["heads.a", "heads.b.d.0", "pair.0"]
+    assert not any(module.training for module in model.eval().modules())
+    model.load_state_dict({name: np.zeros_like(value) for name, value in model.state_dict().items()})
+    assert not any(p.data.any() for p in model.parameters())
+    twin = copy.deepcopy(model)
+    assert [name for name, _ in twin.named_parameters()] == PARTS
+    assert not set(map(id, twin.parameters())) & set(map(id, model.parameters()))
+
+
+def test_parameters_in_lists_and_dicts_are_named_in_errors_tables_rules_and_texts():
+    model = Parts()
+    with pytest.raises(ValueError, match=r"Linear 'heads.a' expects input of shape \(batch, 2\)"):
+        model.heads["a"](np.zeros((1, 5), np.float32))
+    model.initialize(rng=0, rules={"scales.*": 0.5, "heads.b.c": "ones", "Parts.pair.1": 2.0})
+    assert [p.data.ravel().tolist() for _, p in list(model.named_parameters())[:4]] == [[0.5], [0.5, 0.5], [1], [2]]
+    assert [row.name for row in model.describe()] == PARTS
+    assert "scales.0_init=Constant(value=0.5)" in repr(model)
+    assert "(heads.b.d.0): Linear" in repr(model)
+
+
+@pytest.mark.parametrize("key", ["a.b", 3, None])
+def test_a_key_that_makes_no_name_is_an_error(key):
+    with pytest.raises(TypeError, match=r"'heads': the keys of Parameters and Modules are strings without a dot, got"):
+        nn.Module().heads = {key: nn.Linear(2, 2)}
+
+
+class Holder(nn.Module):
+    def __init__(self):
+        self.fc = nn.Linear(2, 3, bias=False)
+        self.inner = nn.Sequential(nn.Tanh())
+        self.register_buffer("seen", np.zeros(2))
+
+
+@pytest.mark.parametrize(
+    ("value", "came"),
+    [(minidl.Tensor([[1.0, 2.0]] * 3), "Tensor"), (np.ones((3, 2)), "ndarray"), (0.5, "float"), ([1.0], "list")],
+)
+def test_only_a_parameter_takes_the_place_of_a_parameter(value, came):
+    layer = nn.Linear(2, 3)
+    before = layer.weight
+    with pytest.raises(
+        TypeError, match=rf"^Linear: 'weight' is for a Parameter or None; what a {came} .* assign to .weight.data"
+    ):
+        layer.weight = value
+    assert layer.weight is before
+    assert list(layer.state_dict()) == ["weight", "bias"]
+    layer.weight = nn.Parameter(np.zeros((3, 2), np.float32))
+    layer.weight = None
+    assert list(layer.state_dict()) == ["bias"]
+    with pytest.raises(TypeError, match="Linear: 'weight' is for a Parameter or None"):
+        layer.weight = value
+    del layer.weight
+    layer.weight = value  # a name like any other now
+
+
+def test_only_a_parameter_takes_the_place_of_a_bias_that_was_left_out():
+    layer = nn.Linear(2, 3, bias=False)
+    with pytest.raises(TypeError, match="Linear: 'bias' is for a Parameter or None"):
+        layer.bias = minidl.Tensor([1.0, 2.0, 3.0])
+    layer.bias = nn.Parameter(np.ones(3, np.float32))
+    assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
+
+
+@pytest.mark.parametrize("value", [np.tanh, [nn.Tanh()], 1.0, minidl.Tensor([1.0])])
+def test_only_a_module_takes_the_place_of_a_module(value):
+    model = Holder()
+    with pytest.raises(TypeError, match=r"^Holder: 'inner' is for a Module or None; what a"):
+        model.inner = value
+    model.inner = nn.ReLU()
+    model.inner = None
+    assert [name for name, _ in model.named_children()] == ["fc"]
+
+
+@pytest.mark.parametrize(
+    ("value", "came"),
+    [
+        (np.zeros(3), r"float64 of shape \(3,\)"),
+        (np.zeros(2, np.float32), r"float32 of shape \(2,\)"),
+        (0, "int"),
+        ([0.0, 0.0], "list"),
+    ],
+)
+def test_only_an_array_of_its_shape_and_dtype_takes_the_place_of_a_buffer(value, came):
+    model = Holder()
+    with pytest.raises(TypeError, match=rf"^Holder: 'seen' is a buffer, float64 of shape \(2,\), and takes .* got {came}"):
+        model.seen = value
+    model.seen = np.ones(2)
+    assert model.state_dict()["seen"].tolist() == [1, 1]
+    model.seen = None
+    assert "seen" not in model.state_dict()
+    del model.seen
+    model.seen = value
+
+
+@pytest.mark.parametrize(
+    "make_a_circle",
+    [
+        lambda m: setattr(m, "again", m),
+        lambda m: setattr(m, "again", [m]),
+        lambda m: setattr(m, "again", {"a": (m,)}),
+        lambda m: setattr(m.inner, "0", m),
+        lambda m: setattr(m.inner, "1", nn.Sequential(nn.Tanh(), m)),
+        lambda m: m.list.append(m),
+        lambda m: m.list[0].append(m),
+        lambda m: m.list.extend([nn.Tanh(), m.list]),
+        lambda m: m.dict.update(a=m),
+    ],
+)
+def test_a_module_in_itself_is_an_error_when_it_is_put_there_and_changes_nothing(make_a_circle):
+    model = Holder()
+    model.list, model.dict = nn.ModuleList([nn.ModuleList()]), nn.ModuleDict()
+    text = repr(model)
+    model.alone = model.list[0]  # twice in the model, which is no circle
+    del model.alone
+    with pytest.raises(ValueError, match="would make it a part of itself; a model must be a tree of modules"):
+        make_a_circle(model)
+    assert repr(model) == text
+
+
+def test_a_module_that_a_list_has_put_in_itself_is_an_error_where_it_shows():
+    model = Holder()
+    model.layers, model.nested = [], []
+    model.layers.append(model)
+    for use in (
+        lambda: list(model.parameters()),
+        model.state_dict,
+        model.train,
+        lambda: model.apply(print),
+        lambda: repr(model),
+    ):
+        with pytest.raises(ValueError, match=r"Holder: 'layers\.0' would make it a part of itself"):
+            use()
+    model.layers.clear()
+    model.nested.append(model.nested)
+    with pytest.raises(ValueError, match=r"'nested\.0' is a list or dict that is in itself"):
+        list(model.parameters())
+
+
+# Sequential, ModuleList, ModuleDict, ParameterList
+
+
+class Deep(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])
+        self.heads = nn.ModuleDict({"a": nn.Linear(2, 1), "b": nn.ModuleList([nn.Linear(2, 4, bias=False)])})
+        self.scales = nn.ParameterList([nn.Parameter([1.0]), [2.0]])
+
+    def forward(self, x):
+        for layer, scale in zip(self.layers, (1, *self.scales), strict=True):
+            x = layer(x) * scale
+        return self.heads["a"](x)
+
+
+DEEP = [f"layers.{i}.{name}" for i in range(3) for name in ("weight", "bias")]
+DEEP += ["heads.a.weight", "heads.a.bias", "heads.b.0.weight", "scales.0", "scales.1"]  # as PyTorch names and orders them
+
+
+def test_lists_and_dicts_of_modules_have_the_names_of_pytorch():
+    model = Deep()
+    assert list(model.state_dict()) == DEEP
+    model(np.ones((3, 2), np.float32)).sum().backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == ["heads.b.0.weight"]
+    with pytest.raises(ValueError, match=r"Linear 'layers.1' expects input"):
+        model.layers[1](np.ones((3, 5), np.float32))
+    for twin in (copied(model), pickled(model)):
+        assert list(twin.state_dict()) == DEEP
+        assert isinstance(twin.heads["b"], nn.ModuleList)
+
+
+def test_a_module_list_is_a_list():
+    a, b, c, d = (nn.Linear(1, n) for n in (1, 2, 3, 4))
+    modules = nn.ModuleList([a, c])
+    modules.insert(1, b)
+    modules.append(d)
+    assert list(modules) == [a, b, c, d]
+    assert (len(modules), modules[-1], modules.index(c), b in modules) == (4, d, 2, True)
+    assert list(modules[1:3]) == [b, c]
+    assert isinstance(modules[1:3], nn.ModuleList)
+    del modules[0]
+    modules[0] = a
+    modules += [b]
+    assert list(modules) == [a, c, d, b]
+    assert [name for name, _ in modules.named_parameters()][::2] == ["0.weight", "1.weight", "2.weight", "3.weight"]
+    with pytest.raises(ValueError, match="Linear '2' expects"):
+        d(np.ones((1, 7), np.float32))
+    assert modules.pop() is b
+    modules.extend(nn.Tanh() for _ in range(2))
+    assert len(modules) == 5
+    with pytest.raises(TypeError, match="ModuleList only holds its parts; call these yourself, or make a Sequential"):
+        modules([[1.0]])
+    for act in (
+        modules.append,
+        lambda x: modules.insert(0, x),
+        lambda x: modules.__setitem__(0, x),
+        lambda x: modules.extend([x]),
+    ):
+        with pytest.raises(TypeError, match="ModuleList takes modules, got float"):
+            act(1.0)
+    assert len(modules) == 5
+
+
+def test_a_module_dict_is_a_dict():
+    a, b = nn.Linear(1, 1), nn.Linear(1, 2)
+    modules = nn.ModuleDict({"a": a})
+    modules["b"] = b
+    assert list(modules) == ["a", "b"] == list(modules.keys())
+    assert (list(modules.values()), dict(modules.items())) == ([a, b], {"a": a, "b": b})
+    assert "a" in modules
+    assert modules.pop("a") is a
+    modules.update({"c": a})
+    assert list(modules.state_dict()) == ["b.weight", "b.bias", "c.weight", "c.bias"]
+    assert modules == modules
+    assert modules != nn.ModuleDict(modules)
+    assert len({modules, modules}) == 1
+    for key, value in (("x.y", a), (3, a), ("d", 1.0)):
+        with pytest.raises(TypeError, match=r"without a dot|takes modules, got float"):
+            modules[key] = value
+    assert list(modules) == ["b", "c"]
+    modules.clear()
+    assert len(modules) == 0
+
+
+def test_a_parameter_list_makes_parameters():
+    array = np.ones(2)
+    parameters = nn.ParameterList([nn.Parameter([1.0]), minidl.Tensor([2.0]), array])
+    parameters.append([4.0])
+    assert all(isinstance(p, nn.Parameter) and p.requires_grad for p in parameters)
+    assert parameters[2].data is array
+    assert [name for name, _ in parameters.named_parameters()] == ["0", "1", "2", "3"]
+    with pytest.raises(TypeError, match="real numbers"):
+        parameters.append("x")
 
 
 def test_sequential_has_a_length_an_order_and_places():

@@ -1,0 +1,43 @@
+"""For tests of what is all or nothing: an error raised at each instruction of a call in turn, as Ctrl-C would come there."""
+
+import sys
+
+
+def interrupted(call, countdown, error=KeyboardInterrupt, where="minidl"):
+    """Whether `error` came while `call` ran: at its instruction of this number, counted in the functions of these files."""
+
+    def trace(frame, event, _):
+        nonlocal countdown
+        if where not in frame.f_code.co_filename:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            countdown -= 1
+            if countdown < 0:
+                sys.settrace(None)
+                raise error
+        return trace
+
+    known = sys.gettrace()
+    try:
+        sys.settrace(trace)
+        call()
+    except error:
+        return True
+    finally:
+        sys.settrace(known)
+    return False
+
+
+def states_after_interrupts(make, act, state, error=KeyboardInterrupt, where="minidl", every=1):
+    """All states that `act(make())` can leave: interrupted before each of its instructions (or every third, say), and, the last
+    one, not at all."""
+    found, countdown = [], 0
+    while True:
+        thing = make()
+        stopped = interrupted(lambda thing=thing: act(thing), countdown, error, where)
+        if not found or state(thing) != found[-1]:
+            found.append(state(thing))
+        if not stopped:
+            return found
+        countdown += every
