@@ -16,7 +16,7 @@ import numpy as np
 from .. import init, tensor
 from ..atomic import at_once
 from ..random import Generator
-from ..tensor import Tensor, refuse_masks
+from ..tensor import Tensor, _lists, refuse_masks
 
 # Called after every call of every module with (module, arguments, output); what they return is the output. See `flow`.
 observers: list[Callable[["Module", tuple, Any], Any]] = []
@@ -354,9 +354,10 @@ class Module:
             raise TypeError(f"load_state_dict takes a dict from names to arrays, got {type(state_dict).__name__}")
         own = {name: (value, module._buffers.get(attribute)) for name, module, attribute, value in self._state()}
         problems = []
-        if strict and (missing := set(own) - set(state_dict)):
+        missing, unexpected = set(own) - set(state_dict), set(state_dict) - set(own)
+        if strict and missing:
             problems.append(f"missing: {', '.join(sorted(missing))}")
-        if strict and (unexpected := set(state_dict) - set(own)):
+        if strict and unexpected:
             problems.append(f"unexpected: {', '.join(sorted(map(str, unexpected)))}")
         calls: list[Callable[[], Any]] = []  # all is checked before the first value is written
         for name in (name for name in own if name in state_dict):
@@ -368,7 +369,8 @@ class Module:
             else:
                 calls += init.replacing(value, new, init.Given("state_dict"), None)
         if problems:
-            hint = "; with strict=False, names that one side lacks are passed over" if strict else ""
+            names_differ = strict and (missing or unexpected)
+            hint = "; with strict=False, names that one side lacks are passed over" if names_differ else ""
             raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(problems)}{hint}")
         at_once(operator.call, calls)
 
@@ -411,7 +413,7 @@ def _part_of_itself(module: Module, name: str) -> ValueError:
 
 def _like(value: Any) -> str:
     """What an array is, in words."""
-    if not isinstance(value, (np.ndarray, Tensor)):
+    if not isinstance(value, (np.ndarray, Tensor)) or isinstance(value, Parameter):
         return type(value).__name__
     return f"{value.dtype} of shape {value.shape}"
 
@@ -423,8 +425,7 @@ def _array_of(value: Any) -> np.ndarray:
 def _fitting(given: Any, old: np.ndarray, least: float) -> np.ndarray:
     """A copy of what a state_dict has for this array, in its dtype; a ValueError says why it does not fit."""
     try:
-        refuse_masks(given)
-        array = np.asarray(_array_of(given))
+        array = np.asarray(_lists(_array_of(given)))
     except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor that NumPy cannot read
         raise ValueError(f"no array ({error})") from error
     if array.shape != old.shape:
