@@ -138,16 +138,18 @@ class Module:
         """Raises where an assignment would silently take something out of the model's state, or give two things one name."""
         if "." in name:  # it could be the name of a parameter further down, and both would get the same numbers
             raise AttributeError(f"{type(self).__name__}: the name of an attribute cannot contain a dot, got {name!r}")
-        where, kind = f"{type(self).__name__}: {name!r}", self._kept_for.get(name)
+        kind = self._kept_for.get(name)
         if kind and not (value is None or isinstance(value, (Parameter, Module))):
             values = f", or, to change its values only, assign to .{name}.data" if kind == "Parameter" else ""
             raise TypeError(
-                f"{where} is for a {kind} or None; what a {type(value).__name__} there holds would not be trained: make a "
-                f"{kind} of it{values}"
+                f"{type(self).__name__}: {name!r} is for a {kind} or None; what a {type(value).__name__} there holds would not "
+                f"be trained: make a {kind} of it{values}"
             )
         old = vars(self).get(name) if name in self._buffers else None
         if old is not None and value is not None and _like(value) != _like(old):
-            raise TypeError(f"{where} is a buffer, {_like(old)}, and takes such arrays or None, got {_like(value)}")
+            raise TypeError(
+                f"{type(self).__name__}: {name!r} is a buffer, {_like(old)}, and takes such arrays or None, got {_like(value)}"
+            )
 
     def _modules_below(self, name: str, value: Any) -> list[tuple[str, "Module"]]:
         """All modules in what an attribute is to hold, each with its name here. An error, where this one is among them."""
