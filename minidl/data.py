@@ -11,7 +11,7 @@ import numpy as np
 
 from .names import no_attribute
 from .random import Generator, as_generator
-from .tensor import refuse_masks
+from .tensor import _lists
 
 __all__ = ["DataLoader", "Split", "digits", "spirals", "xor"]
 
@@ -114,6 +114,11 @@ def xor() -> tuple[np.ndarray, np.ndarray]:
     return np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32), np.array([0, 1, 1, 0])
 
 
+def as_array(data: Any) -> np.ndarray:
+    """As NumPy has it, of tensors too; but a mask, or a gradient, that would get lost is an error."""
+    return np.asarray(_lists(data))
+
+
 class DataLoader:
     """Deals arrays out in batches; each iteration over it is one epoch.
 
@@ -150,9 +155,7 @@ class DataLoader:
             raise TypeError(
                 f"DataLoader takes equally long arrays like (x, y), got {type(dataset).__name__}; for one write (x,)"
             )
-        for array in dataset:
-            refuse_masks(array)
-        self.dataset = tuple(np.asarray(array) for array in dataset)
+        self.dataset = tuple(map(as_array, dataset))
         lengths = [len(array) if array.ndim else None for array in self.dataset]  # None: a number
         if len(set(lengths)) != 1 or None in lengths:
             raise ValueError(f"DataLoader takes equally long arrays like (x, y), got lengths {lengths}")

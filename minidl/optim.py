@@ -182,12 +182,15 @@ _in_order = itemgetter(*_LEAST, "nesterov")
 
 def _numbers(where: str, group: dict[str, Any]) -> tuple[float, float, float, float, bool]:
     """The numbers of a group, checked, in the order that the kernel takes them."""
-    for name, least in _LEAST.items():
-        value = group[name]
+    try:
+        numbers = _in_order(group)
+    except KeyError as error:
+        raise TypeError(f"{where} has no {error}; a group has params, {', '.join(_LEAST)}, nesterov") from None
+    for (name, least), value in zip(_LEAST.items(), numbers, strict=False):
         if type(value) is not float:
             if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
                 raise TypeError(f"{where}: {name} must be a finite number, got {value!r}")
-            value = group[name] = float(value)  # a Python number, so that a float32 parameter stays one
+            group[name] = float(value)  # a Python number, so that a float32 parameter stays one
         if not least <= value <= _LARGEST:
             raise ValueError(f"{where}: {name} must be a finite number{' of at least 0' * (least == 0)}, got {value}")
     if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):

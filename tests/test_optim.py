@@ -275,6 +275,13 @@ def test_a_learning_rate_that_is_no_number_is_an_error_that_names_it():
     assert a.data.tolist() == [0.5, 0.5]
 
 
+def test_a_group_that_was_appended_without_its_numbers_is_an_error():
+    optimizer = SGD([Tensor([1.0])], lr=0.1)
+    optimizer.param_groups.append({"params": [Tensor([1.0])]})
+    with pytest.raises(TypeError, match=r"^SGD: group 1 has no 'lr'; a group has params, lr, momentum"):
+        optimizer.step()
+
+
 def test_momentum_that_was_taken_away_from_nesterov_is_an_error():
     optimizer = SGD([Tensor([1.0])], lr=0.1, momentum=0.9, nesterov=True)
     optimizer.param_groups[0]["momentum"] = 0

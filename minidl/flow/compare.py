@@ -11,7 +11,7 @@ from .. import data as datasets
 from .. import functional as F
 from .. import init, nn, optim
 from ..random import Generator
-from ..tensor import no_grad, refuse_masks
+from ..tensor import no_grad
 
 
 class Comparison:
@@ -109,7 +109,7 @@ def compare(
     """
     if not isinstance(starts, Mapping) or not starts:
         raise TypeError(f"compare takes a mapping from names to starts, such as {{'zeros': 0.0}}, got {starts!r}")
-    split = datasets.digits() if data is None else datasets.Split(*map(_array, data))
+    split = datasets.digits() if data is None else datasets.Split(*map(datasets.as_array, data))
     seeds = list(range(seeds)) if isinstance(seeds, (int, np.integer)) else list(seeds)
     if not seeds or isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 1:
         raise ValueError(f"compare: epochs must be a whole number from 1, and there must be a seed, got {epochs!r} and {seeds}")
@@ -131,11 +131,6 @@ def compare(
                     losses[name][i, epoch], accuracies[name][i, epoch] = loss, accuracy
                     bar.update(epoch > 0)
     return Comparison(seeds, losses, accuracies)
-
-
-def _array(data: Any) -> np.ndarray:
-    refuse_masks(data)
-    return np.asarray(data)
 
 
 def _default_model(split: datasets.Split) -> nn.Module:

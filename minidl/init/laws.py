@@ -17,7 +17,7 @@ from ..gaussian import gauss_legendre
 from ..names import similar
 from ..ownership import is_unshared
 from ..random import Generator, as_generator
-from ..tensor import Tensor, refuse_masks
+from ..tensor import Tensor, _lists, refuse_masks
 
 Shape = tuple[int, ...]
 Fans = tuple[int, int] | None
@@ -634,8 +634,7 @@ def law(spec: Any) -> Initializer:
     if isinstance(spec, (int, float, np.number)) and not isinstance(spec, bool):
         return Constant(float(spec))
     if isinstance(spec, (np.ndarray, list, tuple, Tensor)):
-        refuse_masks(spec)
-        return Given("array", np.array(spec.data if isinstance(spec, Tensor) else spec))
+        return Given("array", np.array(_lists(spec.data if isinstance(spec, Tensor) else spec)))
     if isinstance(spec, type) and issubclass(spec, Initializer):
         raise TypeError(f"an initializer is an object: write {spec.__name__}(...), not {spec.__name__}")
     if callable(spec):

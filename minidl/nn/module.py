@@ -16,7 +16,7 @@ import numpy as np
 from .. import init, tensor
 from ..atomic import at_once
 from ..random import Generator
-from ..tensor import Tensor, refuse_masks
+from ..tensor import Tensor, _lists, refuse_masks
 
 # Called after every call of every module with (module, arguments, output); what they return is the output. See `flow`.
 observers: list[Callable[["Module", tuple, Any], Any]] = []
@@ -138,16 +138,18 @@ class Module:
         """Raises where an assignment would silently take something out of the model's state, or give two things one name."""
         if "." in name:  # it could be the name of a parameter further down, and both would get the same numbers
             raise AttributeError(f"{type(self).__name__}: the name of an attribute cannot contain a dot, got {name!r}")
-        where, kind = f"{type(self).__name__}: {name!r}", self._kept_for.get(name)
+        kind = self._kept_for.get(name)
         if kind and not (value is None or isinstance(value, (Parameter, Module))):
             values = f", or, to change its values only, assign to .{name}.data" if kind == "Parameter" else ""
             raise TypeError(
-                f"{where} is for a {kind} or None; what a {type(value).__name__} there holds would not be trained: make a "
-                f"{kind} of it{values}"
+                f"{type(self).__name__}: {name!r} is for a {kind} or None; what a {type(value).__name__} there holds would not "
+                f"be trained: make a {kind} of it{values}"
             )
         old = vars(self).get(name) if name in self._buffers else None
         if old is not None and value is not None and _like(value) != _like(old):
-            raise TypeError(f"{where} is a buffer, {_like(old)}, and takes such arrays or None, got {_like(value)}")
+            raise TypeError(
+                f"{type(self).__name__}: {name!r} is a buffer, {_like(old)}, and takes such arrays or None, got {_like(value)}"
+            )
 
     def _modules_below(self, name: str, value: Any) -> list[tuple[str, "Module"]]:
         """All modules in what an attribute is to hold, each with its name here. An error, where this one is among them."""
@@ -354,9 +356,10 @@ class Module:
             raise TypeError(f"load_state_dict takes a dict from names to arrays, got {type(state_dict).__name__}")
         own = {name: (value, module._buffers.get(attribute)) for name, module, attribute, value in self._state()}
         problems = []
-        if strict and (missing := set(own) - set(state_dict)):
+        missing, unexpected = set(own) - set(state_dict), set(state_dict) - set(own)
+        if strict and missing:
             problems.append(f"missing: {', '.join(sorted(missing))}")
-        if strict and (unexpected := set(state_dict) - set(own)):
+        if strict and unexpected:
             problems.append(f"unexpected: {', '.join(sorted(map(str, unexpected)))}")
         calls: list[Callable[[], Any]] = []  # all is checked before the first value is written
         for name in (name for name in own if name in state_dict):
@@ -368,7 +371,8 @@ class Module:
             else:
                 calls += init.replacing(value, new, init.Given("state_dict"), None)
         if problems:
-            hint = "; with strict=False, names that one side lacks are passed over" if strict else ""
+            names_differ = strict and (missing or unexpected)
+            hint = "; with strict=False, names that one side lacks are passed over" if names_differ else ""
             raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(problems)}{hint}")
         at_once(operator.call, calls)
 
@@ -411,7 +415,7 @@ def _part_of_itself(module: Module, name: str) -> ValueError:
 
 def _like(value: Any) -> str:
     """What an array is, in words."""
-    if not isinstance(value, (np.ndarray, Tensor)):
+    if not isinstance(value, (np.ndarray, Tensor)) or isinstance(value, Parameter):
         return type(value).__name__
     return f"{value.dtype} of shape {value.shape}"
 
@@ -423,8 +427,7 @@ def _array_of(value: Any) -> np.ndarray:
 def _fitting(given: Any, old: np.ndarray, least: float) -> np.ndarray:
     """A copy of what a state_dict has for this array, in its dtype; a ValueError says why it does not fit."""
     try:
-        refuse_masks(given)
-        array = np.asarray(_array_of(given))
+        array = np.asarray(_lists(_array_of(given)))
     except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor that NumPy cannot read
         raise ValueError(f"no array ({error})") from error
     if array.shape != old.shape:

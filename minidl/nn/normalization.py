@@ -12,7 +12,7 @@ from .. import functional as F
 from .. import init
 from ..random import Generator, as_generator
 from .layers import check_dtype, check_input, check_size, make_parameter
-from .module import InputError, Module
+from .module import InputError, Module, Parameter
 
 
 class BatchNorm1d(Module):
@@ -44,6 +44,8 @@ class BatchNorm1d(Module):
            [ 1.]], dtype=float32)
     """
 
+    weight: Parameter | None
+    bias: Parameter | None
     running_mean: np.ndarray | None
     running_var: np.ndarray | None
     num_batches_tracked: np.ndarray
@@ -70,8 +72,11 @@ class BatchNorm1d(Module):
         self.num_features, self.eps, self.momentum = int(num_features), eps, momentum
         self.dtype = np.dtype(dtype)
         shape, rng = (self.num_features,), as_generator(rng)
-        self.weight = make_parameter("BatchNorm1d weight_init", weight_init, shape, None, rng, dtype) if affine else None
-        self.bias = make_parameter("BatchNorm1d bias_init", bias_init, shape, None, rng, dtype) if affine else None
+        self.register_parameter("weight", None)
+        self.register_parameter("bias", None)
+        if affine:
+            self.weight = make_parameter("BatchNorm1d weight_init", weight_init, shape, None, rng, dtype)
+            self.bias = make_parameter("BatchNorm1d bias_init", bias_init, shape, None, rng, dtype)
         self.running_mean = self.running_var = None
         if track_running_stats:
             self.register_buffer("running_mean", np.zeros(shape, dtype))

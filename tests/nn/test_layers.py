@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import minidl
-from minidl import nn
+from minidl import flow, nn
 from minidl.data import DataLoader
 from minidl.nn import init
 from minidl.random import Generator
@@ -499,6 +499,8 @@ def masked(*shape, dtype=np.float32):
         (lambda: init.zeros_(masked(2, 3)), "zeros_"),
         (lambda: nn.Module().register_buffer("seen", masked(2, 3)), ""),
         (lambda: DataLoader((masked(4, 3), np.arange(4))), ""),
+        (lambda: DataLoader(([masked(3), masked(3)], np.arange(2))), ""),
+        (lambda: flow.compare({"a": 0.0}, (masked(4, 3), np.arange(4), masked(4, 3), np.arange(4))), ""),
         (lambda: nn.MSELoss()(np.ones((2, 3), np.float32), masked(2, 3)), ""),
     ],
 )

@@ -569,12 +569,12 @@ def test_only_a_parameter_takes_the_place_of_a_parameter(value, came):
     layer.weight = value  # a name like any other now
 
 
-def test_only_a_parameter_takes_the_place_of_a_bias_that_was_left_out():
-    layer = nn.Linear(2, 3, bias=False)
-    with pytest.raises(TypeError, match="Linear: 'bias' is for a Parameter or None"):
+@pytest.mark.parametrize("layer", [nn.Linear(2, 3, bias=False), nn.BatchNorm1d(3, affine=False)])
+def test_only_a_parameter_takes_the_place_of_a_bias_that_was_left_out(layer):
+    with pytest.raises(TypeError, match=": 'bias' is for a Parameter or None"):
         layer.bias = minidl.Tensor([1.0, 2.0, 3.0])
     layer.bias = nn.Parameter(np.ones(3, np.float32))
-    assert [name for name, _ in layer.named_parameters()] == ["weight", "bias"]
+    assert [name for name, _ in layer.named_parameters()][-1] == "bias"
 
 
 @pytest.mark.parametrize("value", [np.tanh, [nn.Tanh()], 1.0, minidl.Tensor([1.0])])
@@ -593,6 +593,7 @@ def test_only_a_module_takes_the_place_of_a_module(value):
         (np.zeros(3), r"float64 of shape \(3,\)"),
         (np.zeros(2, np.float32), r"float32 of shape \(2,\)"),
         (0, "int"),
+        (nn.Parameter(np.zeros(2)), "Parameter"),
         ([0.0, 0.0], "list"),
     ],
 )
