@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import kernels
+from .names import no_attribute
 from .random import Generator, as_generator
 from .tensor import Tensor, as_tensor, check_differentiable, record, refuse_masks
 
@@ -901,3 +902,8 @@ for _name, _method in {"neg": neg, "abs": abs, "getitem": getitem}.items():
     setattr(Tensor, f"__{_name}__", _method)
 for _method in (abs, argmax, clip, exp, log, max, mean, relu, reshape, sigmoid, sqrt, sum, tanh, transpose, var):
     setattr(Tensor, _method.__name__, _method)
+
+
+def __getattr__(name: str) -> Any:
+    public = [known for known, value in globals().items() if callable(value) and getattr(value, "__module__", "") == __name__]
+    raise no_attribute("module 'minidl.functional'", name, [known for known in public if not known.startswith("_")])

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .atomic import at_once, replaced
+from .names import no_attribute
 from .ownership import is_unshared
 
 _numbers = itertools.count(-1, -1)  # downwards, so that the youngest comes first
@@ -253,6 +254,16 @@ class Tensor:
     def T(self) -> "Tensor":
         """The tensor with its axes in reverse order."""
         return self.transpose()
+
+    def __getattr__(self, name):
+        owner = f"{type(self).__name__!r} object"
+        if name.startswith("_"):  # Python and NumPy look whether there are such
+            raise no_attribute(owner, name, ())
+        from . import functional
+
+        if callable(getattr(functional, name, None)):
+            raise AttributeError(f"{owner} has no method {name!r}; write functional.{name}(tensor)")
+        raise no_attribute(owner, name, [known for known in dir(type(self)) if not known.startswith("_")])
 
     def __len__(self):
         return len(self._data)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import minidl
-from minidl import data, flow, init, nn, optim
+from minidl import Tensor, data, flow, functional, init, nn, optim
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,8 @@ from minidl import data, flow, init, nn, optim
         (init, "calculate_gian", "calculate_gain"),
         (data, "Dataloader", "DataLoader"),
         (flow, "mesure", "measure"),
+        (functional, "tahn", "tanh"),
+        (functional, "Softmax", "softmax"),
     ],
 )
 def test_a_name_that_is_not_there_is_an_error_that_says_which_was_meant(module, name, meant):
@@ -31,7 +33,7 @@ def test_a_name_that_is_not_there_is_an_error_that_says_which_was_meant(module, 
         getattr(module, name)
 
 
-@pytest.mark.parametrize("module", [nn, optim, minidl, init, data, flow])
+@pytest.mark.parametrize("module", [nn, optim, minidl, init, data, flow, functional])
 @pytest.mark.parametrize("name", ["qqqqq", "__wrapped__"])
 def test_a_name_like_no_other_is_a_plain_error(module, name):
     with pytest.raises(AttributeError, match=rf"^module '{module.__name__}' has no attribute '{name}'$"):
@@ -46,3 +48,18 @@ def test_all_names_of_all_modules_are_there():
 def test_importing_does_not_load_what_only_the_hint_needs():
     code = "import sys, minidl; print('difflib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("tahn", "; did you mean tanh?"),
+        ("softmax", r"; write functional\.softmax\(tensor\)"),
+        ("qqqqq", ""),
+        ("__wrapped__", ""),
+    ],
+)
+def test_a_method_that_a_tensor_has_not_is_an_error_that_says_what_to_write(name, hint):
+    with pytest.raises(AttributeError, match=rf"^'Parameter' object has no (attribute|method) '{name}'{hint}$"):
+        getattr(nn.Parameter([1.0]), name)
+    assert not hasattr(Tensor([1.0]), name)
