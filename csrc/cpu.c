@@ -31,7 +31,7 @@ static const isa_table *candidate(int i)
     return NULL;
 }
 
-static const isa_table *chosen;
+static const isa_table *_Atomic chosen; /* one thread may choose while another multiplies */
 
 const isa_table *isa_current(void)
 {

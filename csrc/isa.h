@@ -20,7 +20,7 @@ typedef struct {
 enum { PHILOX_GROUP = 64 };
 
 /* What matmul takes from an instruction set, see microkernel.h. `run` makes a tile of C of at most mr rows and nr columns (or
- * of one row and ROW_VECTORS vectors): C = start + A B, or 0 + A B where start is NULL, with A of any strides and unit column
+ * of one row and ROW_VECTORS vectors): C = A B + added, or A B where added is NULL, with A of any strides and unit column
  * stride in the others. `pack` copies a length x depth matrix into slivers of `width` rows, stored column after column, the last
  * vector filled up with zeros; it may write up to `lanes` numbers past the end. B is packed by it too, seen transposed. */
 enum { ROW_VECTORS = 8 };
@@ -35,7 +35,7 @@ enum { DOT_BYTES = 128, DOT_SUMS = 8 };
     struct {                                                                                                               \
         size_t mr, nr, lanes;                                                                                              \
         void (*run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column,             \
-                    const REAL *b, ptrdiff_t b_row, const REAL *start, ptrdiff_t start_row, REAL *c, ptrdiff_t c_row);     \
+                    const REAL *b, ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, REAL *c, ptrdiff_t c_row);     \
         void (*dots)(size_t columns, size_t k, const REAL *a, const REAL *b, ptrdiff_t b_column, REAL *c, ptrdiff_t c_column); \
         void (*pack)(size_t length, size_t depth, size_t width, const REAL *x, ptrdiff_t x_row, ptrdiff_t x_column,        \
                      REAL *out);                                                                                           \

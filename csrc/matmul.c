@@ -6,6 +6,7 @@
 #include "isa.h"
 #include "threads.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,9 @@
 /* The largest blocks, in elements: a KC-deep panel of B (NC wide) stays in the last caches, a block of A (MC x KC) in the
  * second, a sliver of B (KC x nr) in the first. */
 enum { KC = 512, MC = 256, NC = 1024 };
+
+/* A product of more than this depth is cut in halves. */
+enum { LONGEST = 8 * KC };
 
 /* Below this many multiply-adds a second thread costs more than it brings: in a network it has to fetch the operands from the
  * first one's cache, and the first one what it made. */

@@ -23,16 +23,25 @@ static NAME(matrix) NAME(transposed)(NAME(matrix) x)
     return (NAME(matrix)){x.data, x.column, x.row};
 }
 
-/* A tile of C that is not whole vectors in a row: the microkernel makes a copy of it. */
-static void NAME(tile_by_copy)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, NAME(matrix) a,
-                               const REAL *b, ptrdiff_t b_row, NAME(matrix) start, NAME(matrix) c)
+/* A tile of C in whole vectors: C = A B + added, where every `chain` of the depth is a chain of its own. */
+static void NAME(tile)(const NAME(microkernel) *kernel, size_t rows, size_t vectors, size_t depth, size_t chain, NAME(matrix) a,
+                       const REAL *b, ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, REAL *c, ptrdiff_t c_row)
+{
+    for (size_t p = 0; p < depth; p += chain, added = c, added_row = c_row)
+        kernel->run(rows, vectors, least(depth - p, chain), NAME(at)(a, 0, p).data, a.row, a.column, b + (ptrdiff_t)p * b_row, b_row,
+                    added, added_row, c, c_row);
+}
+
+/* A tile that is not whole vectors in a row: a copy of it is made. */
+static void NAME(tile_by_copy)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, size_t chain,
+                               NAME(matrix) a, const REAL *b, ptrdiff_t b_row, NAME(matrix) added, NAME(matrix) c)
 {
     REAL copy[LARGEST_TILE] = {0};
     size_t vectors = (columns + kernel->lanes - 1) / kernel->lanes, width = vectors * kernel->lanes;
-    for (size_t i = 0; start.data && i < rows; i++)
+    for (size_t i = 0; added.data && i < rows; i++)
         for (size_t j = 0; j < columns; j++)
-            copy[i * width + j] = *NAME(at)(start, i, j).data;
-    kernel->run(rows, vectors, depth, a.data, a.row, a.column, b, b_row, copy, (ptrdiff_t)width, copy, (ptrdiff_t)width);
+            copy[i * width + j] = *NAME(at)(added, i, j).data;
+    NAME(tile)(kernel, rows, vectors, depth, chain, a, b, b_row, added.data ? copy : NULL, (ptrdiff_t)width, copy, (ptrdiff_t)width);
     for (size_t i = 0; c.column == 1 && i < rows; i++)
         memcpy(NAME(at)(c, i, 0).data, copy + i * width, columns * sizeof *copy);
     for (size_t j = 0; c.column != 1 && j < columns; j++)
@@ -57,40 +66,33 @@ typedef struct {
     ptrdiff_t row, next;
 } NAME(slivers);
 
-/* A sliver of A meets slivers of B: up to mr rows of C = start + A B, a tile at a time. `below` rows of C come next. */
-static void NAME(strip)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, NAME(matrix) a, NAME(slivers) b,
-                        NAME(matrix) start, NAME(matrix) c, size_t below)
+/* A sliver of A meets slivers of B: up to mr rows of C = A B + added, a tile at a time. `below` rows of C come next. */
+static void NAME(strip)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, size_t chain, NAME(matrix) a,
+                        NAME(slivers) b, NAME(matrix) added, NAME(matrix) c, size_t below)
 {
-    int in_rows = c.column == 1, start_in_rows = !start.data || start.column == 1;
+    int in_rows = c.column == 1, added_in_rows = !added.data || added.column == 1;
     for (size_t j = 0; j < columns; j += b.nr, b.data += b.next) {
         size_t width = least(columns - j, b.nr), next = j + b.nr;
-        NAME(matrix) tile = NAME(at)(c, 0, j);
+        NAME(matrix) here = NAME(at)(c, 0, j), more = NAME(at)(added, 0, j);
         if (in_rows && next < columns)
             NAME(prefetch)(NAME(at)(c, 0, next), rows, least(columns - next, b.nr));
         else if (in_rows && below)
             NAME(prefetch)(NAME(at)(c, rows, 0), below, least(columns, b.nr));
-        if (in_rows && start_in_rows && width % kernel->lanes == 0)
-            kernel->run(rows, width / kernel->lanes, depth, a.data, a.row, a.column, b.data, b.row, NAME(at)(start, 0, j).data,
-                        start.row, tile.data, tile.row);
+        if (in_rows && added_in_rows && width % kernel->lanes == 0)
+            NAME(tile)(kernel, rows, width / kernel->lanes, depth, chain, a, b.data, b.row, more.data, more.row, here.data, here.row);
         else
-            NAME(tile_by_copy)(kernel, rows, width, depth, a, b.data, b.row, NAME(at)(start, 0, j), tile);
+            NAME(tile_by_copy)(kernel, rows, width, depth, chain, a, b.data, b.row, more, here);
     }
 }
 
-/* C = bias + A B in one thread; without a bias, its data is NULL and its strides are 0. */
-static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b, NAME(matrix) bias, NAME(matrix) c)
+/* C = A B + bias; without a bias, its data is NULL and its strides are 0. */
+static int NAME(five_loops)(const NAME(microkernel) *kernel, size_t m, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b,
+                            NAME(matrix) bias, NAME(matrix) c)
 {
-    const NAME(microkernel) *kernel = &isa_current()->SUFFIX;
-    if (m == 1 && a.column == 1 && b.row == 1 && (b.column != 1 || n == 1)) { /* columns of B that lie in order */
-        kernel->dots(n, k, a.data, b.data, b.column, c.data, c.column);
-        for (size_t j = 0; bias.data && j < n; j++)
-            *NAME(at)(c, 0, j).data += *NAME(at)(bias, 0, j).data;
-        return 0;
-    }
     size_t lanes = kernel->lanes, mr = kernel->mr, widest = m == 1 ? ROW_VECTORS * lanes : kernel->nr;
+    size_t mc = block(m, MC, mr), nc = block(n, NC, widest), chain = block(k, KC, 1), line = CACHE_LINE / sizeof(REAL);
     /* Where C is narrow and does not lie in rows, to go over it once more costs more than a deeper block. */
-    size_t deepest = c.column != 1 && n <= UNPACKED_LENGTH ? 2 * KC : KC;
-    size_t mc = block(m, MC, mr), nc = block(n, NC, widest), kc = block(k, deepest, 1), line = CACHE_LINE / sizeof(REAL);
+    size_t kc = least(k, c.column != 1 && n <= UNPACKED_LENGTH ? 2 * chain : chain);
     size_t unpacked_length = b.row * (ptrdiff_t)sizeof(REAL) % ALIASED ? UNPACKED_LENGTH : ALIASED_LENGTH;
     int pack_a = m * k > UNPACKED && n > UNPACKED_LENGTH, pack_b = b.column != 1 || m > unpacked_length;
     int whole_panel = pack_b && m > mc; /* otherwise some slivers at a time, just before they are read */
@@ -130,7 +132,7 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
                         NAME(matrix) sliver = NAME(at)(part, ir, 0), strip = NAME(at)(c, ic + ir, jc + jr);
                         if (pack_a)
                             sliver = (NAME(matrix)){packed_a + ir * depth, 1, (ptrdiff_t)mr};
-                        NAME(strip)(kernel, rows, columns, depth, sliver, slivers, pc ? strip : NAME(at)(bias, ic + ir, jc + jr),
+                        NAME(strip)(kernel, rows, columns, depth, chain, sliver, slivers, pc ? strip : NAME(at)(bias, ic + ir, jc + jr),
                                     strip, least(height - ir - rows, mr));
                     }
                 }
@@ -141,32 +143,77 @@ static int NAME(five_loops)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(m
     return 0;
 }
 
-/* A product dealt out to threads: each makes some rows or some columns of C, never a part of a sum, so that the bits do
- * not depend on how many there are. */
+/* One row times columns of B that lie in order: C = A B + bias. */
+static void NAME(one_row)(const NAME(microkernel) *kernel, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b, NAME(matrix) bias,
+                          NAME(matrix) c)
+{
+    kernel->dots(n, k, a.data, b.data, b.column, c.data, c.column);
+    for (size_t j = 0; bias.data && j < n; j++)
+        *NAME(at)(c, 0, j).data += *NAME(at)(bias, 0, j).data;
+}
+
+/* A product, and how it is made: as `dots` or not is decided for the whole, so that no part of it is made in another way. */
 typedef struct {
-    size_t m, n, k, parts;
+    size_t m, n, k;
     NAME(matrix) a, b, bias, c;
-    int failed;
+    const NAME(microkernel) *kernel;
+    int dots;
+    _Atomic int *failed;
 } NAME(product);
 
-static void NAME(make_part)(void *job, size_t part)
+/* Makes the product in one thread. A long depth is cut in halves, and these again: so the error of a sum over k numbers grows like
+ * log k. */
+static int NAME(by_halves)(NAME(product) p)
 {
-    NAME(product) *p = job;
-    int by_rows = p->m >= p->n;
-    size_t length = by_rows ? p->m : p->n, grain = by_rows ? isa_current()->SUFFIX.mr : isa_current()->SUFFIX.lanes;
-    size_t begin = threads_begin(length, grain, p->parts, part);
-    size_t size = threads_begin(length, grain, p->parts, part + 1) - begin;
-    int failed = by_rows
-        ? NAME(five_loops)(size, p->n, p->k, NAME(at)(p->a, begin, 0), p->b, NAME(at)(p->bias, begin, 0), NAME(at)(p->c, begin, 0))
-        : NAME(five_loops)(p->m, size, p->k, p->a, NAME(at)(p->b, 0, begin), NAME(at)(p->bias, 0, begin), NAME(at)(p->c, 0, begin));
-    if (failed)
-        p->failed = -1; /* whoever writes it writes the same */
+    if (p.k <= LONGEST && p.dots)
+        return NAME(one_row)(p.kernel, p.n, p.k, p.a, p.b, p.bias, p.c), 0;
+    if (p.k <= LONGEST)
+        return NAME(five_loops)(p.kernel, p.m, p.n, p.k, p.a, p.b, p.bias, p.c);
+
+    NAME(product) first = p, second = p;
+    first.k = (p.k / 2 + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    second.k = p.k - first.k;
+    second.a = NAME(at)(p.a, 0, first.k);
+    second.b = NAME(at)(p.b, first.k, 0);
+    second.bias = (NAME(matrix)){NULL, 0, 0};
+    second.c = (NAME(matrix)){malloc(p.m * p.n * sizeof(REAL)), (ptrdiff_t)p.n, 1};
+    int failed = !second.c.data || NAME(by_halves)(first) || NAME(by_halves)(second);
+    for (size_t i = 0; !failed && i < p.m; i++)
+        for (size_t j = 0; j < p.n; j++)
+            *NAME(at)(p.c, i, j).data += *NAME(at)(second.c, i, j).data;
+    free(second.c.data);
+    return failed;
+}
+
+/* Some rows of C, where it has more of them than columns, or some columns: threads share these out, never a sum, so that the
+ * bits do not depend on how many there are. */
+static int NAME(by_rows)(const NAME(product) *p)
+{
+    return p->m >= p->n;
+}
+
+static void NAME(make_part)(const void *job, size_t begin, size_t end)
+{
+    NAME(product) p = *(const NAME(product) *)job;
+    if (NAME(by_rows)(job)) {
+        p.m = end - begin;
+        p.a = NAME(at)(p.a, begin, 0);
+        p.bias = NAME(at)(p.bias, begin, 0);
+        p.c = NAME(at)(p.c, begin, 0);
+    } else {
+        p.n = end - begin;
+        p.b = NAME(at)(p.b, 0, begin);
+        p.bias = NAME(at)(p.bias, 0, begin);
+        p.c = NAME(at)(p.c, 0, begin);
+    }
+    if (NAME(by_halves)(p))
+        *p.failed = 1;
 }
 
 /* What it costs, in steps of the microkernel, to make C with B (k x n) in vectors: products, packing B, and scattering C. */
-static double NAME(cost)(size_t m, size_t n, size_t k, ptrdiff_t b_column, ptrdiff_t c_column)
+static double NAME(cost)(size_t lanes, size_t m, size_t n, size_t k, ptrdiff_t b_column, ptrdiff_t c_column)
 {
-    size_t lanes = isa_current()->SUFFIX.lanes, vectors = (n + lanes - 1) / lanes;
+    size_t vectors = (n + lanes - 1) / lanes;
     return (double)m * (double)vectors * (double)k + (b_column == 1 ? 0 : 6.0 * (double)vectors * (double)k)
         + (c_column == 1 ? 0 : 3.0 * (double)m * (double)n);
 }
@@ -176,8 +223,10 @@ int NAME(matmul)(size_t m, size_t n, size_t k, const REAL *a, ptrdiff_t a_row, p
 {
     if (m == 0 || n == 0)
         return 0;
-    NAME(product) p = {m, n, k, 1, {(REAL *)a, a_row, a_column}, {(REAL *)b, b_row, b_column}, {(REAL *)bias, 0, bias != NULL},
-        {c, c_row, c_column}, 0};
+    const NAME(microkernel) *kernel = &isa_current()->SUFFIX;
+    _Atomic int failed = 0;
+    NAME(product) p = {m, n, k, {(REAL *)a, a_row, a_column}, {(REAL *)b, b_row, b_column}, {(REAL *)bias, 0, bias != NULL},
+        {c, c_row, c_column}, kernel, 0, &failed};
     if (k == 0) {
         for (size_t i = 0; i < m; i++)
             for (size_t j = 0; j < n; j++)
@@ -185,13 +234,13 @@ int NAME(matmul)(size_t m, size_t n, size_t k, const REAL *a, ptrdiff_t a_row, p
         return 0;
     }
     /* One row stays one row, and one column becomes one, on every instruction set: `dots` has bits of its own. */
-    if (n == 1 || (m > 1 && NAME(cost)(n, m, k, a_row, c_row) < NAME(cost)(m, n, k, b_column, c_column))) /* C^T = B^T A^T */
-        p = (NAME(product)){n, m, k, 1, NAME(transposed)(p.b), NAME(transposed)(p.a), NAME(transposed)(p.bias),
-            NAME(transposed)(p.c), 0};
-    double parts = 1 + (double)m * (double)n * (double)k / WORK_PER_THREAD;
-    p.parts = parts < (double)threads_get() ? (size_t)parts : threads_get();
-    threads_run(p.parts, NAME(make_part), &p);
-    return p.failed;
+    if (n == 1 || (m > 1 && NAME(cost)(kernel->lanes, n, m, k, a_row, c_row) < NAME(cost)(kernel->lanes, m, n, k, b_column, c_column)))
+        p = (NAME(product)){n, m, k, NAME(transposed)(p.b), NAME(transposed)(p.a), NAME(transposed)(p.bias),
+            NAME(transposed)(p.c), kernel, 0, &failed}; /* C^T = B^T A^T */
+    p.dots = p.m == 1 && p.a.column == 1 && p.b.row == 1 && (p.b.column != 1 || p.n == 1);
+    int rows = NAME(by_rows)(&p);
+    threads_deal(rows ? p.m : p.n, rows ? kernel->mr : kernel->lanes, 1 + m * n * k / WORK_PER_THREAD, NAME(make_part), &p);
+    return failed ? -1 : 0;
 }
 
 #undef SUFFIX

@@ -3,9 +3,8 @@
  * The includer defines SUFFIX, REAL, INDEX (an integer as long), VEC, LANES (REALs in a VEC), the largest tile (MR rows, NV
  * vectors), the vector operations, and LOW_HALVES and HIGH_HALVES: the places of a0 b0 a1 b1 ... in the two vectors a b, from
  * their first and from their second halves. The tile of C stays in registers while k runs: for each k one column of A (a
- * number a row) meets one row of B (NV vectors). Every element of C is one chain of multiply-adds over k, from where it
- * starts: cutting k into blocks does not change a bit. What lies around it, the five loops and the packing, is in
- * matmul_loops.h. */
+ * number a row) meets one row of B (NV vectors). Every element is one chain of multiply-adds over k from 0, to which, at the
+ * end, what C holds so far is added. What lies around it, the five loops and the packing, is in matmul_loops.h. */
 #include "isa.h"
 
 #include <string.h>
@@ -24,7 +23,7 @@ typedef INDEX NAME(places) __attribute__((vector_size(LANES * sizeof(REAL))));
 
 static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, const size_t vectors, size_t k, const REAL *a,
                                                              ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
-                                                             ptrdiff_t b_row, const REAL *start, ptrdiff_t start_row,
+                                                             ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row,
                                                              REAL *c, ptrdiff_t c_row)
 {
     VEC sum[MR][ROW_VECTORS];
@@ -32,7 +31,7 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
     for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 8
         for (size_t j = 0; j < vectors; j++)
-            sum[i][j] = start ? LOAD(start + (ptrdiff_t)i * start_row + j * LANES) : BROADCAST(0);
+            sum[i][j] = BROADCAST(0);
 
 #pragma GCC unroll 4
     for (; k; k--, a += a_column, b += b_row) {
@@ -49,6 +48,12 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
         }
     }
 
+    if (added)
+#pragma GCC unroll 16
+        for (size_t i = 0; i < rows; i++)
+#pragma GCC unroll 8
+            for (size_t j = 0; j < vectors; j++)
+                sum[i][j] += LOAD(added + (ptrdiff_t)i * added_row + j * LANES);
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 8
@@ -58,12 +63,12 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
 
 /* Calls the tile that was compiled for this many rows and vectors. */
 static void NAME(run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
-                      ptrdiff_t b_row, const REAL *start, ptrdiff_t start_row, REAL *c, ptrdiff_t c_row)
+                      ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, REAL *c, ptrdiff_t c_row)
 {
 #define CASE(r, v)                                                                         \
     case 16 * r + v:                                                                       \
         if (v <= (r == 1 ? ROW_VECTORS : r <= MR ? NV : 0))                                \
-            NAME(tile)(r, v, k, a, a_row, a_column, b, b_row, start, start_row, c, c_row); \
+            NAME(tile)(r, v, k, a, a_row, a_column, b, b_row, added, added_row, c, c_row); \
         break;
 #define CASES(r) CASE(r, 1) CASE(r, 2) CASE(r, 3) CASE(r, 4)
     switch (16 * rows + vectors) {

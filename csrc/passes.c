@@ -11,24 +11,10 @@ enum { WORK_PER_THREAD = 1 << 16, MODEST = 3, HEAVY = 5 };
 /* Nobody writes into another's cache line. */
 enum { GRAIN = 64 };
 
-typedef struct {
-    pass *run;
-    const void *job;
-    size_t n, grain, parts;
-} dealt_pass;
-
-static void run_part(void *dealt, size_t part)
-{
-    const dealt_pass *d = dealt;
-    d->run(d->job, threads_begin(d->n, d->grain, d->parts, part), threads_begin(d->n, d->grain, d->parts, part + 1));
-}
-
 /* A pass over n things. */
 static void deal(int kind, int precision, const void *job, size_t n, size_t grain, size_t work)
 {
-    size_t parts = 1 + work / WORK_PER_THREAD;
-    dealt_pass d = {isa_current()->passes[kind][precision], job, n, grain, parts < threads_get() ? parts : threads_get()};
-    threads_run(d.parts, run_part, &d);
+    threads_deal(n, grain, 1 + work / WORK_PER_THREAD, isa_current()->passes[kind][precision], job);
 }
 
 void pass_elementwise(const elementwise_job *job, int precision)

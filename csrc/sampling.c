@@ -12,27 +12,23 @@ enum { SAMPLES_PER_THREAD = 1 << 13 };
 /* One draw, dealt out: what each thread needs to make its part. */
 typedef struct {
     draw whole;
-    size_t parts, words_per_sample, sample_size;
+    size_t words_per_sample, sample_size;
     sampler *make;
     const sample_law *law;
     char *out;
 } dealt_draw;
 
-static void make_part(void *job, size_t part)
+static void make_part(const void *job, size_t begin, size_t end)
 {
     const dealt_draw *d = job;
-    size_t begin = threads_begin(d->whole.n, PHILOX_GROUP, d->parts, part);
-    size_t end = threads_begin(d->whole.n, PHILOX_GROUP, d->parts, part + 1);
     draw mine = {d->whole.key, d->whole.position + begin * d->words_per_sample, end - begin};
     d->make(mine, d->law, d->out + begin * d->sample_size);
 }
 
 static void deal(draw whole, size_t words_per_sample, size_t sample_size, sampler *make, const sample_law *law, void *out)
 {
-    size_t parts = 1 + whole.n / SAMPLES_PER_THREAD;
-    parts = parts < threads_get() ? parts : threads_get();
-    dealt_draw d = {whole, parts, words_per_sample, sample_size, make, law, out};
-    threads_run(parts, make_part, &d);
+    dealt_draw d = {whole, words_per_sample, sample_size, make, law, out};
+    threads_deal(whole.n, PHILOX_GROUP, 1 + whole.n / SAMPLES_PER_THREAD, make_part, &d);
 }
 
 void sample_uniform_f32(draw part, sample_law law, float *out)

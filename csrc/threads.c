@@ -6,9 +6,12 @@
  * does a part, it is the same part: the results do not depend on it. */
 #include "threads.h"
 
+#include <stdatomic.h>
+#include <stdint.h>
+
 enum { MAX_THREADS = 64 };
 
-static size_t limit = 1;
+static _Atomic size_t limit = 1;
 
 void threads_set(size_t n)
 {
@@ -20,39 +23,63 @@ size_t threads_get(void)
     return limit;
 }
 
-size_t threads_begin(size_t n, size_t grain, size_t parts, size_t part)
+static size_t least(size_t x, size_t y)
 {
-    size_t grains = (n + grain - 1) / grain, begin = grains / parts * part + (part < grains % parts ? part : grains % parts);
-    return begin * grain < n ? begin * grain : n;
+    return x < y ? x : y;
 }
 
-static void run_alone(size_t parts, void (*body)(void *job, size_t part), void *job)
+/* A call of threads_deal. */
+typedef struct {
+    size_t n, grain, parts;
+    void (*body)(const void *job, size_t begin, size_t end);
+    const void *job;
+} deal;
+
+/* Where a part begins, if the grains are dealt out as evenly as they can be. */
+static size_t beginning(const deal *d, size_t part)
 {
-    for (size_t part = 0; part < parts; part++)
-        body(job, part);
+    size_t grains = (d->n + d->grain - 1) / d->grain, each = grains / d->parts, over = grains % d->parts;
+    return least((each * part + least(part, over)) * d->grain, d->n);
 }
 
-#if defined(_WIN32)
-
-void threads_run(size_t parts, void (*body)(void *job, size_t part), void *job)
+static void do_part(const deal *d, size_t part)
 {
-    run_alone(parts, body, job);
+    d->body(d->job, beginning(d, part), beginning(d, part + 1));
+}
+
+#if !__has_include(<pthread.h>)
+
+static int do_together(const deal *d)
+{
+    (void)do_part, (void)d;
+    return 0;
 }
 
 #else
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
-#include <stdint.h>
 
 enum { LOOKS = 2000 }; /* how often a helper looks for work before it sleeps */
 
-/* The call that is being worked on. `next` is its number << 32 | the first part that nobody has taken. It is written last, and a
- * part is taken by exchanging `next`: that fails where the call is over, so nobody works on what was read before. */
-static _Atomic uint64_t next;
-static _Atomic size_t call_parts, parts_left;
-static void (*_Atomic call_body)(void *job, size_t part);
-static void *_Atomic call_job;
+/* The call that is being worked on, by one number that says all that must be known together: the call's own number << LEFT_BITS
+ * | how many of its parts nobody has taken. A part is taken by exchanging it for one less. `call` and `parts_undone` belong to
+ * it, and are written only by the caller, before the store that opens the call.
+ *
+ * Each part is done once, and with its own job: parts_undone goes down once for each part that was taken, after it was done. So
+ * the caller, who waits until it is 0, comes back when all parts were taken and done; from then until the next call is opened
+ * `open_call` is number << LEFT_BITS | 0, and nobody can take anything. Therefore `call` and `parts_undone` stay what they are
+ * while a part of their call is left. Who takes a part has read `open_call` (a part is left), then `call`, and then exchanged what
+ * it had read of `open_call`: the same call was open before and after, so what it read in between is of this call. Each value is
+ * exchanged once: no part is taken twice, and parts_undone cannot fall below 0. (Were the parts counted in a variable of
+ * their own, a helper could take the new call's for those of the old one, before the new one is open.)
+ *
+ * A number comes again after 2^48 calls. A helper would have to stand still in between, for nine years of a million a second.
+ *
+ * tests/c/threads.pml has all of it as a model, for a program that tries every order of events. */
+enum { LEFT_BITS = 16 };
+static _Atomic uint64_t open_call;
+static const deal *_Atomic call;
+static _Atomic size_t parts_undone;
 
 static size_t helpers;
 static _Atomic int sleepers;
@@ -68,40 +95,45 @@ static void pause_a_little(void)
 #endif
 }
 
-/* Does parts of this call until all are taken. */
-static void work(uint64_t call)
+static uint64_t number_of_call(void)
 {
-    for (uint64_t seen = next; seen >> 32 == call && (uint32_t)seen < call_parts;) {
-        void (*body)(void *, size_t) = call_body;
-        void *job = call_job;
-        if (atomic_compare_exchange_weak(&next, &seen, seen + 1)) {
-            body(job, (uint32_t)seen);
-            parts_left--;
-            seen = next;
+    return open_call >> LEFT_BITS;
+}
+
+/* Does parts until all are taken. */
+static void work(void)
+{
+    for (uint64_t seen = open_call; seen % (1 << LEFT_BITS);) {
+        const deal *d = call;
+        if (atomic_compare_exchange_weak(&open_call, &seen, seen - 1)) {
+            do_part(d, d->parts - seen % (1 << LEFT_BITS));
+            parts_undone--;
+            seen = open_call;
         }
     }
 }
 
-/* What a helper does, from the call after `last` on. */
+/* What a helper does, from the call after number `last` on. */
 static void *help(void *last)
 {
     for (uint64_t done = (uintptr_t)last;;) {
-        for (int looks = 0; looks < LOOKS && next >> 32 == done; looks++)
+        for (int looks = 0; looks < LOOKS && number_of_call() == done; looks++)
             pause_a_little();
-        if (next >> 32 == done) {
+        if (number_of_call() == done) {
             pthread_mutex_lock(&bedroom);
-            sleepers++;
-            while (next >> 32 == done)
+            sleepers++; /* before the last look, so that whoever opens a call after it sees a sleeper */
+            while (number_of_call() == done)
                 pthread_cond_wait(&alarm_clock, &bedroom);
             sleepers--;
             pthread_mutex_unlock(&bedroom);
         }
-        done = next >> 32;
-        work(done);
+        done = number_of_call();
+        work();
     }
     return NULL;
 }
 
+#if !defined(_WIN32)
 static void forget_helpers(void) /* in a child, after fork */
 {
     helpers = 0;
@@ -109,43 +141,58 @@ static void forget_helpers(void) /* in a child, after fork */
     caller = bedroom = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     alarm_clock = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 }
+#endif
+
+/* Whether a child will forget its parent's helpers. */
+static int ready_for_fork(void)
+{
+#if defined(_WIN32)
+    return 1; /* there is no fork */
+#else
+    static int registered;
+    return registered || (registered = pthread_atfork(NULL, NULL, forget_helpers) == 0);
+#endif
+}
 
 /* Sees to it that there are `wanted` helpers, or as many as can be had. */
 static void hire(size_t wanted)
 {
-    static int registered;
-    if (!registered && wanted)
-        registered = pthread_atfork(NULL, NULL, forget_helpers) == 0;
-    for (pthread_t thread; helpers < wanted; helpers++) {
-        if (!registered || pthread_create(&thread, NULL, help, (void *)(uintptr_t)(next >> 32)))
+    for (pthread_t thread; helpers < wanted && ready_for_fork(); helpers++) {
+        if (pthread_create(&thread, NULL, help, (void *)(uintptr_t)number_of_call()))
             return;
         pthread_detach(thread);
     }
 }
 
-void threads_run(size_t parts, void (*body)(void *job, size_t part), void *job)
+/* Does all parts, with the helpers; or nothing, and returns 0, while these are another caller's. */
+static int do_together(const deal *d)
 {
-    if (parts < 2 || pthread_mutex_trylock(&caller)) {
-        run_alone(parts, body, job);
-        return;
-    }
-    hire(parts - 1);
-    uint64_t call = (uint32_t)((next >> 32) + 1);
-    call_body = body;
-    call_job = job;
-    call_parts = parts_left = parts;
-    next = call << 32;
+    if (pthread_mutex_trylock(&caller))
+        return 0;
+    hire(d->parts - 1);
+    call = d;
+    parts_undone = d->parts;
+    open_call = (number_of_call() + 1) << LEFT_BITS | d->parts;
     if (sleepers) {
         pthread_mutex_lock(&bedroom);
         pthread_cond_broadcast(&alarm_clock);
         pthread_mutex_unlock(&bedroom);
     }
-    work(call);
-    for (int looks = 0; parts_left; looks++)
+    work();
+    for (int looks = 0; parts_undone; looks++)
         if (looks < LOOKS)
             pause_a_little();
         else
             sched_yield();
     pthread_mutex_unlock(&caller);
+    return 1;
 }
 #endif
+
+void threads_deal(size_t n, size_t grain, size_t parts, void (*body)(const void *job, size_t begin, size_t end), const void *job)
+{
+    parts = least(least(parts, threads_get()), n / grain + (n % grain != 0)); /* no part without a grain */
+    deal d = {n, grain, parts, body, job};
+    if (n && (parts < 2 || !do_together(&d)))
+        body(job, 0, n);
+}

@@ -8,6 +8,7 @@
 #   tsan      ThreadSanitizer: races between threads
 #   valgrind  memory that is read before it is written; needs: apt-get install valgrind (too slow for the Python tests,
 #             where it also complains about Python itself)
+#   model     the protocol of threads.c in every order of events, tests/c/threads.pml; needs: apt-get install spin
 #   kernels   the Python tests in tests/kernels in place of the program, the extension built with asan's two sanitizers;
 #             needs: pip install -e ".[dev]" (MINIDL_FUZZ: see tests/kernels/test_fuzz.py)
 #   aarch64   ARM with NEON, emulated; needs: apt-get install gcc-aarch64-linux-gnu qemu-user
@@ -33,7 +34,7 @@ build() { # compiler and more flags; later ones win
     shift
     printf '%s\0' "$PWD"/csrc/*.c "$PWD/tests/c/core.c" \
         | (cd "$scratch" && xargs -0 -n 1 -P 4 "$compiler" $flags -Wall -Wextra -g "$@" -I"$OLDPWD/csrc" -c)
-    "$compiler" $flags "$@" "$scratch"/*.o -o "$scratch/core" -lm
+    "$compiler" $flags "$@" "$scratch"/*.o -o "$scratch/core" -lm -Wl,--wrap=malloc,--wrap=free
 }
 
 check() {
@@ -50,19 +51,33 @@ check() {
         ;;
     asan)
         needs gcc gcc
-        build gcc -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+        build gcc -O1 -DCALLS=10000 -fsanitize=address,undefined -fno-sanitize-recover=all
         "$scratch/core"
         ;;
     tsan)
         needs gcc gcc
-        build gcc -O1 -fsanitize=thread
+        build gcc -O1 -DCALLS=3000 -fsanitize=thread
         TSAN_OPTIONS="halt_on_error=1 die_after_fork=0" "$scratch/core"
         ;;
     valgrind)
         needs gcc gcc
         needs valgrind valgrind
-        build gcc -O1
+        build gcc -O1 -DCALLS=300
         valgrind --quiet --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite "$scratch/core"
+        ;;
+    model)
+        needs gcc gcc
+        needs spin spin
+        for fault in "" -DSEPARATE_COUNT; do # with it, the fault must be found
+            echo "== model of threads.c $fault"
+            (
+                cd "$scratch"
+                spin -a $fault "$OLDPWD/tests/c/threads.pml"
+                gcc -w -O2 -DSAFETY -DCOLLAPSE -o pan pan.c
+                ./pan -m100000 | tee pan.out | grep -E "errors:|states, stored|assertion violated|invalid end state "
+                grep -q "errors: $([ -z "$fault" ] && echo 0 || echo 1)$" pan.out
+            )
+        done
         ;;
     kernels)
         needs gcc gcc
@@ -83,7 +98,7 @@ check() {
     aarch64 | s390x)
         needs "$1-linux-gnu-gcc" "gcc-$1-linux-gnu"
         needs "qemu-$1" qemu-user
-        build "$1-linux-gnu-gcc" -static
+        build "$1-linux-gnu-gcc" -DCALLS=1000 -static
         "qemu-$1" "$scratch/core"
         ;;
     *)

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,9 @@
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* Sharing out must not change a bit, also where there are more threads than rows or columns to share. */
+static const size_t THREADS[] = {1, 2, 3, 4, 8, 16};
 
 static long passed, failed;
 
@@ -35,6 +39,31 @@ __attribute__((format(printf, 2, 3))) static void check(int right, const char *w
     vprintf(what, arguments);
     printf(" (%s)\n", isa_current()->name);
     va_end(arguments);
+}
+
+/* The linker puts these in the place of malloc and free (--wrap): so memory can be made scarce, and counted. */
+void *__real_malloc(size_t size);
+void __real_free(void *memory);
+
+static const long long PLENTY = 1ll << 60;
+static _Atomic long long blocks_left = 1ll << 60, in_use;
+static _Atomic int refused;
+
+void *__wrap_malloc(size_t size)
+{
+    if (blocks_left-- <= 0) {
+        refused = 1;
+        return NULL;
+    }
+    void *memory = __real_malloc(size);
+    in_use += memory != NULL;
+    return memory;
+}
+
+void __wrap_free(void *memory)
+{
+    in_use -= memory != NULL;
+    __real_free(memory);
 }
 
 /* Memory of exactly this size, so that a sanitizer sees what is read or written beyond it; full of 0xA5. */
@@ -343,32 +372,57 @@ static double *values(size_t real, uint64_t seed, size_t rows, size_t columns, i
     return x;
 }
 
-/* C = A B: every element a sum over k of fma() where `fused`, else of products and sums that are rounded one by one. It is
- * one chain, or `parts` of them, one for each k modulo parts, which are then added by halves. */
+static double add(size_t real, double x, double y)
+{
+    return real == 4 ? (double)((float)x + (float)y) : x + y;
+}
+
+/* The sum of k products of numbers of `a` and numbers of `b`, which are n apart: one chain of fma() where `fused`, else of products
+ * and sums that are rounded one by one; or `parts` such chains, one for each k modulo parts, which are then added by halves. */
+static double chain(size_t real, int fused, size_t parts, size_t k, const double *a, const double *b, size_t n)
+{
+    double part[32] = {0};
+    for (size_t p = 0; p < k; p++) {
+        double x = a[p], y = b[p * n], *sum = part + p % parts;
+        if (real == 4)
+            *sum = fused ? fmaf((float)x, (float)y, (float)*sum) : (float)((float)((float)x * (float)y) + (float)*sum);
+        else
+            *sum = fused ? fma(x, y, *sum) : x * y + *sum;
+    }
+    for (size_t half = parts / 2; half; half /= 2)
+        for (size_t q = 0; q < half; q++)
+            part[q] = add(real, part[q], part[q + half]);
+    return part[0];
+}
+
+/* The same for any k: more than 4,096 in two halves, the first of whole lines of 64; and those of one chain (parts is 1) in equal
+ * blocks of at most 512, one sum after the other. */
+static double sum_of_products(size_t real, int fused, size_t parts, size_t k, const double *a, const double *b, size_t n)
+{
+    if (k > 4096) {
+        size_t half = (k / 2 + 63) / 64 * 64;
+        return add(real, sum_of_products(real, fused, parts, half, a, b, n),
+                   sum_of_products(real, fused, parts, k - half, a + half, b + half * n, n));
+    }
+    size_t blocks = parts == 1 ? (k + 511) / 512 : 1, each = blocks ? (k + blocks - 1) / blocks : 0;
+    double sum = chain(real, fused, parts, each, a, b, n);
+    for (size_t p = each; p < k; p += each)
+        sum = add(real, sum, chain(real, fused, parts, k - p < each ? k - p : each, a + p, b + p * n, n));
+    return sum;
+}
+
 static void chains(size_t real, int fused, size_t parts, size_t m, size_t n, size_t k, const double *a, const double *b,
                    double *c)
 {
     for (size_t i = 0; i < m; i++)
-        for (size_t j = 0; j < n; j++) {
-            double part[32] = {0};
-            for (size_t p = 0; p < k; p++) {
-                double x = a[i * k + p], y = b[p * n + j], *sum = part + p % parts;
-                if (real == 4)
-                    *sum = fused ? fmaf((float)x, (float)y, (float)*sum) : (float)((float)((float)x * (float)y) + (float)*sum);
-                else
-                    *sum = fused ? fma(x, y, *sum) : x * y + *sum;
-            }
-            for (size_t half = parts / 2; half; half /= 2)
-                for (size_t q = 0; q < half; q++)
-                    part[q] = real == 4 ? (float)((float)part[q] + (float)part[q + half]) : part[q] + part[q + half];
-            c[i * n + j] = part[0];
-        }
+        for (size_t j = 0; j < n; j++)
+            c[i * n + j] = sum_of_products(real, fused, parts, k, a + i * k, b + j, n);
 }
 
-/* One product with A and B in each of the layouts `from` ... `to`, by every instruction set and 1 ... `most` threads. Hashes
+/* One product with A and B in each of the layouts `from` ... `to`, by every instruction set and the first `counts` of THREADS. Hashes
  * the elements of C on to h[0], those of generic's on to h[1]. */
-static void check_product(size_t real, size_t m, size_t k, size_t n, enum layout from, enum layout to, size_t most,
-                          uint64_t h[2])
+static void check_product(size_t real, size_t m, size_t k, size_t n, enum layout from, enum layout to,
+                          size_t counts, uint64_t h[2])
 {
     double *a = values(real, 1, m, k, from == REPEATED), *b = values(real, 2, k, n, from == REPEATED);
     double *fused = memory_of(m * n * sizeof *fused), *plain = memory_of(m * n * sizeof *plain);
@@ -385,9 +439,9 @@ static void check_product(size_t real, size_t m, size_t k, size_t n, enum layout
         const double *expected = strcmp(isa_current()->name, "generic") == 0 ? plain : fused;
         for (enum layout a_layout = from; a_layout <= to; a_layout++)
             for (enum layout b_layout = from; b_layout <= to; b_layout++)
-                for (size_t threads = 1; threads <= most; threads++) {
+                for (size_t t = 0; t < counts; t++) {
                     enum layout c_layout = (a_layout + b_layout) % LAYOUTS;
-                    threads_set(threads);
+                    threads_set(THREADS[t]);
                     product(real, m, n, k, a, a_layout, b, b_layout, c, c_layout);
                     int right = same(c, expected, m * n * sizeof *c);
                     if (!right && (m == 1 || n == 1)) { /* as the dot products that one row or column may be */
@@ -395,7 +449,7 @@ static void check_product(size_t real, size_t m, size_t k, size_t n, enum layout
                         right = same(c, dots, m * n * sizeof *c);
                     }
                     check(right, "matmul, numbers of %zu bytes: %zu x %zu x %zu in layouts %d %d %d, %zu threads", real, m, k,
-                          n, a_layout, b_layout, c_layout, threads);
+                          n, a_layout, b_layout, c_layout, THREADS[t]);
                 }
     }
     threads_set(1);
@@ -412,13 +466,48 @@ static void test_matmul(size_t real, uint64_t h[2])
     static const size_t small[] = {0, 1, 2, 3, 5, 9, 17, 33}, sizes = COUNT(small);
     /* m, k, n across the blocks of matmul.c: KC = 512 deep, MC = 256 high, NC = 1024 wide. The last is so large that A and B
      * are packed, and dealt out to three threads. */
-    static const size_t large[][3] = {{7, 5, 2049}, {9, 1035, 5}, {1, 515, 1}, {1, 515, 7}, {265, 1, 265}, {265, 515, 129}};
+    static const size_t large[][3] = {{7, 5, 2049}, {9, 1035, 5}, {1, 515, 1}, {1, 515, 7}, {265, 1, 265}, {265, 515, 129},
+        {3, 9000, 5}, {1, 9000, 3}, {17, 4097, 25}, /* a depth cut in halves */
+        {1, 210000, 8}, {1, 1600000, 1}, {200000, 8, 1}, {17, 6000, 17}}; /* a row, or nothing, for the last thread */
     h[0] = h[1] = HASH_OF_NOTHING;
     for (size_t i = 0; i < sizes * sizes * sizes; i++)
         check_product(real, small[i % sizes], small[i / sizes % sizes], small[i / sizes / sizes], ROWS, SPACED, 1, h);
     check_product(real, 14, 7, 19, REPEATED, REPEATED, 1, h);
     for (size_t i = 0; i < COUNT(large); i++)
-        check_product(real, large[i][0], large[i][1], large[i][2], ROWS, COLUMNS, 3, h);
+        check_product(real, large[i][0], large[i][1], large[i][2], ROWS, COLUMNS, COUNT(THREADS), h);
+}
+
+/* The products that need memory, where the n-th block of it cannot be had. */
+static void test_no_memory(size_t real)
+{
+    static const size_t sizes[][3] = {{2, 300, 65}, {70, 600, 65}, {300, 300, 300}, {1, 20000, 3}, {9, 20000, 20}};
+    for (size_t s = 0; s < COUNT(sizes); s++) {
+        size_t m = sizes[s][0], k = sizes[s][1], n = sizes[s][2];
+        void *a = memory_of(m * k * real), *b = memory_of(k * n * real), *c = memory_of(m * n * real);
+        memset(a, 0, m * k * real);
+        memset(b, 0, k * n * real);
+        for (size_t t = 0; t < 3; t++) {
+            threads_set(THREADS[t]);
+            long long had = PLENTY; /* at first, so that no helper is made later */
+            for (int done = 0; !done; had = had == PLENTY ? 0 : had + 1) {
+                long long before = in_use;
+                refused = 0;
+                blocks_left = had;
+                int status = real == 4
+                    ? matmul_f32(m, n, k, a, (ptrdiff_t)k, 1, b, 1, (ptrdiff_t)k, NULL, c, (ptrdiff_t)n, 1)
+                    : matmul_f64(m, n, k, a, (ptrdiff_t)k, 1, b, 1, (ptrdiff_t)k, NULL, c, (ptrdiff_t)n, 1);
+                blocks_left = PLENTY;
+                check(status == (refused ? -1 : 0) && in_use == before,
+                      "matmul: %zu x %zu x %zu, %zu threads, memory for %lld blocks: status %d", m, k, n, THREADS[t], had, status);
+                done = had != PLENTY && !refused;
+            }
+            check(had > 1, "matmul: %zu x %zu x %zu without memory", m, k, n);
+        }
+        threads_set(1);
+        free(a);
+        free(b);
+        free(c);
+    }
 }
 
 /* C = bias + A B^T, as a linear layer has it, of whole numbers so small that nothing is rounded. */
@@ -440,9 +529,9 @@ static void test_bias(size_t real)
                 put(real, b, (ptrdiff_t)(i - n - m * k), whole);
         }
         for (int isa = 0; isa_available(isa); isa++)
-            for (size_t threads = 1; threads <= 3; threads++) {
+            for (size_t t = 0; t < COUNT(THREADS); t++) {
                 choose(isa);
-                threads_set(threads);
+                threads_set(THREADS[t]);
                 void *c[2];
                 for (int with = 0; with < 2; with++) {
                     void *added = with ? bias : NULL;
@@ -457,7 +546,7 @@ static void test_bias(size_t real)
                 for (size_t i = 0; i < m * n; i++)
                     right &= get(real, c[1], (ptrdiff_t)i)
                         == get(real, c[0], (ptrdiff_t)i) + get(real, bias, (ptrdiff_t)(i % n));
-                check(right, "a product with bias, numbers of %zu bytes: %zu x %zu x %zu, %zu threads", real, m, k, n, threads);
+                check(right, "a product with bias, numbers of %zu bytes: %zu x %zu x %zu, %zu threads", real, m, k, n, THREADS[t]);
                 free(c[0]);
                 free(c[1]);
             }
@@ -746,6 +835,129 @@ static void test_known_passes(size_t real)
         free(all[i]);
 }
 
+/* Threads: jobs that note what was done, in memory that is gone as soon as the call is over. */
+
+typedef struct {
+    size_t grain;
+    _Atomic unsigned char *done;
+    _Atomic int right;
+} noted;
+
+static void note(const void *job, size_t begin, size_t end)
+{
+    noted *mine = (noted *)job;
+    mine->right &= begin < end && begin % mine->grain == 0;
+    for (size_t i = begin; i < end; i++)
+        mine->done[i]++;
+}
+
+/* Whether n things in this many parts are all done once, by ranges as threads.h promises them. */
+static int dealt(size_t n, size_t grain, size_t parts)
+{
+    noted *job = memory_of(sizeof *job);
+    *job = (noted){grain, memory_of(n), 1};
+    for (size_t i = 0; i < n; i++)
+        job->done[i] = 0;
+    threads_deal(n, grain, parts, note, job);
+    int right = job->right;
+    for (size_t i = 0; i < n; i++)
+        right &= job->done[i] == 1;
+    free((void *)job->done);
+    free(job);
+    return right;
+}
+
+enum { MOST_PARTS = 64 };
+
+#ifndef CALLS
+#define CALLS 100000 /* fewer where each takes long, see tools/check_core.sh */
+#endif
+
+static void count(const void *job, size_t begin, size_t end)
+{
+    for (size_t i = begin; i < end; i++)
+        ((_Atomic unsigned *)job)[i]++;
+}
+
+/* Calls with few parts and with many in turn, as fast as they can be made: a helper that comes late finds the next one. */
+static int dealt_in_turn(size_t few, size_t many, int calls)
+{
+    _Atomic unsigned done[MOST_PARTS] = {0};
+    unsigned expected[MOST_PARTS] = {0};
+    int right = 1;
+    for (int i = 0; right && i < calls; i++) {
+        size_t parts = i % 2 ? few : many;
+        threads_deal(parts, 1, parts, count, done);
+        for (size_t part = 0; part < parts; part++)
+            right &= done[part] == ++expected[part];
+    }
+    return right;
+}
+
+typedef struct {
+    pthread_t thread;
+    int right;
+} dealer;
+
+static void *deal_often(void *mine)
+{
+    ((dealer *)mine)->right = dealt_in_turn(2, 16, CALLS / 5);
+    return NULL;
+}
+
+static void *resize(void *over)
+{
+    for (size_t n = 1; !*(_Atomic int *)over; n = n % 70 + 1)
+        threads_set(n);
+    return NULL;
+}
+
+static void test_threads(void)
+{
+    alarm(600); /* a call that never comes back ends the program */
+    for (size_t t = 0; t < COUNT(THREADS); t++)
+        for (size_t n = 0; n < 70; n++)
+            for (size_t grain = 1; grain < 20; grain += 3)
+                for (size_t parts = 1; parts < 20; parts += 5) {
+                    threads_set(THREADS[t]);
+                    check(dealt(n, grain, parts), "%zu things dealt out in %zu parts of %zu, %zu threads", n, parts, grain, THREADS[t]);
+                }
+    threads_set(0);
+    check(threads_get() == 1, "no threads are one");
+    threads_set(65);
+    check(threads_get() == 64, "65 threads are 64");
+
+    static const size_t turns[][2] = {{2, 8}, {3, 8}, {2, 16}, {2, 3}};
+    for (size_t t = 0; t < COUNT(turns); t++)
+        for (int again = 0; again < 8; again++) {
+            threads_set(again == 7 ? 4 : MOST_PARTS);
+            check(dealt_in_turn(turns[t][0], turns[t][1], CALLS), "calls of %zu and %zu parts in turn", turns[t][0], turns[t][1]);
+            fflush(stdout);
+            pid_t child = fork();
+            if (child == 0)
+                _exit(dealt_in_turn(turns[t][0], turns[t][1], CALLS / 100) ? 0 : 1);
+            int status;
+            check(child > 0 && waitpid(child, &status, 0) == child && status == 0, "the same calls in a child");
+        }
+
+    _Atomic int over = 0;
+    pthread_t resizer;
+    dealer dealers[3];
+    if (pthread_create(&resizer, NULL, resize, &over))
+        exit(3);
+    for (size_t i = 0; i < COUNT(dealers); i++)
+        if (pthread_create(&dealers[i].thread, NULL, deal_often, &dealers[i]))
+            exit(3);
+    for (size_t i = 0; i < COUNT(dealers); i++) {
+        pthread_join(dealers[i].thread, NULL);
+        check(dealers[i].right, "callers side by side, while the number of threads changes");
+    }
+    over = 1;
+    pthread_join(resizer, NULL);
+    threads_set(1);
+    alarm(0);
+}
+
 /* Callers side by side, and a child that calls after a fork: the helping threads serve one, and none is left waiting. */
 
 typedef struct {
@@ -808,17 +1020,19 @@ int main(void)
         test_philox();
         test_callers();
     }
+    test_threads();
     for (size_t i = 0; i < COUNT(LAWS); i++)
         test_law(&LAWS[i]);
     uint64_t h[2];
     test_matmul(4, h);
-    check_hash("matmul float32, chains of fma", h[0], 0xad1d2f858e7e72f5);
-    check_hash("matmul float32, generic", h[1], 0x57b41e365eac1e64);
+    check_hash("matmul float32, chains of fma", h[0], 0xc773ddf48252c8da);
+    check_hash("matmul float32, generic", h[1], 0xc57b96c972f3c9b3);
     test_matmul(8, h);
-    check_hash("matmul float64, chains of fma", h[0], 0x4d6fd40333451ca7);
-    check_hash("matmul float64, generic", h[1], 0x1ee77db61bfc92e9);
+    check_hash("matmul float64, chains of fma", h[0], 0xc02815e4eec5b227);
+    check_hash("matmul float64, generic", h[1], 0x67334dc560bc0712);
     for (size_t real = 4; real <= 8; real += 4) {
         test_bias(real);
+        test_no_memory(real);
         for (int isa = 0; isa_available(isa); isa++) {
             choose(isa);
             test_known_passes(real);
