@@ -385,6 +385,17 @@ def test_batch_norm_in_evaluation_with_a_small_variance_keeps_its_eps():
     assert prediction.std == pytest.approx(math.sqrt((20 + 8 / 2.25) / 2 - (1 / 3) ** 2))
 
 
+def test_batch_norm_in_evaluation_changes_pairs_as_it_changes_squares():
+    evaluated, trained = nn.BatchNorm1d(4, eps=0).eval(), nn.BatchNorm1d(4, eps=0)
+    evaluated.running_var[...], evaluated.running_mean[...] = 4, 3
+    evaluated.bias.data[...] = 5  # (x - 3) / 2 + 5
+    first, second = chain(evaluated, trained, signal=theory.Signal(4, 1.0, 6.0, 2.0))
+    # A unit has the variance 6 - 2 over the batch, then a quarter of it: 1, by whose root the second divides.
+    assert first.grad_ratio == pytest.approx(1)
+    assert first.std == pytest.approx(math.sqrt((6 - 1) / 4))
+    assert second.std == pytest.approx(1)
+
+
 def test_batch_norm_in_evaluation_uses_its_running_values():
     layer = nn.BatchNorm1d(2, eps=0).eval()
     layer.running_var[...] = 4

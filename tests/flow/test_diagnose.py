@@ -400,6 +400,9 @@ def test_if_the_last_layer_alone_is_too_large_it_alone_is_drawn_again():
     assert the_only(nn.Linear(64, 10, weight_init=init.Normal(0, 10), rng=0), "loss", ("",)).remedy.startswith(
         'model.initialize(rng=0, rules={"weight": '
     )
+    model = nn.Sequential(nn.BatchNorm1d(64), nn.Linear(64, 10, rng=0))
+    model[0].weight.data[...] = 100  # here not the last, but what comes in
+    assert '"0.weight": "ones"' in the_only(model, "loss", ("0", "1")).remedy
     model = nn.Sequential(mlp(nn.ReLU), nn.BatchNorm1d(10))
     model[1].weight.data[...] = 100
     assert '"1.weight": "ones"' in the_only(model, "loss", ("0.8", "1")).remedy
