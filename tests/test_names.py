@@ -53,7 +53,7 @@ def test_importing_does_not_load_what_only_the_hint_needs():
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("tahn", "; did you mean tanh?"),
+        ("tahn", r"; did you mean tanh\?"),
         ("softmax", r"; write functional\.softmax\(tensor\)"),
         ("qqqqq", ""),
         ("__wrapped__", ""),
