@@ -222,6 +222,10 @@ def test_in_a_funnel_one_law_leaves_all_of_it_to_one_side(hidden, mode):
     assert "by a factor of 5.7" in finding.evidence or "by a factor of 0.18" in finding.evidence  # theory: sqrt(512 / 16)
 
 
+def test_a_funnel_of_two_layers_is_a_funnel():
+    the_only(mlp(nn.ReLU, (512, 16), init.HeNormal(mode="fan_in")), "mismatch", ("0", "2"))
+
+
 def test_a_gentle_funnel_and_one_that_no_law_mends_get_no_verdict():
     assert not flow.diagnose(mlp(nn.ReLU, (512, 256, 128, 64)), X, Y)
     assert not flow.diagnose(mlp(nn.Tanh, (512, 256, 128, 64, 32, 16)), X, Y)
