@@ -365,6 +365,36 @@ def test_a_module_that_is_used_under_two_names_is_drawn_under_its_first():
     assert not flow.diagnose(run_line(finding, model), X, Y)
 
 
+class Holder(nn.Module):
+    def __init__(self, hold):
+        self.layers = hold(nn.Tanh(), nn.Linear(64, 10, rng=0))
+
+    def forward(self, x):
+        layers = self.layers.values() if hasattr(self.layers, "values") else self.layers
+        for layer in layers:
+            x = (layer[0] if isinstance(layer, list) else layer)(x)
+        return x
+
+
+@pytest.mark.parametrize(
+    ("hold", "place"),
+    [
+        (lambda a, b: [a, b], "[0]"),
+        (lambda a, b: [[a], [b]], "[0][0]"),
+        (lambda a, b: nn.ModuleList([a, b]), "[0]"),
+        (lambda a, b: {"0": a, "1": b}, '["0"]'),
+        (lambda a, b: {"x": [a], "y": b}, '["x"][0]'),
+        (lambda a, b: nn.ModuleDict({'"': a, "5": b}), "['\"']"),
+        (lambda a, b: nn.ModuleDict({"5": a, "6": b}), '["5"]'),
+    ],
+)
+def test_an_activation_is_replaced_in_whatever_holds_it(hold, place):
+    model, x = Holder(hold), 1000 * (X - 0.5)
+    (finding,) = flow.diagnose(model, x, Y)
+    assert finding.remedy == f"model.layers{place} = nn.Sequential(nn.BatchNorm1d(64), model.layers{place})"
+    assert not flow.diagnose(run_line(finding, model), x, Y)
+
+
 class InATuple(nn.Module):
     def __init__(self):
         self.layers = (nn.Tanh(), nn.Linear(64, 10, rng=0))
