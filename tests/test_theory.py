@@ -306,11 +306,13 @@ def test_the_spread_of_one_layer_and_its_activation_worked_out_by_hand():
 
 def test_a_larger_batch_averages_out_what_its_inputs_do_not_share():
     """Inputs at right angles to each other are independent in a linear layer: 2 / n / samples; equal ones share all: 2 / n."""
-    layer = nn.Linear(100, 100, weight_init="lecun_normal", rng=0)
+    plain = nn.Linear(100, 100, weight_init="lecun_normal", rng=0)
+    biased = nn.Linear(100, 100, weight_init="lecun_normal", bias_init=3.0, rng=0)  # which moves all outputs alike
     for pair, scatter, variance in ((0.0, 0.0, 0.02 / 8), (1.0, 0.0, 0.02), (0.5, 0.0, 0.02 * (0.25 + 0.75 / 8))):
         signal = theory.Signal(100, 0.0, 1.0, pair, scatter)
-        (prediction,) = chain(layer, signal=signal, samples=8)
-        assert prediction.std_spread == pytest.approx(math.sqrt(variance) / 2, rel=1e-9)
+        for layer in (plain, biased):
+            (prediction,) = chain(layer, signal=signal, samples=8)
+            assert prediction.std_spread == pytest.approx(math.sqrt(variance) / 2, rel=1e-9)
 
 
 def test_the_spread_of_the_gradient_worked_out_by_hand():

@@ -222,6 +222,10 @@ def test_in_a_funnel_one_law_leaves_all_of_it_to_one_side(hidden, mode):
     assert "by a factor of 5.7" in finding.evidence or "by a factor of 0.18" in finding.evidence  # theory: sqrt(512 / 16)
 
 
+def test_a_funnel_of_two_layers_is_a_funnel():
+    the_only(mlp(nn.ReLU, (512, 16), init.HeNormal(mode="fan_in")), "mismatch", ("0", "2"))
+
+
 def test_a_gentle_funnel_and_one_that_no_law_mends_get_no_verdict():
     assert not flow.diagnose(mlp(nn.ReLU, (512, 256, 128, 64)), X, Y)
     assert not flow.diagnose(mlp(nn.Tanh, (512, 256, 128, 64, 32, 16)), X, Y)
@@ -359,6 +363,36 @@ def test_a_module_that_is_used_under_two_names_is_drawn_under_its_first():
     (finding,) = flow.diagnose(model, X, Y)
     assert finding.layers == ("2", "4")
     assert not flow.diagnose(run_line(finding, model), X, Y)
+
+
+class Holder(nn.Module):
+    def __init__(self, hold):
+        self.layers = hold(nn.Tanh(), nn.Linear(64, 10, rng=0))
+
+    def forward(self, x):
+        layers = self.layers.values() if hasattr(self.layers, "values") else self.layers
+        for layer in layers:
+            x = (layer[0] if isinstance(layer, list) else layer)(x)
+        return x
+
+
+@pytest.mark.parametrize(
+    ("hold", "place"),
+    [
+        (lambda a, b: [a, b], "[0]"),
+        (lambda a, b: [[a], [b]], "[0][0]"),
+        (lambda a, b: nn.ModuleList([a, b]), "[0]"),
+        (lambda a, b: {"0": a, "1": b}, '["0"]'),
+        (lambda a, b: {"x": [a], "y": b}, '["x"][0]'),
+        (lambda a, b: nn.ModuleDict({'"': a, "5": b}), "['\"']"),
+        (lambda a, b: nn.ModuleDict({"5": a, "6": b}), '["5"]'),
+    ],
+)
+def test_an_activation_is_replaced_in_whatever_holds_it(hold, place):
+    model, x = Holder(hold), 1000 * (X - 0.5)
+    (finding,) = flow.diagnose(model, x, Y)
+    assert finding.remedy == f"model.layers{place} = nn.Sequential(nn.BatchNorm1d(64), model.layers{place})"
+    assert not flow.diagnose(run_line(finding, model), x, Y)
 
 
 class InATuple(nn.Module):

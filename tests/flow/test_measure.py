@@ -39,6 +39,14 @@ def test_a_record_worked_out_by_hand():
     assert report.loss == 1 + 12
 
 
+def test_a_gradient_that_is_the_same_everywhere_has_a_size_too():
+    weights = np.eye(2), np.array([[3.0, 1.0], [0.0, 3.0]])
+    model = nn.Sequential(*(nn.Linear(2, 2, weight_init=weight) for weight in weights))
+    report = flow.measure(model, np.ones((2, 2), np.float32), loss=lambda out: out.sum())
+    assert (report["1"].grad_mean, report["1"].grad_std, report["1"].grad_ratio) == (1, 0, 1)
+    assert report["0"].grad_ratio == pytest.approx(math.sqrt((9 + 16) / 2))  # the sums of the columns are 3 and 4
+
+
 def test_the_weight_gradient_is_that_of_training():
     model = mlp()
     report = flow.measure(model, X, Y)
