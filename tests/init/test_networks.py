@@ -10,6 +10,7 @@ from law_checks import SHAPE, check_law
 
 import minidl
 from minidl import data, init, nn, optim
+from minidl import functional as F
 from minidl.random import Generator
 
 DIGITS = data.digits()
@@ -101,6 +102,22 @@ def test_in_mup_a_step_changes_every_layer_alike_at_every_width_and_without_it_w
     assert list(mup.growth) == ["0", "2", "4"]
     assert max(abs(growth) for growth in mup.growth.values()) < 0.15
     assert plain.growth["4"] > 0.3
+
+
+def test_a_coordinate_check_of_a_network_worked_out_by_hand():
+    """y = v.(w x) with x = 1, all w = 1, all v = 1/n and target 0: y = 1, and its square has dw = 2/n, dv = 2. At the base,
+    n = 2, a step of 0.1 makes w = 0.9 and v = 0.3, y = 0.54. For n = 4 muP takes 0.2 for w and 0.05 for v: w = 0.9, v = 0.15
+    and y = 0.54 again. With 0.1 for both, w = 0.95, v = 0.05 and y = 0.19."""
+
+    def make(n):
+        first = nn.Linear(1, n, bias=False, weight_init=1.0, dtype=np.float64)
+        return nn.Sequential(first, nn.Linear(n, 1, bias=False, weight_init=1 / n, dtype=np.float64))
+
+    batch = np.ones((1, 1)), np.zeros((1, 1))
+    mup = init.coordinate_check(make, [2, 4], *batch, lr=0.1, loss=F.mse_loss, steps=1)
+    plain = init.coordinate_check(make, [2, 4], *batch, lr=0.1, loss=F.mse_loss, steps=1, mup=False)
+    assert mup.changes == {"0": pytest.approx((0.1, 0.1)), "1": pytest.approx((0.46, 0.46))}
+    assert plain.changes == {"0": pytest.approx((0.1, 0.05)), "1": pytest.approx((0.46, 0.81))}
 
 
 def test_a_coordinate_check_prints_a_table():
