@@ -105,9 +105,9 @@ def test_in_mup_a_step_changes_every_layer_alike_at_every_width_and_without_it_w
 
 
 def test_a_coordinate_check_of_a_network_worked_out_by_hand():
-    """y = v.(w x) with x = w = 1, v = 1/n and target 0: y = 1, and its square has dw = 2/n, dv = 2. For the base, n = 2,
-    a step of 0.1 makes w = 0.9 and v = 0.3, y = 0.54. For n = 4 muP takes 0.2 for w and 0.05 for v: w = 0.9, v = 0.15 and
-    y = 0.54 again. With 0.1 for both, w = 0.95, v = 0.05 and y = 0.19."""
+    """y = v.(w x) with x = 1, all w = 1, all v = 1/n and target 0: y = 1, and its square has dw = 2/n, dv = 2. At the base,
+    n = 2, a step of 0.1 makes w = 0.9 and v = 0.3, y = 0.54. For n = 4 muP takes 0.2 for w and 0.05 for v: w = 0.9, v = 0.15
+    and y = 0.54 again. With 0.1 for both, w = 0.95, v = 0.05 and y = 0.19."""
 
     def make(n):
         first = nn.Linear(1, n, bias=False, weight_init=1.0, dtype=np.float64)

@@ -287,6 +287,12 @@ def test_an_unsupported_dtype_is_an_error(layer, dtype):
         layer(*sizes, dtype=dtype)
 
 
+@pytest.mark.parametrize("make", [lambda dtype: nn.Linear(3, 2, dtype=dtype), lambda dtype: nn.BatchNorm1d(3, dtype=dtype)])
+def test_what_is_no_dtype_at_all_is_an_error_that_names_the_layer(make):
+    with pytest.raises(TypeError, match=r"^(Linear|BatchNorm1d): data type 'nonesuch' not understood"):
+        make("nonesuch")
+
+
 @pytest.mark.parametrize(
     ("rng", "error", "message"), [("0", TypeError, "rng must be .*, got str"), (-1, ValueError, "seed must be .*, got -1")]
 )
