@@ -1,7 +1,8 @@
-/* log.h: the natural logarithm, by the same operations on every machine; sampling and cross-entropy use it. */
+/* log.h: the natural logarithm, by the same operations on every machine, for sampling, cross-entropy and the function log. */
 #ifndef MINIDL_LOG_H
 #define MINIDL_LOG_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -26,6 +27,14 @@ static inline double log_f64(double x)
     series = series * t + 2.0 / 5;
     series = series * t + 2.0 / 3;
     return (double)(int32_t)e * 0x1.62e42fefa39efp-1 + (2 * s + s * t * series);
+}
+
+/* log x for every x: of a subnormal one, by 2^54 x. */
+static inline double log_of_any(double x)
+{
+    int small = x < 0x1p-1022;
+    double y = log_f64(small ? x * 0x1p54 : x) - (small ? 0x1.2b708872320e2p+5 : 0);
+    return x > 0 && x < INFINITY ? y : x == 0 ? -INFINITY : x < 0 ? NAN : x;
 }
 
 #endif

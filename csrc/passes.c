@@ -20,7 +20,7 @@ static void deal(int kind, int precision, const void *job, size_t n, size_t grai
 void pass_elementwise(const elementwise_job *job, int precision)
 {
     elementwise_function f = job->function;
-    int exponential = f == TANH || f == SIGMOID || f == ELU || f == ELU_BACKWARD || f == SILU || f == SILU_BACKWARD || f == EXP;
+    int exponential = f == TANH || f == SIGMOID || (f >= ELU && f <= LOG);
     deal(PASS_ELEMENTWISE, precision, job, job->n, GRAIN, job->n * (exponential ? HEAVY : 1));
 }
 

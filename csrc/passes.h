@@ -22,7 +22,10 @@ typedef enum {
     ELU_BACKWARD,
     SILU,
     SILU_BACKWARD,
+    GELU,
+    GELU_BACKWARD,
     EXP,
+    LOG,
 } elementwise_function;
 
 /* out = f(x), or f'(x) dy for a backward one; there x is the output of f for tanh, sigmoid and relu, its input for the others.
@@ -35,7 +38,7 @@ typedef struct {
     void *out;
 } elementwise_job;
 
-/* out_j = sum_i x_ij */
+/* out_j = sum_i x_ij, pairwise */
 typedef struct {
     size_t rows, columns;
     const void *x;

@@ -1,9 +1,9 @@
-/* passes_loops.h: the template of the passes in passes.h; each isa_*.c includes it once per precision, with SUFFIX, REAL and
- * WORD (an unsigned integer as long).
+/* passes_loops.h: the template of the fused kernels in passes.h; each isa_*.c includes it once per precision, with SUFFIX, REAL
+ * and WORD (an unsigned integer as long).
  *
  * Plain loops, which compilers turn into vectors. Every line is a fixed sequence of correctly rounded operations, compiled
- * without contraction, so that all instruction sets give the same bits; the elementwise functions give those of their NumPy
- * twins, too. A sum over rows is one chain for each column. */
+ * without contraction, so that all instruction sets give the same bits, and the reference implementations give them, too. */
+#include "gelu_table.h"
 #include "log.h"
 #include "passes.h"
 
@@ -29,19 +29,36 @@ static inline REAL NAME(power)(REAL n)
     return power;
 }
 
-/* e^r - 1 and n, with z = n ln 2 + r and |r| <= ln 2 / 2 (and a little): the sum of r^k / k! to k = 7 or 13. ln 2 comes in two
- * parts, the first so short that n times it is exact. */
-static inline REAL NAME(reduced)(REAL z, REAL *n)
+static inline REAL NAME(nearest)(REAL x)
+{
+    return (x + ROUNDER) - ROUNDER;
+}
+
+/* r with z = n ln 2 + r, so |r| <= ln 2 / 2 (and a little) for n = nearest(z / ln 2). ln 2 comes in two parts, the first so
+ * short that n times it is exact. */
+static inline REAL NAME(rest)(REAL z, REAL n)
+{
+    const REAL high = (REAL)(SINGLE ? 0x1.63p-1 : 0x1.62e4p-1), low = (REAL)(SINGLE ? -0x1.bd0106p-13 : 0x1.7f7d1cf79abcap-20);
+    return (z - n * high) - n * low;
+}
+
+/* e^r - 1, the sum of r^k / k! to k = 7 or 13. */
+static inline REAL NAME(series)(REAL r)
 {
     static const double over_factorial[] = {1.0, 1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320,
         1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
-    const REAL high = (REAL)(SINGLE ? 0x1.63p-1 : 0x1.62e4p-1), low = (REAL)(SINGLE ? -0x1.bd0106p-13 : 0x1.7f7d1cf79abcap-20);
-    *n = (z * (REAL)0x1.71547652b82fep+0 + ROUNDER) - ROUNDER;
-    REAL r = (z - *n * high) - *n * low, q = 0;
+    REAL q = 0;
 #pragma GCC unroll 16
     for (int k = SINGLE ? 7 : 13; k >= 2; k--)
         q = q * r + (REAL)over_factorial[k];
     return r + r * r * q;
+}
+
+/* z = n ln 2 + r: e^r - 1, and n. */
+static inline REAL NAME(reduced)(REAL z, REAL *n)
+{
+    *n = NAME(nearest)(z * (REAL)0x1.71547652b82fep+0);
+    return NAME(series)(NAME(rest)(z, *n));
 }
 
 /* e^z: 2^n in two steps, for it may be too large or too small for one. */
@@ -50,8 +67,18 @@ static inline REAL NAME(exp)(REAL z)
     const REAL least = SINGLE ? -104 : -746, most = SINGLE ? 89 : 710;
     z = z < least ? least : z;
     z = z > most ? most : z;
-    REAL n, p = NAME(reduced)(z, &n), half = (n * (REAL)0.5 + ROUNDER) - ROUNDER;
+    REAL n, p = NAME(reduced)(z, &n), half = NAME(nearest)(n * (REAL)0.5);
     return (1 + p) * NAME(power)(half) * NAME(power)(n - half);
+}
+
+/* No function of x differs any more from its limit below this, nor does its product with any but the hugest dy. */
+#define LEAST ((REAL)(SINGLE ? -174 : -1400))
+
+/* e^z b dy for z <= 0. The second step comes last, so that only the result may be subnormal, which has fewer digits. */
+static inline REAL NAME(exp_times)(REAL z, REAL b, REAL dy)
+{
+    REAL n, p = NAME(reduced)(z < LEAST ? LEAST : z, &n), half = NAME(nearest)(n * (REAL)0.5);
+    return (1 + p) * NAME(power)(half) * b * dy * NAME(power)(n - half);
 }
 
 /* e^z - 1 for z up to 40, exact to the last bits near 0 too. */
@@ -76,6 +103,76 @@ static inline REAL NAME(sigmoid)(REAL x)
     return (x >= 0 ? 1 : e) / (1 + e);
 }
 
+/* x e / (1 + e) with e = e^x, or x / (1 + e) with e = e^-x. Here, too, the second step of 2^n comes last; in double, since
+ * these are many roundings for a float. */
+static inline REAL NAME(silu)(REAL x)
+{
+    x = x < LEAST ? LEAST : x;
+    REAL z = -(REAL)fabs(x), n, p = NAME(reduced)(z < LEAST ? LEAST : z, &n), half = NAME(nearest)(n * (REAL)0.5);
+    double wide = (double)x, first = (1 + (double)p) * (double)NAME(power)(half), second = (double)NAME(power)(n - half);
+    return (REAL)(wide * (wide < 0 ? first : 1) / (1 + first * second) * (wide < 0 ? second : 1));
+}
+
+/* dy times the derivative, which is e (1 + x + e) / (1 + e)^2 with e = e^x, or (1 + e (1 + x)) / (1 + e)^2 with e = e^-x. It is
+ * 0 where 1 + x + e is, at x = zero, e = -1 - zero = there; beside it, with d = x - zero, e = there e^d, and the sum is
+ * d + there (e^d - 1), two terms of one sign. */
+static inline REAL NAME(silu_backward)(REAL dy, REAL x)
+{
+    const double zero = -0x1.474973c84120bp+0, lacking = -0x1.f8d74bc9ac154p-54, there = 0.27846454276107380;
+    const REAL high = (REAL)zero, low = (REAL)(SINGLE ? zero - (double)high : lacking), near = (REAL)0.125;
+    x = x < LEAST ? LEAST : x;
+    x = x > -LEAST ? -LEAST : x;
+    REAL d = x - high, rounded = ((x - d) - high) - low, size = (REAL)fabs(d), z = size < near ? d : -(REAL)fabs(x);
+    REAL n = NAME(nearest)(z * (REAL)0x1.71547652b82fep+0), half = NAME(nearest)(n * (REAL)0.5);
+    double p = (double)NAME(series)(NAME(rest)(z, n) + (size < near ? rounded : 0)), wide = (double)x, away = (double)size;
+    double first = (double)NAME(power)(half), second = (double)NAME(power)(n - half), factor = away < 0.125 ? there : 1;
+    double e = factor * ((1 + p) * first * second), sum = wide > 0 ? 1 + e * (1 + wide) : (1 + wide) + e;
+    sum = away < 0.125 ? ((double)d + (double)rounded) + there * p : sum;
+    double q = (double)dy * (factor * sum / (1 + e * (2 + e)));
+    return (REAL)(wide > 0 ? q : (q + q * p) * first * second);
+}
+
+/* e^(-a^2/2) f, for a from 0 to MOST. a^2 comes in two parts, the first of them exact, for what is lost of it is lost of the
+ * result a^2/2 times over. Source: Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation
+ * 23 (1969), and his later programs. */
+#define MOST (SINGLE ? 18.5 : 52)
+
+static inline double NAME(bell_times)(double a, double f)
+{
+    double near = (double)(float)a, z = -0.5 * near * near;
+    REAL n = NAME(nearest)((REAL)(z * 0x1.71547652b82fep+0)), half = NAME(nearest)(n * (REAL)0.5);
+    double r = ((z - (double)n * 0x1.62e4p-1) - (double)n * 0x1.7f7d1cf79abcap-20) - 0.5 * (a - near) * (a + near);
+    double p = (double)NAME(series)((REAL)r);
+    return (f + f * p) * (double)NAME(power)(half) * (double)NAME(power)(n - half);
+}
+
+/* A polynomial in (a - 4) / (a + 4), in which what is left of GELU's tail varies so slowly that one does for all a >= 0. */
+static inline double NAME(smooth)(const double *coefficients, REAL a)
+{
+    REAL t = (a - 4) / (a + 4), sum = 0;
+#pragma GCC unroll 32
+    for (int k = 0; k < (SINGLE ? GELU_COUNT_f32 : GELU_COUNT_f64); k++)
+        sum = sum * t + (REAL)coefficients[k];
+    return (double)sum;
+}
+
+/* x P(x), with P(-a) = e^(-a^2/2) smooth(a) / (a + 5/4), as exact far out, where 1 + erf would be 0, as in the middle. */
+static inline REAL NAME(gelu)(REAL x)
+{
+    double wide = (double)x, size = fabs(wide), a = size > MOST ? MOST : size;
+    double tail = NAME(bell_times)(a, (wide < 0 ? -a : 1) * NAME(smooth)(NAME(GELU_TAIL), (REAL)a) / (a + 1.25));
+    return (REAL)(wide < 0 ? tail : wide * (1 - tail));
+}
+
+/* dy (P(x) + x p(x)), which for x and -x are 1 together. The zero is a factor, so that it is as exact beside it. */
+static inline REAL NAME(gelu_backward)(REAL dy, REAL x)
+{
+    double wide = (double)x, size = fabs(wide), a = size > MOST ? MOST : size, d = (double)dy;
+    double slope = NAME(smooth)(NAME(GELU_SLOPE), (REAL)a) * ((GELU_ZERO[0] - a) + GELU_ZERO[1]);
+    slope = NAME(bell_times)(a, wide < 0 ? slope * d : slope);
+    return (REAL)(wide < 0 ? slope : d * (1 - slope));
+}
+
 static void NAME(elementwise)(const void *job, size_t begin, size_t end)
 {
     const elementwise_job *e = job;
@@ -88,7 +185,7 @@ static void NAME(elementwise)(const void *job, size_t begin, size_t end)
             out[i] = (value);                 \
         break;
         EACH(TANH, NAME(tanh)(x[i]))
-        EACH(TANH_BACKWARD, dy[i] * (1 - x[i] * x[i]))
+        EACH(TANH_BACKWARD, dy[i] * ((1 - x[i]) * (1 + x[i])))
         EACH(SIGMOID, NAME(sigmoid)(x[i]))
         EACH(SIGMOID_BACKWARD, dy[i] * (x[i] * (1 - x[i])))
         EACH(RELU, x[i] < 0 ? 0 : x[i])
@@ -96,32 +193,98 @@ static void NAME(elementwise)(const void *job, size_t begin, size_t end)
         EACH(LEAKY_RELU, x[i] > 0 ? x[i] : a * x[i])
         EACH(LEAKY_RELU_BACKWARD, x[i] > 0 ? dy[i] : a * dy[i])
         EACH(ELU, x[i] > 0 ? a * x[i] : b * NAME(expm1)(x[i] > 0 ? 0 : x[i]))
-        EACH(ELU_BACKWARD, dy[i] * (x[i] > 0 ? a : b * NAME(exp)(x[i] > 0 ? 0 : x[i])))
-        EACH(SILU, x[i] * NAME(sigmoid)(x[i]))
+        EACH(ELU_BACKWARD, x[i] > 0 ? dy[i] * a : NAME(exp_times)(x[i] > 0 ? 0 : x[i], b, dy[i]))
+        EACH(SILU, NAME(silu)(x[i]))
+        EACH(SILU_BACKWARD, NAME(silu_backward)(dy[i], x[i]))
+        EACH(GELU, NAME(gelu)(x[i]))
+        EACH(GELU_BACKWARD, NAME(gelu_backward)(dy[i], x[i]))
         EACH(EXP, NAME(exp)(x[i]))
+        EACH(LOG, (REAL)log_of_any((double)x[i]))
 #undef EACH
-    case SILU_BACKWARD:
-        for (size_t i = begin; i < end; i++) {
-            REAL s = NAME(sigmoid)(x[i]);
-            out[i] = dy[i] * (s + x[i] * s * (1 - s));
-        }
     }
 }
 
 /* Columns are worked on this many at a time: their rows stay in the first-level cache from one sweep to the next. */
 #define COLUMNS 64
 
+/* What is summed over the rows i of the columns j < width, one sum or two: x_ij; or d and d^2 with d = x_ij - mean_j; or dy_ij
+ * and dy_ij d s_j. */
+enum { NAME(VALUES), NAME(DEVIATIONS), NAME(GRADIENTS) };
+typedef struct {
+    size_t columns, width;
+    const REAL *x, *dy, *mean, *s;
+} NAME(summed);
+
+static inline REAL NAME(first_term)(int kind, const NAME(summed) *t, size_t i, size_t j)
+{
+    REAL x = (kind == NAME(GRADIENTS) ? t->dy : t->x)[i * t->columns + j];
+    return kind == NAME(DEVIATIONS) ? x - t->mean[j] : x;
+}
+
+static inline REAL NAME(second_term)(int kind, const NAME(summed) *t, size_t i, size_t j)
+{
+    REAL d = t->x[i * t->columns + j] - t->mean[j];
+    return kind == NAME(DEVIATIONS) ? d * d : t->dy[i * t->columns + j] * (d * t->s[j]);
+}
+
+/* The sums of a few rows: eight rows are added up to one number for each column, and these numbers one after the other. They
+ * stand in arrays of its own, of which a compiler knows that x is none of them; else it would not use vectors. */
+static inline void NAME(sums_of_block)(int kind, const NAME(summed) *t, size_t begin, size_t end, REAL *first, REAL *second)
+{
+#define EIGHT(term) \
+    (((term(kind, t, i, j) + term(kind, t, i + 1, j)) + (term(kind, t, i + 2, j) + term(kind, t, i + 3, j))) \
+     + ((term(kind, t, i + 4, j) + term(kind, t, i + 5, j)) + (term(kind, t, i + 6, j) + term(kind, t, i + 7, j))))
+    REAL sum[COLUMNS] = {0}, other[COLUMNS] = {0};
+    size_t i = begin;
+    for (; i + 8 <= end; i += 8)
+        for (size_t j = 0; j < t->width; j++) {
+            sum[j] += EIGHT(NAME(first_term));
+            if (kind != NAME(VALUES))
+                other[j] += EIGHT(NAME(second_term));
+        }
+    for (; i < end; i++)
+        for (size_t j = 0; j < t->width; j++) {
+            sum[j] += NAME(first_term)(kind, t, i, j);
+            if (kind != NAME(VALUES))
+                other[j] += NAME(second_term)(kind, t, i, j);
+        }
+    memcpy(first, sum, t->width * sizeof *sum);
+    memcpy(second, other, t->width * sizeof *other);
+#undef EIGHT
+}
+
+/* Sums over rows, pairwise: more rows than a block are cut in two, and the sums of the halves added. So the error grows like
+ * the logarithm of the rows, where in one chain it grows like their number; and where they are cut depends on nothing else.
+ * Source: Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14 (1993), section 3. */
+#define BLOCK 128
+
+static void NAME(sums)(int kind, const NAME(summed) *t, size_t begin, size_t end, REAL *first, REAL *second)
+{
+    size_t rows = end - begin, middle = begin + (rows / 2 + BLOCK - 1) / BLOCK * BLOCK;
+    if (rows > BLOCK) {
+        REAL others[COLUMNS], more[COLUMNS];
+        NAME(sums)(kind, t, begin, middle, first, second);
+        NAME(sums)(kind, t, middle, end, others, more);
+        for (size_t j = 0; j < t->width; j++)
+            first[j] += others[j], second[j] += more[j];
+    } else if (kind == NAME(VALUES)) {
+        NAME(sums_of_block)(NAME(VALUES), t, begin, end, first, second);
+    } else if (kind == NAME(DEVIATIONS)) {
+        NAME(sums_of_block)(NAME(DEVIATIONS), t, begin, end, first, second);
+    } else {
+        NAME(sums_of_block)(NAME(GRADIENTS), t, begin, end, first, second);
+    }
+}
+
 static void NAME(column_sums)(const void *job, size_t begin, size_t end)
 {
     const column_sums_job *s = job;
-    REAL *out = s->out;
     for (size_t width; begin < end; begin += width) {
         width = end - begin < COLUMNS ? end - begin : COLUMNS;
-        REAL sum[COLUMNS] = {0};
-        for (size_t i = 0; i < s->rows; i++)
-            for (size_t j = 0; j < width; j++)
-                sum[j] += ((const REAL *)s->x)[i * s->columns + begin + j];
-        memcpy(out + begin, sum, width * sizeof *sum);
+        NAME(summed) t = {s->columns, width, (const REAL *)s->x + begin, NULL, NULL, NULL};
+        REAL sum[COLUMNS], unused[COLUMNS];
+        NAME(sums)(NAME(VALUES), &t, 0, s->rows, sum, unused);
+        memcpy((REAL *)s->out + begin, sum, width * sizeof *sum);
     }
 }
 
@@ -133,29 +296,29 @@ static void NAME(batch_norm)(const void *job, size_t begin, size_t end)
         width = end - begin < COLUMNS ? end - begin : COLUMNS;
         const REAL *x = (const REAL *)b->x + begin;
         REAL *y = (REAL *)b->y + begin, *mean = (REAL *)b->mean + begin, *var = (REAL *)b->var + begin;
-        REAL scale[COLUMNS], shift[COLUMNS], sum[COLUMNS] = {0}, squares[COLUMNS] = {0};
+        REAL m[COLUMNS], scale[COLUMNS], shift[COLUMNS], sum[COLUMNS], squares[COLUMNS];
         if (b->training) {
-            for (size_t i = 0; i < b->rows; i++)
-                for (size_t j = 0; j < width; j++)
-                    sum[j] += x[i * b->columns + j];
+            /* About a first mean, which is rounded, the deviations have a mean of their own, which corrects it. Source: Chan,
+             * Golub and LeVeque, "Algorithms for computing the sample variance", The American Statistician 37 (1983). */
+            NAME(summed) t = {b->columns, width, x, NULL, m, NULL};
+            NAME(sums)(NAME(VALUES), &t, 0, b->rows, m, squares);
             for (size_t j = 0; j < width; j++)
-                sum[j] /= n;
-            for (size_t i = 0; i < b->rows; i++)
-                for (size_t j = 0; j < width; j++) {
-                    REAL centred = x[i * b->columns + j] - sum[j];
-                    squares[j] += centred * centred;
-                }
-            for (size_t j = 0; j < width; j++)
-                mean[j] = sum[j], var[j] = squares[j] / n;
+                m[j] /= n;
+            NAME(sums)(NAME(DEVIATIONS), &t, 0, b->rows, sum, squares);
+            for (size_t j = 0; j < width; j++) {
+                REAL off = sum[j] / n, v = squares[j] / n - off * off;
+                mean[j] = m[j] + off;
+                var[j] = v < 0 ? 0 : v;
+            }
         }
         for (size_t j = 0; j < width; j++) {
-            sum[j] = mean[j];
+            m[j] = mean[j];
             scale[j] = (weight ? weight[begin + j] : 1) / (REAL)sqrt(var[j] + eps);
             shift[j] = bias ? bias[begin + j] : 0;
         }
         for (size_t i = 0; i < b->rows; i++)
             for (size_t j = 0; j < width; j++)
-                y[i * b->columns + j] = (x[i * b->columns + j] - sum[j]) * scale[j] + shift[j];
+                y[i * b->columns + j] = (x[i * b->columns + j] - m[j]) * scale[j] + shift[j];
     }
 }
 
@@ -167,18 +330,14 @@ static void NAME(batch_norm_backward)(const void *job, size_t begin, size_t end)
         width = end - begin < COLUMNS ? end - begin : COLUMNS;
         const REAL *x = (const REAL *)b->x + begin, *dy = (const REAL *)b->dy + begin;
         const REAL *mean = (const REAL *)b->mean + begin, *var = (const REAL *)b->var + begin;
-        REAL *dx = (REAL *)b->dx, s[COLUMNS], m[COLUMNS], scale[COLUMNS], dweight[COLUMNS] = {0}, dbias[COLUMNS] = {0};
+        REAL *dx = (REAL *)b->dx, s[COLUMNS], m[COLUMNS], scale[COLUMNS], dweight[COLUMNS], dbias[COLUMNS];
         for (size_t j = 0; j < width; j++) {
             m[j] = mean[j];
             s[j] = 1 / (REAL)sqrt(var[j] + eps);
             scale[j] = (weight ? weight[begin + j] : 1) * s[j];
         }
-        for (size_t i = 0; i < b->rows; i++)
-            for (size_t j = 0; j < width; j++) {
-                REAL d = dy[i * b->columns + j];
-                dbias[j] += d;
-                dweight[j] += d * ((x[i * b->columns + j] - m[j]) * s[j]);
-            }
+        NAME(summed) t = {b->columns, width, x, dy, m, s};
+        NAME(sums)(NAME(GRADIENTS), &t, 0, b->rows, dbias, dweight);
         memcpy((REAL *)b->dweight + begin, dweight, width * sizeof *dweight);
         memcpy((REAL *)b->dbias + begin, dbias, width * sizeof *dbias);
         for (size_t j = 0; j < width; j++) { /* of dy, the parts along 1 and along h; outside training they stay */
@@ -258,7 +417,10 @@ static void NAME(sgd)(const void *job, size_t begin, size_t end)
     }
 }
 
+#undef BLOCK
 #undef COLUMNS
+#undef LEAST
+#undef MOST
 #undef ROUNDER
 #undef SINGLE
 #undef NAME

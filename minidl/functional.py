@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from . import kernels
+from .atomic import at_once
 from .names import no_attribute
 from .random import Generator, as_generator
-from .tensor import Tensor, as_tensor, check_differentiable, record, refuse_masks
+from .tensor import Tensor, as_tensor, changed_in_place, check_differentiable, record, refuse_masks
 
 Array = Any  # what as_tensor takes: a Tensor, an array, nested lists or a number
 Dim = int | tuple[int, ...] | None
@@ -31,8 +32,9 @@ def unbroadcast(dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """
     if dy.shape == shape:
         return dy
-    dy = dy.sum(axis=tuple(range(dy.ndim - len(shape))))
-    return dy.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)
+    inner = (1,) * (dy.ndim - len(shape)) + shape
+    repeated = tuple(i for i, n in enumerate(inner) if n == 1)
+    return kernels.sum(dy, repeated).reshape(shape)
 
 
 def _pair(x: Array, y: Array) -> tuple[Tensor, Tensor]:
@@ -237,12 +239,12 @@ def getitem(x: Array, index: Any) -> Tensor:
     key = tuple(part if basic or not isinstance(part, (list, np.ndarray)) else np.array(part) for part in parts)
 
     def backward(dy):
-        dx = np.zeros(shape, dy.dtype)
+        dx = np.zeros(shape, dy.dtype if basic else np.float64)  # a place may be taken a million times
         if basic:
             dx[key] = dy
         else:
             np.add.at(dx, key, dy)
-        return (dx,)
+        return (dx.astype(dy.dtype, copy=False),)
 
     return record(x._data[key], (x,), backward, view=basic)
 
@@ -353,6 +355,13 @@ def _count(shape: tuple[int, ...], dim: Dim) -> int:
     return math.prod(shape[d] for d in dims)
 
 
+def _mean(a: np.ndarray, dim: Dim, keepdim: bool) -> np.ndarray:
+    """NumPy's mean, but with the sum of `kernels.sum`."""
+    if a.dtype.kind != "f":
+        return a.mean(axis=dim, keepdims=keepdim)
+    return kernels.sum(a, dim, keepdim) / a.dtype.type(_count(a.shape, dim))
+
+
 @_numpy_names
 def sum(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """y = sum of x over the axes `dim` (all of them if None).  Backward: every term gets dy."""
@@ -362,7 +371,7 @@ def sum(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     def backward(dy):
         return (np.broadcast_to(_spread(dy, shape, dim, keepdim), shape),)
 
-    return record(x._data.sum(axis=dim, keepdims=keepdim), (x,), backward)
+    return record(kernels.sum(x._data, dim, keepdim), (x,), backward)
 
 
 @_numpy_names
@@ -374,7 +383,7 @@ def mean(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     def backward(dy):
         return (np.broadcast_to(_spread(dy, shape, dim, keepdim) / dy.dtype.type(_count(shape, dim)), shape),)
 
-    return record(x._data.mean(axis=dim, keepdims=keepdim), (x,), backward)
+    return record(_mean(x._data, dim, keepdim), (x,), backward)
 
 
 @_numpy_names
@@ -387,8 +396,9 @@ def var(x: Array, dim: Dim = None, correction: int = 1, keepdim: bool = False) -
     n = _count(x.shape, dim) - correction
     if n <= 0:
         raise ValueError(f"var over {n + correction} elements of shape {x.shape} with correction={correction}: too few")
-    centred = x._data - x._data.mean(axis=dim, keepdims=True)
-    y = (centred * centred).sum(axis=dim, keepdims=keepdim) / centred.dtype.type(n)
+    centred = x._data - _mean(x._data, dim, True)
+    centred = centred - _mean(centred, dim, True)  # what the first mean had lost by rounding
+    y = kernels.sum(centred * centred, dim, keepdim) / centred.dtype.type(n)
 
     def backward(dy):
         return (_spread(dy, centred.shape, dim, keepdim) * centred * dy.dtype.type(2 / n),)
@@ -408,7 +418,7 @@ def max(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     y = largest if keepdim else x._data.max(axis=dim)
 
     def backward(dy):
-        share = chosen / chosen.sum(axis=dim, keepdims=True, dtype=dy.dtype)
+        share = np.divide(chosen, chosen.sum(axis=dim, keepdims=True), dtype=dy.dtype)
         return (share * _spread(dy, chosen.shape, dim, keepdim),)
 
     return record(y, (x,), backward)
@@ -443,13 +453,13 @@ def exp(x: Array) -> Tensor:
 
 def log(x: Array) -> Tensor:
     """y = ln x.  Backward: dx = dy / x."""
-    x = as_tensor(x)
+    x = _as_real(x)
     a = x._data
 
     def backward(dy):
         return (dy / a,)
 
-    return record(np.log(a), (x,), backward, saved=(x,))
+    return record(kernels.log(a), (x,), backward, saved=(x,))
 
 
 def sqrt(x: Array) -> Tensor:
@@ -477,13 +487,18 @@ def abs(x: Array) -> Tensor:
 def clip(x: Array, min: float | None = None, max: float | None = None) -> Tensor:
     """y = x, but not less than `min` nor more than `max`.  Backward: dx = dy where min <= x <= max, else 0."""
     x = as_tensor(x)
-    y = np.clip(x._data, min, max)
+    y = np.clip(x._data, *(_plain_number(bound) for bound in (min, max)))
     kept = y == x._data
 
     def backward(dy):
         return (np.where(kept, dy, dy.dtype.type(0)),)  # not dy * kept: 0 times infinity is no gradient of 0
 
     return record(y, (x,), backward)
+
+
+def _plain_number(bound: Any) -> Any:
+    """Python's number for NumPy's, whose dtype would become that of the result."""
+    return bound.item() if isinstance(bound, np.generic) else bound
 
 
 def tanh(x: Array) -> Tensor:
@@ -558,9 +573,6 @@ def selu(x: Array) -> Tensor:
     return elu(x, alpha=1.6732632423543772, scale=1.0507009873554805)
 
 
-_erf = np.frompyfunc(math.erf, 1, 1)  # NumPy has no error function; Python's is exact, if slow
-
-
 def gelu(x: Array) -> Tensor:
     """y = x P(x), with P(x) = (1 + erf(x / sqrt 2)) / 2, the normal distribution function.
 
@@ -570,12 +582,11 @@ def gelu(x: Array) -> Tensor:
     """
     x = _as_real(x)
     a = x._data
-    share = (0.5 + 0.5 * np.asarray(_erf(a / math.sqrt(2)), np.float64)).astype(a.dtype)
 
     def backward(dy):
-        return (dy * (share + a * kernels.exp(-0.5 * a * a) * a.dtype.type(1 / math.sqrt(2 * math.pi))),)
+        return (kernels.gelu_backward(dy, a),)
 
-    return record(a * share, (x,), backward, saved=(x,))
+    return record(kernels.gelu(a), (x,), backward, saved=(x,))
 
 
 def silu(x: Array) -> Tensor:
@@ -602,8 +613,12 @@ def softplus(x: Array) -> Tensor:
 
 def _log_softmax(a: np.ndarray, dim: int) -> np.ndarray:
     """a - ln sum e^a, with the largest element taken off first, so that nothing overflows."""
-    a = a - a.max(axis=dim, keepdims=True)
-    return a - np.log(kernels.exp(a).sum(axis=dim, keepdims=True))
+    a = _from_largest(a, dim)
+    return a - kernels.log(kernels.sum(kernels.exp(a), dim, True))
+
+
+def _from_largest(a: np.ndarray, dim: int) -> np.ndarray:
+    return a - a.max(axis=dim, keepdims=True, initial=-np.inf)  # where there is nothing, nothing comes
 
 
 @_numpy_names
@@ -615,10 +630,11 @@ def softmax(x: Array, dim: int = -1) -> Tensor:
     Backward: dx = y (dy - sum(dy y)).
     """
     x = _as_real(x)
-    y = kernels.exp(_log_softmax(x._data, dim))
+    e = kernels.exp(_from_largest(x._data, dim))
+    y = e / kernels.sum(e, dim, True)
 
     def backward(dy):
-        return (y * (dy - (dy * y).sum(axis=dim, keepdims=True)),)
+        return (y * (dy - kernels.sum(dy * y, dim, True)),)
 
     return record(y, (x,), backward)
 
@@ -630,7 +646,7 @@ def log_softmax(x: Array, dim: int = -1) -> Tensor:
     y = _log_softmax(x._data, dim)
 
     def backward(dy):
-        return (dy - kernels.exp(y) * dy.sum(axis=dim, keepdims=True),)
+        return (dy - kernels.exp(y) * kernels.sum(dy, dim, True),)
 
     return record(y, (x,), backward)
 
@@ -683,12 +699,14 @@ def batch_norm(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    *,
+    num_batches_tracked: np.ndarray | None = None,
 ) -> Tensor:
     """y = weight h + bias with h = (x - m) / sqrt(v + eps), each channel (axis 1) by itself.
 
-    In training m and v are the mean and the biased variance (divided by n) of the batch; otherwise the running values. In
-    training the running values are moved, in place, by `momentum` of the way to m and to the *unbiased* variance
-    v n / (n - 1): PyTorch's convention.
+    In training m and v are the mean and the biased variance (divided by n) of the batch; otherwise the running statistics. In
+    training these are moved, in place, to (1 - momentum) running + momentum batch, with the *unbiased* variance v n / (n - 1):
+    PyTorch's convention. A `num_batches_tracked` is raised by 1 together with them.
 
     Backward, with s = 1 / sqrt(v + eps): dbias = sum dy, dweight = sum dy h, and dh = dy weight. In training h has mean 0
     and variance 1 whatever x is, so the parts of dh along 1 and along h change nothing and are taken out:
@@ -699,47 +717,80 @@ def batch_norm(
     Source: Ioffe and Szegedy, "Batch normalization", ICML 2015, algorithm 1 and section 3.
     """
     x = as_tensor(x)
-    if x.ndim < 2:
-        raise ValueError(f"batch_norm expects input of shape (batch, channels, ...), got {x.shape}")
+    shape = x.shape
     weight, bias = (None if t is None else as_tensor(t, like=x) for t in (weight, bias))
-    running_mean, running_var = (t._data if isinstance(t, Tensor) else t for t in (running_mean, running_var))
-    channels = x.shape[1:2]
-    for name, t in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
-        if t is not None and t.shape != channels:
-            raise ValueError(f"batch_norm: {name} has shape {t.shape}, expected {channels} for input of shape {x.shape}")
+    mean, var = (t.data if isinstance(t, Tensor) else t for t in (running_mean, running_var))
+    _check_batch_norm(shape, {"running_mean": mean, "running_var": var}, weight, bias, training, momentum, eps)
     a = _channels_last(x._data)
     w, b = (None if t is None else np.ascontiguousarray(t._data, a.dtype) for t in (weight, bias))
-    if training:
-        n = len(a) if a.size else 0
-        if n < 2:
-            raise ValueError(
-                f"batch_norm in training needs more than one value per channel, got input of shape {x.shape}; "
-                "use a larger batch, or call model.eval() first"
-            )
-        m, v = np.empty((2, a.shape[1]), a.dtype)
-    elif running_mean is None or running_var is None:
-        raise ValueError("batch_norm outside training needs running_mean and running_var; pass training=True without them")
-    else:
-        m, v = np.array(running_mean, a.dtype), np.array(running_var, a.dtype)
+    m, v = np.empty((2, a.shape[1]), a.dtype) if training else (np.array(mean, a.dtype), np.array(var, a.dtype))
     y = kernels.batch_norm(a, w, b, m, v, eps, training)
     if training:
-        share = float(momentum)  # a Python number, so that float32 values stay float32
-        if running_mean is not None:
-            running_mean += share * (m - running_mean)
-        if running_var is not None:
-            running_var += share * (v * (n / (n - 1)) - running_var)
+        unbiased, share = v * a.dtype.type(len(a) / (len(a) - 1)), float(momentum)
+        _check_variance(unbiased, a)
+        moved = [(t, (1 - share) * t + share * batch) for t, batch in ((mean, m), (var, unbiased)) if t is not None]
+        if num_batches_tracked is not None:
+            moved.append((num_batches_tracked, num_batches_tracked + 1))
+        for t, _ in moved:
+            changed_in_place(t)
+        at_once(operator.setitem, [t for t, _ in moved], [...] * len(moved), [new for _, new in moved])
     parents = tuple(t for t in (x, weight, bias) if t is not None)
 
     def backward(dy):
         dx, dw, db = kernels.batch_norm_backward(_channels_last(dy), a, w, m, v, eps, training)
-        gradients = [_channels_second(dx, x.shape)]
+        gradients = [_channels_second(dx, shape)]
         if weight is not None:
             gradients.append(dw)
         if bias is not None:
             gradients.append(db)
         return gradients
 
-    return record(_channels_second(y, x.shape), parents, backward, saved=(x,) if weight is None else (x, weight))
+    return record(_channels_second(y, shape), parents, backward, saved=(x,) if weight is None else (x, weight))
+
+
+def _check_batch_norm(shape, running, weight, bias, training, momentum, eps) -> None:
+    """Whether an input of this shape, and the rest, can be normalized; `running`: the running statistics by name."""
+    if len(shape) < 2:
+        raise ValueError(f"batch_norm expects input of shape (batch, channels, ...), got {shape}")
+    if not isinstance(momentum, (int, float, np.number)) or not 0 <= momentum <= 1:
+        raise ValueError(f"batch_norm: momentum must be a number from 0 to 1, the share of the batch, got {momentum!r}")
+    if not isinstance(eps, (int, float, np.number)) or not 0 <= eps < math.inf:
+        raise ValueError(f"batch_norm: eps must be a finite number of at least 0, got {eps!r}")
+    for name, t in running.items():
+        if t is None and not training:
+            raise ValueError("batch_norm outside training needs running_mean and running_var; pass training=True without them")
+        if t is not None and not (isinstance(t, np.ndarray) and t.dtype.kind == "f"):
+            what = f"an array of {t.dtype}" if isinstance(t, np.ndarray) else type(t).__name__
+            raise TypeError(f"batch_norm: {name} must be an array or a tensor of floats, got {what}")
+        if t is not None and training and not t.flags.writeable:
+            raise ValueError(f"batch_norm: {name} is read-only, and training moves it; pass a copy, or training=False")
+    for name, t in {**running, "weight": weight, "bias": bias}.items():
+        if t is not None and t.shape != shape[1:2]:
+            raise ValueError(f"batch_norm: {name} has shape {t.shape}, expected {shape[1:2]} for input of shape {shape}")
+    if training and (math.prod(shape) == 0 or math.prod(shape) == shape[1]):
+        raise ValueError(
+            f"batch_norm in training needs more than one value per channel, got input of shape {shape}; "
+            "use a larger batch, or call model.eval() first"
+        )
+    if not training and (negative := running["running_var"] < 0).any():
+        channel = negative.argmax()
+        raise ValueError(
+            f"batch_norm: running_var must not be negative, got {running['running_var'][channel]} in channel {channel}; "
+            "restore the running statistics, or train anew"
+        )
+
+
+def _check_variance(variance: np.ndarray, a: np.ndarray) -> None:
+    """Whether the columns of `a` are too large for a variance of theirs; their own infinities and NaN go through."""
+    if np.isfinite(variance).all():
+        return
+    spoilt = ~np.isfinite(variance) & np.isfinite(a).all(axis=0)
+    if spoilt.any():
+        channel = spoilt.argmax()
+        raise ValueError(
+            f"batch_norm: the variance of channel {channel} overflows {a.dtype}, for its values are up to "
+            f"{np.abs(a[:, channel]).max():.3g} in size; scale the input down, or find out why it grew"
+        )
 
 
 def _channels_last(x: np.ndarray) -> np.ndarray:
@@ -790,7 +841,7 @@ def _reduced(losses: np.ndarray, reduction: str, total: float | None = None) -> 
         raise ValueError("the mean loss of an empty batch is not defined; leave such batches out")
     factor = 1 / losses.size if reduction == "mean" else 1.0
     if total is None:
-        return losses.mean() if reduction == "mean" else losses.sum(), factor
+        return _mean(losses, None, False) if reduction == "mean" else kernels.sum(losses), factor
     return np.array(total * factor, losses.dtype), factor
 
 

@@ -623,14 +623,104 @@ def test_batch_norm_in_evaluation_leaves_the_running_values():
     assert (running_mean[0], running_var[0]) == (1.0, 4.0)
 
 
-def test_batch_norm_moves_running_values_that_are_tensors_or_says_that_it_cannot():
-    running_mean, running_var = Tensor([10.0]), Tensor([1.0])
-    try:
+def test_batch_norm_moves_running_statistics_that_are_tensors_and_says_so():
+    running_mean, running_var = Tensor([10.0], requires_grad=True), Tensor([1.0])
+    before = running_mean * running_mean
+    with minidl.no_grad():
         F.batch_norm([[1.0], [3.0]], running_mean, running_var, training=True)
-    except TypeError as error:
-        assert "running_mean" in str(error)  # noqa: PT017 - an error is as good as the update
-    else:
-        np.testing.assert_allclose(running_mean.data, [9.2], 1e-6)
+    np.testing.assert_allclose(running_mean.data, [9.2], 1e-6)
+    np.testing.assert_allclose(running_var.data, [1.1], 1e-6)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        before.backward()  # needs the 10
+
+
+def test_batch_norm_says_that_it_moved_an_array_that_a_tensor_shares():
+    array = np.array([10.0])
+    x = Tensor(array, requires_grad=True)
+    before = x * x
+    F.batch_norm([[1.0], [3.0]], array, None, training=True)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        before.backward()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_batch_norm_in_evaluation_with_a_small_variance(dtype):
+    # 1 / sqrt(3e-6 + 1e-6) = 500: most of it the variance, and eps a quarter
+    running_mean, running_var = np.array([2.0], dtype), np.array([3e-6], dtype)
+    x = Tensor(np.array([[2.25], [1.75]], dtype), requires_grad=True)
+    y = F.batch_norm(x, running_mean, running_var, eps=1e-6)
+    np.testing.assert_allclose(y.data, [[125], [-125]], rtol=1e-6)
+    y.backward(np.array([[1.0], [3.0]], dtype))
+    np.testing.assert_allclose(x.grad, [[500], [1500]], rtol=1e-6)
+
+
+# Sums: the error must grow like the logarithm of the number of terms, so of 200,000 it is some 1e-7 in float32
+
+
+def tenths(*shape):
+    return np.full(shape, 0.1, np.float32)
+
+
+LONG = {
+    "sum": lambda x: F.sum(x, 0) / 200_000,
+    "sum, transposed": lambda x: F.sum(F.transpose(x), 1) / 200_000,
+    "sum of all, transposed": lambda x: F.sum(F.transpose(x)) / 600_000,
+    "mean": lambda x: F.mean(x, 0),
+    "mean, transposed": lambda x: F.mean(F.transpose(x), 1, keepdim=True),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_sum_over_any_axis_keeps_its_digits(name):
+    np.testing.assert_allclose(LONG[name](tenths(200_000, 3)).data, np.float32(0.1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("function", [F.softmax, lambda x, dim: F.exp(F.log_softmax(x, dim))], ids=["softmax", "log_softmax"])
+def test_a_softmax_of_many_keeps_its_digits(function):
+    x = np.random.default_rng(4).standard_normal((200_000, 2), np.float32)
+    exact = np.exp(x.astype(np.float64))
+    np.testing.assert_allclose(function(x, 0).data, exact / exact.sum(axis=0), rtol=3e-6)  # a logarithm near -13 is 1e-6 off
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_long_var_over_any_axis_keeps_its_digits(axis):
+    x = np.float32(1e4) + np.random.default_rng(3).standard_normal((200_000, 3), np.float32)
+    exact = x.astype(np.float64).var(axis=0, ddof=1)
+    np.testing.assert_allclose(F.var(x if axis == 0 else np.ascontiguousarray(x.T), axis).data, exact, rtol=1e-6)
+    np.testing.assert_allclose(F.var(np.full((199, 1), 1000.1, np.float32), 0).data, 0, atol=1e-12)
+
+
+BROADCAST = {
+    "a row": (1, 3),
+    "a vector": (3,),
+    "a number": (),
+    "a number with axes": (1, 1),
+}
+
+
+@pytest.mark.parametrize("shape", BROADCAST.values(), ids=BROADCAST)
+def test_the_gradient_of_what_was_repeated_often_keeps_its_digits(shape):
+    x = Tensor(np.zeros(shape, np.float32), requires_grad=True)
+    F.add(x, tenths(200_000, 3)).backward(tenths(200_000, 3))
+    np.testing.assert_allclose(x.grad, 0.1 * 600_000 / max(x.size, 1), rtol=1e-6)
+    assert x.grad.shape == shape
+
+
+def test_other_gradients_that_are_long_sums_keep_their_digits():
+    bias, weight = Tensor(np.zeros(3, np.float32), requires_grad=True), np.zeros((3, 2), np.float32)
+    F.linear(tenths(200_000, 2), weight, bias).backward(tenths(200_000, 3))
+    np.testing.assert_allclose(bias.grad, 2e4, rtol=1e-6)
+    weight, bias = (Tensor(np.zeros(3, np.float32), requires_grad=True) for _ in range(2))
+    x = np.tile(np.array([[-1], [1]], np.float32), (100_000, 3))
+    F.batch_norm(x, None, None, weight, bias, training=True, eps=0.0).backward(0.1 * (x == 1).astype(np.float32))
+    np.testing.assert_allclose(bias.grad, 1e4, rtol=1e-6)
+    np.testing.assert_allclose(weight.grad, 1e4, rtol=1e-6)
+    table = Tensor(np.zeros((2, 3), np.float32), requires_grad=True)
+    table[np.zeros(200_000, int)].backward(tenths(200_000, 3))
+    np.testing.assert_allclose(table.grad, [[2e4] * 3, [0] * 3], rtol=1e-6)
+    x = Tensor(np.zeros((1 << 24) + 2, np.float32), requires_grad=True)  # more equals than float32 counts one by one
+    x.max().backward()
+    np.testing.assert_allclose(x.grad[0] * len(x.data), 1, rtol=1e-6)
 
 
 # Numerical safety: float32, no warnings (pytest makes them errors), finite and right
@@ -707,6 +797,40 @@ def test_the_smallest_probabilities_keep_their_digits():
 
 def test_var_of_numbers_far_from_zero_keeps_its_digits():
     assert F.var(np.array([1e8, 1e8 + 1, 1e8 + 2])).item() == 1.0
+
+
+def test_softmax_is_exact_to_a_few_units_for_small_probabilities_too():
+    # Beside 1, e^-80 is nothing: so y = 1, e^-80. By the exponential of a logarithm that was rounded, it was off by 4e-6.
+    y = F.softmax(np.array([0.0, -80.1], np.float32)).data
+    assert y[1] == pytest.approx(float(np.exp(np.float64(np.float32(-80.1)))), rel=2e-7, abs=0)
+
+
+# mpmath's values of x P(x) and of its derivative, to 17 digits
+@pytest.mark.parametrize(("dtype", "rel"), [(np.float32, 4e-7), (np.float64, 1e-15)])
+@pytest.mark.parametrize(
+    ("x", "y", "slope"),
+    [
+        (-8.0, -4.9767684594174273e-15, -3.9796072610867960e-14),
+        (-5.0, -1.4332578593959696e-06, -7.1469460017922946e-06),
+        (-0.75, -0.16997051428265115, 0.00077427826076489563),  # beside the zero of the derivative
+        (3.0, 2.9959503059051097, 1.0119456472041839),
+    ],
+)
+def test_gelu_and_its_derivative_keep_their_digits_in_the_tail(x, y, slope, dtype, rel):
+    t = Tensor(np.array([x], dtype), requires_grad=True)
+    value = F.gelu(t)
+    value.sum().backward()
+    assert value.dtype == t.grad.dtype == dtype
+    assert value.item() == pytest.approx(y, rel=rel, abs=0)
+    assert t.grad[0] == pytest.approx(slope, rel=rel, abs=0)
+
+
+@pytest.mark.parametrize("low", [0, 0.0, np.float64(0), np.float32(0), np.int64(0)])
+def test_the_bounds_of_clip_do_not_change_the_dtype(low):
+    for dtype in (np.float32, np.float64):
+        assert F.clip(np.array([-1.0, 4.0], dtype), low, np.float64(3)).data.tolist() == [0, 3]
+        assert F.clip(np.array([-1.0, 4.0], dtype), low, np.float64(3)).dtype == dtype
+        assert Tensor(np.array([-1.0], dtype)).clip(max=low).dtype == dtype
 
 
 # Bad input
@@ -800,6 +924,40 @@ def test_a_batch_norm_that_cannot_be_made_is_named_and_leaves_the_running_values
         np.testing.assert_array_equal(buffers[name], array, err_msg=name)
 
 
+def read_only(*values):
+    array = np.array(values)
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"momentum": 2}, ValueError, "batch_norm: momentum must be a number from 0 to 1.*, got 2"),
+        ({"momentum": -0.1}, ValueError, "batch_norm: momentum must be a number from 0 to 1.*, got -0.1"),
+        ({"momentum": np.nan}, ValueError, "batch_norm: momentum must be a number from 0 to 1.*, got nan"),
+        ({"momentum": None}, ValueError, "batch_norm: momentum must be a number from 0 to 1.*, got None"),
+        ({"eps": -1}, ValueError, "batch_norm: eps must be a finite number of at least 0, got -1"),
+        ({"eps": np.inf}, ValueError, "batch_norm: eps must be a finite number of at least 0, got inf"),
+        ({"running_var": read_only(1.0, 1.0)}, ValueError, "batch_norm: running_var is read-only"),
+        ({"running_mean": read_only(0.0, 0.0)}, ValueError, "batch_norm: running_mean is read-only"),
+        ({"running_var": np.ones(2, int)}, TypeError, "batch_norm: running_var must be .* floats, got an array of int64"),
+        ({"running_var": [1.0, 1.0]}, TypeError, "batch_norm: running_var must be .* floats, got list"),
+    ],
+)
+def test_bad_arguments_of_batch_norm_leave_the_running_statistics(wrong, error, message):
+    arguments = {"running_mean": np.zeros(2), "running_var": np.ones(2)} | wrong
+    with pytest.raises(error, match=message):
+        F.batch_norm(np.array([[1.0, 2.0], [5.0, 9.0]]), **arguments, training=True)
+    assert np.array_equal(arguments["running_mean"], [0, 0])
+    assert np.array_equal(arguments["running_var"], [1, 1])
+
+
+def test_a_negative_running_variance_is_named():
+    with pytest.raises(ValueError, match=r"batch_norm: running_var must not be negative, got -1.0 in channel 1"):
+        F.batch_norm(np.zeros((3, 2)), np.zeros(2), np.array([1.0, -1.0]))
+
+
 @pytest.mark.parametrize("name", ["running_mean", "running_var"])
 def test_running_values_of_the_wrong_shape_are_named_in_evaluation(name):
     buffers = {"running_mean": np.zeros(2), "running_var": np.ones(2)} | {name: np.ones(3)}
@@ -814,6 +972,10 @@ def test_running_values_of_the_wrong_shape_are_named_in_evaluation(name):
         (lambda: F.linear(np.ones((2, 0)), np.ones((4, 0)), np.zeros(4)), (2, 4)),
         (lambda: F.matmul(np.ones((2, 0)), np.ones((0, 3))), (2, 3)),
         (lambda: F.softmax(np.ones((0, 3))), (0, 3)),
+        (lambda: F.softmax(np.ones((2, 0))), (2, 0)),
+        (lambda: F.softmax([]), (0,)),
+        (lambda: F.log_softmax(np.ones((0, 3)), 0), (0, 3)),
+        (lambda: F.log_softmax([]), (0,)),
         (lambda: F.cross_entropy(np.ones((0, 3)), [], "none"), (0,)),
         (lambda: F.mse_loss(np.ones((0, 3)), np.ones((0, 3)), "sum"), ()),
         (lambda: F.concatenate([np.ones((0, 3)), np.ones((2, 3))]), (2, 3)),

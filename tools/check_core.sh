@@ -82,7 +82,7 @@ check() {
     kernels)
         needs gcc gcc
         echo "== tests/kernels under sanitizers"
-        cp -r csrc minidl tests conftest.py pyproject.toml setup.py README.md LICENSE "$scratch"
+        cp -r csrc minidl tests tools conftest.py pyproject.toml setup.py README.md LICENSE "$scratch"
         (
             cd "$scratch"
             rm -f minidl/kernels/*.so

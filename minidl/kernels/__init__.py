@@ -6,10 +6,12 @@ written down in `reference.py`.
 """
 
 import importlib
+import math
 import os
 import warnings
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 BUILD = "To build them, install a C compiler (gcc or clang) and run `pip install -e .` in minidl's folder again"
 
@@ -197,9 +199,43 @@ def linear_backward(dy, x, weight, need_x=True, need_weight=True, need_bias=True
         gradients = (
             product(dy, weight) if need_x else None,
             product(dy.T, x) if need_weight else None,
-            dy.sum(axis=0) if need_bias else None,
+            sum(dy, 0) if need_bias else None,
         )
     return gradients
+
+
+def sum(x, axis=None, keepdims=False):
+    """The sum over all axes or some, pairwise whichever they are: its error grows like the logarithm of the number of terms.
+
+    NumPy's is pairwise along the axis that is contiguous in memory only, and along the others one chain, whose error grows
+    like the number. So the axes are moved there, or to the front, for the kernel.
+
+    Parameters
+    ----------
+    x : ndarray
+    axis : int or tuple of int, optional
+    keepdims : bool
+        As in NumPy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tenths = np.full((1_000_000, 2), 0.1, np.float32)
+    >>> f"{sum(tenths, 0)[0]:.0f}, and not {np.sum(tenths, axis=0)[0]:.0f}"
+    '100000, and not 100958'
+    """
+    if x.ndim < 2 or x.dtype not in _REALS or (x.flags.c_contiguous and axis in (None, -1, x.ndim - 1)):
+        return np.add.reduce(x, axis, keepdims=keepdims)
+    axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
+    kept = [i for i in range(x.ndim) if i not in axes]
+    lengths = [x.shape[i] for i in kept]
+    last = x.transpose(*kept, *axes)
+    if last.flags.c_contiguous:
+        total = np.add.reduce(last.reshape(*lengths, math.prod(last.shape[len(kept) :])), -1)
+    else:
+        first = x.transpose(*axes, *kept)
+        total = _backend.column_sums(first.reshape(math.prod(first.shape[: len(axes)]), math.prod(lengths))).reshape(lengths)
+    return np.expand_dims(total, tuple(axes)) if keepdims else total[()]
 
 
 def summarize(x, bins):
@@ -271,11 +307,12 @@ uniform, normal = _backend.uniform, _backend.normal
 integers, permutation = _backend.integers, _backend.permutation
 
 # Those that minidl.functional and minidl.optim call, with arrays of float32 or float64.
-exp, tanh, tanh_backward = _backend.exp, _backend.tanh, _backend.tanh_backward
+exp, log, tanh, tanh_backward = _backend.exp, _backend.log, _backend.tanh, _backend.tanh_backward
 sigmoid, sigmoid_backward = _backend.sigmoid, _backend.sigmoid_backward
 relu, relu_backward = _backend.relu, _backend.relu_backward
 leaky_relu, leaky_relu_backward = _backend.leaky_relu, _backend.leaky_relu_backward
 elu, elu_backward, silu, silu_backward = _backend.elu, _backend.elu_backward, _backend.silu, _backend.silu_backward
+gelu, gelu_backward = _backend.gelu, _backend.gelu_backward
 batch_norm, batch_norm_backward = _backend.batch_norm, _backend.batch_norm_backward
 cross_entropy, cross_entropy_backward = _backend.cross_entropy, _backend.cross_entropy_backward
 sgd = _backend.sgd

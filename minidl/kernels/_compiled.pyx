@@ -73,7 +73,7 @@ cdef extern from "summary.h" nogil:
 cdef extern from "passes.h" nogil:
     ctypedef enum elementwise_function:
         TANH, TANH_BACKWARD, SIGMOID, SIGMOID_BACKWARD, RELU, RELU_BACKWARD, LEAKY_RELU, LEAKY_RELU_BACKWARD
-        ELU, ELU_BACKWARD, SILU, SILU_BACKWARD, EXP
+        ELU, ELU_BACKWARD, SILU, SILU_BACKWARD, GELU, GELU_BACKWARD, EXP, LOG
     ctypedef struct elementwise_job:
         elementwise_function function
         size_t n
@@ -370,11 +370,27 @@ def silu_backward(dy, x):
     return elementwise(SILU_BACKWARD, x, dy)
 
 
+def gelu(x):
+    return elementwise(GELU, x)
+
+
+def gelu_backward(dy, x):
+    return elementwise(GELU_BACKWARD, x, dy)
+
+
 def exp(x):
     return elementwise(EXP, x)
 
 
-cdef cnp.ndarray column_sums(cnp.ndarray x):
+def log(x):
+    return elementwise(LOG, x)
+
+
+cpdef cnp.ndarray column_sums(value):
+    """The sums over the rows of a matrix."""
+    cdef cnp.ndarray x = in_order(value)
+    if x.ndim != 2:
+        raise ValueError(f"column_sums takes a matrix, got an array of shape {value.shape}")
     cdef cnp.npy_intp columns = x.shape[1]
     cdef cnp.ndarray out = cnp.PyArray_EMPTY(1, &columns, cnp.PyArray_TYPE(x), 0)
     cdef column_sums_job job = column_sums_job(x.shape[0], columns, x.data, out.data)
@@ -412,7 +428,7 @@ def linear_backward(dy, x, weight, bint need_x, bint need_weight, bint need_bias
         dw = new_matrix(w.shape[0], w.shape[1], kind)
         multiply(d, True, a, False, NULL, dw)
     if need_bias:
-        db = column_sums(in_order(d))
+        db = column_sums(d)
     return dx, dw, db
 
 

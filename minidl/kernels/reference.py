@@ -11,6 +11,7 @@ from operator import setitem
 import numpy as np
 
 from ..atomic import at_once
+from . import gelu_table
 from .quantile_table import QUANTILE
 
 FLOAT32, FLOAT64 = np.float32, np.float64
@@ -80,23 +81,32 @@ def summarize(x, counts):
 silently = np.errstate(all="ignore")
 
 
-def sum_of_powers(z):
-    """(e^r - 1, n), with z = n ln 2 + r and |r| <= ln 2 / 2 (and a little): the sum of r^k / k! to k = 7 or 13.
+def rest(z, n):
+    """r with z = n ln 2 + r: |r| <= ln 2 / 2, and a little, where n = rint(z / ln 2).
 
-    ln 2 comes in two parts, the first so short that n times it is exact. So every function that is made from it has the same
-    bits in csrc/ and here.
+    ln 2 comes in two parts, the first so short that n times it is exact.
     """
     real = z.dtype.type
-    single = real is FLOAT32
-    high, low = (
-        (0.693359375, float.fromhex("-0x1.bd0106p-13"))
-        if single
-        else map(float.fromhex, ("0x1.62e4p-1", "0x1.7f7d1cf79abcap-20"))
-    )
-    n = np.rint(z * real(1.4426950408889634))
-    r = (z - n * real(high)) - n * real(low)
-    series = polynomial([real(1 / math.factorial(k)) for k in range(7 if single else 13, 1, -1)], r)
-    return r + r * r * series, n
+    if real is FLOAT32:
+        high, low = 0.693359375, float.fromhex("-0x1.bd0106p-13")
+    else:
+        high, low = float.fromhex("0x1.62e4p-1"), float.fromhex("0x1.7f7d1cf79abcap-20")
+    return (z - n * real(high)) - n * real(low)
+
+
+def series(r):
+    """e^r - 1: the sum of r^k / k! to k = 7 or 13."""
+    real = r.dtype.type
+    return r + r * r * polynomial([real(1 / math.factorial(k)) for k in range(7 if real is FLOAT32 else 13, 1, -1)], r)
+
+
+def reduced(z):
+    """(e^r - 1, n), with z = n ln 2 + r. Every function made from it has the same bits in csrc/ and here."""
+    n = np.rint(z * z.dtype.type(LOG2_E))
+    return series(rest(z, n)), n
+
+
+LOG2_E = 1.4426950408889634
 
 
 def power_of_2(n):
@@ -108,14 +118,31 @@ def exp(x):
     """e^x = 2^n e^r, 2^n in two steps, for it may be too large or too small for one."""
     real = x.dtype.type
     least, most = (-104, 89) if real is FLOAT32 else (-746, 710)
-    p, n = sum_of_powers(np.where(x > most, real(most), np.where(x < least, real(least), x)))
+    p, n = reduced(np.where(x > most, real(most), np.where(x < least, real(least), x)))
     half = np.rint(n * real(0.5))
     return np.asarray((1 + p) * power_of_2(half) * power_of_2(n - half))
 
 
+def not_below(x, least):
+    """Like the larger of the two, but NaN stays."""
+    return np.where(x < least, x.dtype.type(least), x)
+
+
+def least_of(x):
+    """No function of x differs any more from its limit below this, nor does its product with any but the hugest dy."""
+    return -174 if x.dtype.type is FLOAT32 else -1400
+
+
+def exp_times(z, b, dy):
+    """e^z b dy for z <= 0. The second step of 2^n comes last, so that only the result may be subnormal."""
+    p, n = reduced(not_below(z, least_of(z)))
+    half = np.rint(n * z.dtype.type(0.5))
+    return (1 + p) * power_of_2(half) * b * dy * power_of_2(n - half)
+
+
 def expm1(x):
     """e^x - 1 for x up to 40, exact to the last bits near 0 too: 2^n (e^r - 1) + (2^n - 1)."""
-    p, n = sum_of_powers(np.where(x < -40, x.dtype.type(-40), x))
+    p, n = reduced(not_below(x, -40))
     power = power_of_2(n)
     return p * power + (power - 1)
 
@@ -130,7 +157,8 @@ def tanh(x):
 
 @silently
 def tanh_backward(dy, y):
-    return dy * (1 - y * y)
+    """dy (1 - y^2), exact to the last bits where y is nearly 1, too."""
+    return dy * ((1 - y) * (1 + y))
 
 
 @silently
@@ -173,18 +201,114 @@ def elu(x, positive, negative):
 
 @silently
 def elu_backward(dy, x, positive, negative):
-    return dy * np.where(x > 0, x.dtype.type(positive), x.dtype.type(negative) * exp(np.where(x > 0, 0, x)))
+    a, b = x.dtype.type(positive), x.dtype.type(negative)
+    return np.where(x > 0, dy * a, exp_times(np.where(x > 0, x.dtype.type(0), x), b, dy))
 
 
 @silently
 def silu(x):
-    return x * sigmoid(x)
+    """x e / (1 + e) with e = e^x, or x / (1 + e) with e = e^-x, in float64; here, too, the second step of 2^n comes last."""
+    real, x = x.dtype.type, not_below(x, least_of(x))
+    p, n = reduced(not_below(-np.abs(x), least_of(x)))
+    half = np.rint(n * real(0.5))
+    first, second = (1 + FLOAT64(p)) * FLOAT64(power_of_2(half)), FLOAT64(power_of_2(n - half))
+    return np.asarray(FLOAT64(x) * np.where(x < 0, first, 1) / (1 + first * second) * np.where(x < 0, second, 1), real)
 
 
 @silently
 def silu_backward(dy, x):
-    s = sigmoid(x)
-    return dy * (s + x * s * (1 - s))
+    """dy e (1 + x + e) / (1 + e)^2 with e = e^x, or dy (1 + e (1 + x)) / (1 + e)^2 with e = e^-x, in float64.
+
+    It is 0 where 1 + x + e is, at x = zero, e = -1 - zero = there. Beside it, with d = x - zero, e = there e^d, and the sum is
+    d + there (e^d - 1), two terms of one sign.
+    """
+    real, least = x.dtype.type, least_of(x)
+    zero, lacking = float.fromhex("-0x1.474973c84120bp+0"), float.fromhex("-0x1.f8d74bc9ac154p-54")
+    there = 0.27846454276107380
+    high = real(zero)
+    low = real(zero - FLOAT64(high)) if real is FLOAT32 else lacking
+    x = not_below(x, least)
+    x = np.where(x > -least, real(-least), x)
+    d = x - high
+    rounded = ((x - d) - high) - low
+    beside = np.abs(d) < 0.125
+    z = np.where(beside, d, -np.abs(x))
+    n = np.rint(z * real(LOG2_E))
+    half = np.rint(n * real(0.5))
+    p, wide = FLOAT64(series(rest(z, n) + np.where(beside, rounded, real(0)))), FLOAT64(x)
+    first, second, factor = FLOAT64(power_of_2(half)), FLOAT64(power_of_2(n - half)), np.where(beside, there, 1)
+    e = factor * ((1 + p) * first * second)
+    sum = np.where(x > 0, 1 + e * (1 + wide), (1 + wide) + e)
+    sum = np.where(beside, (FLOAT64(d) + FLOAT64(rounded)) + there * p, sum)
+    q = FLOAT64(dy) * (factor * sum / (1 + e * (2 + e)))
+    return np.asarray(np.where(x > 0, q, (q + q * p) * first * second), real)
+
+
+def bell_times(a, f, real):
+    """e^(-a^2/2) f, as exact as a `real` is. a^2 comes in two parts, the first of them exact.
+
+    For what is lost of a^2 is lost of the result a^2/2 times over.
+
+    Source: Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation 23 (1969), and his
+    later programs.
+    """
+    near = FLOAT64(FLOAT32(a))
+    z = -0.5 * near * near
+    n = np.rint(np.asarray(z * LOG2_E, real))
+    half = np.rint(n * real(0.5))
+    r = rest(z, FLOAT64(n)) - 0.5 * (a - near) * (a + near)
+    p = FLOAT64(series(np.asarray(r, real)))
+    return (f + f * p) * FLOAT64(power_of_2(half)) * FLOAT64(power_of_2(n - half))
+
+
+def smooth(coefficients, a, real):
+    """A polynomial in (a - 4) / (a + 4), in which what is left of GELU's tail varies so slowly that one does for all a >= 0."""
+    a = np.asarray(a, real)
+    return FLOAT64(polynomial([real(c) for c in coefficients[real]], (a - 4) / (a + 4)))
+
+
+GELU_TAIL = {FLOAT32: gelu_table.TAIL_F32, FLOAT64: gelu_table.TAIL_F64}
+GELU_SLOPE = {FLOAT32: gelu_table.SLOPE_F32, FLOAT64: gelu_table.SLOPE_F64}
+
+
+def size_up_to_most(x):
+    """|x|, but not more than where nothing is left of e^(-x^2/2)."""
+    most = 18.5 if x.dtype.type is FLOAT32 else 52.0
+    return np.where(np.abs(x) > most, most, np.abs(FLOAT64(x)))
+
+
+@silently
+def gelu(x):
+    """x P(x), P the normal distribution function; P(-a) = e^(-a^2/2) smooth(a) / (a + 5/4) is exact far out, too."""
+    real, wide, a = x.dtype.type, FLOAT64(x), size_up_to_most(x)
+    tail = bell_times(a, np.where(x < 0, -a, 1) * smooth(GELU_TAIL, a, real) / (a + 1.25), real)
+    return np.asarray(np.where(x < 0, tail, wide * (1 - tail)), real)
+
+
+@silently
+def gelu_backward(dy, x):
+    """dy (P(x) + x p(x)), which for x and -x are 1 together. The zero is a factor, so that it is as exact beside it."""
+    real, dy, a = x.dtype.type, FLOAT64(dy), size_up_to_most(x)
+    slope = smooth(GELU_SLOPE, a, real) * ((gelu_table.ZERO[0] - a) + gelu_table.ZERO[1])
+    slope = bell_times(a, np.where(x < 0, slope * dy, slope), real)
+    return np.asarray(np.where(x < 0, slope, dy * (1 - slope)), real)
+
+
+def column_sums(x):
+    """The sums over the rows of a matrix, pairwise: more than 128 rows are cut in two, and the sums of the halves added.
+
+    Within 128 rows, eight are added up to one, and these one after the other. So the error grows like the logarithm of the
+    rows, where in one chain it grows like their number; and where they are cut depends on nothing else.
+
+    Source: Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14 (1993), section 3.
+    """
+    rows, columns = x.shape
+    if rows > 128:
+        middle = (rows // 2 + 127) // 128 * 128
+        return column_sums(x[:middle]) + column_sums(x[middle:])
+    a, b, c, d, e, f, g, h = x[: rows // 8 * 8].reshape(rows // 8, 8, columns).swapaxes(0, 1)
+    eights = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    return np.cumsum(np.concatenate([np.zeros_like(x, shape=(1, columns)), eights, x[rows // 8 * 8 :]]), axis=0)[-1]
 
 
 @silently
@@ -196,16 +320,25 @@ def linear(x, weight, bias):
 @silently
 def linear_backward(dy, x, weight, need_x, need_weight, need_bias):
     """dx = dy weight, dweight = dy^T x, and the column sums of dy; None for what is not needed."""
-    return dy @ weight if need_x else None, dy.T @ x if need_weight else None, dy.sum(axis=0) if need_bias else None
+    return dy @ weight if need_x else None, dy.T @ x if need_weight else None, column_sums(dy) if need_bias else None
 
 
 @silently
 def batch_norm(x, weight, bias, mean, var, eps, training):
-    """weight (x - mean) / sqrt(var + eps) + bias for each column; in training, mean and var are filled with those of x."""
+    """weight (x - mean) / sqrt(var + eps) + bias for each column; in training, mean and var are filled with those of x.
+
+    About a first mean, which is rounded, the deviations have a mean of their own, which corrects it.
+
+    Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The American Statistician 37 (1983).
+    """
     real = x.dtype.type
     if training:
-        mean[...] = x.sum(axis=0) / real(len(x))
-        var[...] = np.square(x - mean).sum(axis=0) / real(len(x))
+        n = real(len(x))
+        first = column_sums(x) / n
+        d = x - first
+        off, v = column_sums(d) / n, column_sums(d * d) / n
+        v = v - off * off
+        mean[...], var[...] = first + off, np.where(v < 0, real(0), v)
     y = (x - mean) * ((1 if weight is None else weight) / np.sqrt(var + real(eps)))
     return y if bias is None else y + bias
 
@@ -215,10 +348,10 @@ def batch_norm_backward(dy, x, weight, mean, var, eps, training):
     """(dx, dweight, dbias), see `functional.batch_norm`."""
     real = x.dtype.type
     s = 1 / np.sqrt(var + real(eps))
-    h = (x - mean) * s
-    dweight, dbias = (dy * h).sum(axis=0), dy.sum(axis=0)
-    dh = dy - dbias / real(len(x)) - h * (dweight / real(len(x))) if training else dy
-    return dh * (s if weight is None else weight * s), dweight, dbias
+    centred, n = x - mean, real(len(x))
+    dweight, dbias = column_sums(dy * (centred * s)), column_sums(dy)
+    along_1, along_h = (dbias / n, dweight / n * s) if training else (np.zeros_like(dbias), np.zeros_like(dbias))
+    return (dy - along_1 - centred * along_h) * ((1 if weight is None else weight) * s), dweight, dbias
 
 
 @silently
@@ -348,17 +481,24 @@ def uniform(size, real, key, position, low, high):
 # Normal
 
 
+@silently
 def log(x):
-    """Natural logarithm of float64 numbers x > 0, to about 1 unit in the last place.
+    """Natural logarithm, to about 1 unit in the last place; computed in float64.
 
     x = 2^e m with m in [sqrt(1/2), sqrt 2), and log m = 2 atanh(s) = 2 (s + s^3/3 + s^5/5 + ...), s = (m - 1)/(m + 1).
+    A subnormal x is multiplied by 2^54 first.
     """
-    bits = x.view(np.int64)
+    real, x = x.dtype.type, FLOAT64(x)
+    small = x < 2.0**-1022
+    bits = np.where(small, x * 2.0**54, x).view(np.int64)
     e = (bits - 0x3FE6A09E667F3BCD) >> 52
     m = (bits - (e << 52)).view(FLOAT64)
     s = (m - 1) / (m + 1)
     t = s * s
-    return e * 0.6931471805599453 + (2 * s + s * t * polynomial([2 / (2 * i + 1) for i in range(11, 0, -1)], t))
+    y = e * 0.6931471805599453 + (2 * s + s * t * polynomial([2 / (2 * i + 1) for i in range(11, 0, -1)], t))
+    y = y - np.where(small, float.fromhex("0x1.2b708872320e2p+5"), 0)
+    limit = np.where(x == 0, -np.inf, np.where(x < 0, np.nan, x))
+    return np.asarray(np.where((x > 0) & (x < np.inf), y, limit), real)
 
 
 def polynomial(coefficients, x):

@@ -1,4 +1,4 @@
-"""Batch normalization as a layer: the parameters, and the running values that evaluation uses.
+"""Batch normalization as a layer: the parameters, and the running statistics that evaluation uses.
 
 The computation, forward and backward, is `functional.batch_norm`.
 """
@@ -18,9 +18,9 @@ from .module import InputError, Module, Parameter
 class BatchNorm1d(Module):
     """y = weight (x - m) / sqrt(v + eps) + bias, for each of num_features channels by itself.
 
-    In training, m and v are the mean and the *biased* variance (divided by n) of the batch, and the running values move
+    In training, m and v are the mean and the *biased* variance (divided by n) of the batch, and the running statistics move
     towards the batch's: running = (1 - momentum) running + momentum batch, with the *unbiased* variance (divided by n - 1).
-    In evaluation, m and v are the running values. So it is in PyTorch.
+    In evaluation, m and v are the running statistics. So it is in PyTorch.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class BatchNorm1d(Module):
     affine : bool
         Whether there are a weight and a bias.
     track_running_stats : bool
-        Whether there are running values; without them evaluation uses the batch, too.
+        If True, keeps running statistics; without them evaluation uses the batch, too.
     weight_init, bias_init, rng, dtype
         As in `Linear`; but there are no fans, for each weight multiplies one number: a law that needs them is an error.
 
@@ -93,14 +93,19 @@ class BatchNorm1d(Module):
         if momentum is None:
             momentum = 1 / (int(self.num_batches_tracked) + 1) if tracked else 0.0
         try:
-            y = F.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, self.training or not tracked, momentum, self.eps
+            return F.batch_norm(
+                x,
+                self.running_mean,
+                self.running_var,
+                self.weight,
+                self.bias,
+                self.training or not tracked,
+                momentum,
+                self.eps,
+                num_batches_tracked=self.num_batches_tracked if tracked else None,
             )
         except ValueError as error:
             raise InputError(self, f"cannot go on: {error}") from error
-        if self.training and tracked:
-            self.num_batches_tracked += 1
-        return y
 
     def extra_repr(self):
         size = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"

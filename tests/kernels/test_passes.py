@@ -1,9 +1,13 @@
-"""The passes (activations, linear, column sums, batch norm, cross-entropy, SGD) against numbers worked out by hand, Python's
-decimals and definitions written down again in float64; bit for bit against their twins where these promise it, and between
-instruction sets and numbers of threads everywhere. What csrc/ refuses, and reading past an end, is in tests/c/core.c."""
+"""The fused kernels (activations, linear, sums, batch norm, cross-entropy, SGD) against numbers worked out by hand, Python's
+decimals and definitions written down again in float64; bit for bit against their reference implementations where these promise
+it, and between instruction sets and numbers of threads everywhere. What csrc/ refuses, and reading past an end, is in
+tests/c/core.c."""
 
 import decimal
+import importlib.util
 import itertools
+import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +80,9 @@ FUNCTIONS = {
     "elu_backward": lambda m, x, dy: m.elu_backward(dy, x, 1.05, 1.76),
     "silu": lambda m, x, dy: m.silu(x),
     "silu_backward": lambda m, x, dy: m.silu_backward(dy, x),
+    "gelu": lambda m, x, dy: m.gelu(x),
+    "gelu_backward": lambda m, x, dy: m.gelu_backward(dy, x),
+    "log": lambda m, x, dy: m.log(x),
 }
 
 
@@ -181,29 +188,113 @@ def logistic(x):
     return 1 / (1 + (-x).exp())
 
 
-# The largest errors found, in units of the last place, over all float32 numbers and 24 million of float64: exp 1.02 and 0.96,
-# tanh 2.42 and 2.49, sigmoid 2.40 and 2.33, elu 0.90 and 1.11, silu 3.19 and 3.15 (but not where it is x times a subnormal).
+def slope_of_silu(x):
+    return logistic(x) * (1 + x * (1 - logistic(x)))
+
+
+def normal_distribution(x):
+    """(P(x), p(x)): P(x) = 1/2 + p(x) (x + x^3/3 + x^5/(3 5) + ...), with digits enough for what is lost at x = -14."""
+    p = (-x * x / 2).exp() / (
+        2 * decimal.Decimal("3.14159265358979323846264338327950288419716939937510582097494459230781640628620")
+    ).sqrt()
+    term, total, n = x, decimal.Decimal(0), 1
+    while total + term != total:
+        total, n = total + term, n + 2
+        term *= x * x / n
+    return decimal.Decimal(1) / 2 + p * total, p
+
+
+def slope_of_gelu(x):
+    big, small = normal_distribution(x)
+    return big + x * small
+
+
+# The largest errors found, in units of the last place, over all float32 numbers and millions of float64, are in
+# docs/same-bits.md; `python tools/ulp.py` finds them.
 @pytest.mark.parametrize("dtype", REALS)
 @pytest.mark.parametrize(
     ("name", "function", "bound", "low", "high"),
     [
         ("exp", lambda x: x.exp(), 1.1, (-103, -745), (88.7, 709)),
         ("tanh", lambda x: 1 - 2 / ((2 * x).exp() + 1), 2.6, (-25, -25), (25, 25)),
+        ("tanh_backward", lambda y: 1 - y * y, 2, (-1, -1), (1, 1)),
         ("sigmoid", logistic, 2.5, (-103, -745), (25, 40)),
+        ("sigmoid_backward", lambda y: y * (1 - y), 2, (0, 0), (1, 1)),
         ("elu", lambda x: x.exp() - 1, 1.2, (-25, -45), (0, 0)),
-        ("silu", lambda x: x * logistic(x), 3.5, (-80, -700), (25, 40)),
+        ("silu", lambda x: x * logistic(x), 3, (-108, -751), (25, 40)),
+        ("silu_backward", slope_of_silu, 4, (-108, -751), (25, 40)),
+        ("gelu", lambda x: x * normal_distribution(x)[0], 3.5, (-14.1, -12), (6, 8)),
+        ("gelu_backward", slope_of_gelu, 4, (-14.1, -12), (6, 8)),
+        ("log", lambda x: x.ln(), 2.1, (1e-45, 5e-324), (10, 10)),
     ],
 )
 def test_functions_are_exact_to_a_few_units_in_the_last_place(name, function, bound, low, high, dtype, backend):
     low, high = low[dtype is np.float64], high[dtype is np.float64]
     small = normal(7, 150) * 10.0 ** np.random.default_rng(8).uniform(-12, 0, 150)
-    x = np.concatenate([np.random.default_rng(9).uniform(low, high, 200), np.clip(small, low, high or -1e-30)]).astype(dtype)
-    y = backend.elu(x, 1.0, 1.0) if name == "elu" else getattr(backend, name)(x)
-    with decimal.localcontext(prec=60):
+    zero = {"silu_backward": -1.2784645427610738, "gelu_backward": -0.75179152469356446}.get(name, 0.5)  # of the derivatives
+    x = np.concatenate([np.random.default_rng(9).uniform(low, high, 200), small, zero + 0.1 * small])
+    x = np.clip(x, low, high or -1e-30).astype(dtype)
+    y = backend.elu(x, 1.0, 1.0) if name == "elu" else apply(name, backend, x, np.ones_like(x))
+    with decimal.localcontext(prec=75):
         for a, b in zip(x.tolist(), y.tolist(), strict=True):
             exact = function(decimal.Decimal(a))
             unit_in_the_last_place = decimal.Decimal(float(np.spacing(np.abs(dtype(exact)))))
             assert abs(decimal.Decimal(b) - exact) <= decimal.Decimal(bound) * unit_in_the_last_place, a
+
+
+def test_every_function_is_within_3_units_in_the_last_place_over_the_whole_range_of_float32():
+    path = Path(__file__).parents[2] / "tools" / "ulp.py"
+    spec = importlib.util.spec_from_file_location("ulp", path)
+    ulp = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(ulp)
+    assert {"exp", "log", "sqrt", "tanh", "sigmoid", "relu", "elu", "selu", "gelu", "silu", "softplus", "abs"} <= set(
+        ulp.FUNCTIONS
+    )
+    for name, function in ulp.FUNCTIONS.items():
+        error, x = ulp.worst_float32(function, 20_011)
+        assert error <= 3, (name, x)
+
+
+# To 20 digits by mpmath: x, x P(x), P(x) + x p(x).
+FAR_OUT = [
+    (-5.0, -1.4332578593959695584e-6, -7.1469460017922946279e-6),
+    (-8.0, -4.9767684594174272988e-15, -3.9796072610867959891e-14),
+    (-20.0, -5.5072482372124673902e-88, -1.1014360483133464042e-86),
+    (-37.5, -1.7270073785932330664e-306, -6.476271143055812623e-305),
+    (-38.4, -2.5350143440614788275e-321, -9.7344461574134057833e-320),  # subnormal
+    (3.0, 2.9959503059051097164, 1.011945647204183927),
+]
+
+
+@pytest.mark.parametrize(("x", "y", "slope"), FAR_OUT)
+def test_gelu_is_as_exact_far_out_as_in_the_middle(x, y, slope, backend):
+    one, grid = np.ones(1), 4 * 5e-324
+    assert backend.gelu(np.array([x]))[0] == pytest.approx(y, rel=1e-15, abs=grid)
+    assert backend.gelu_backward(one, np.array([x]))[0] == pytest.approx(slope, rel=1e-15, abs=grid)
+    if x > -13:
+        assert backend.gelu(np.array([x], np.float32))[0] == pytest.approx(y, rel=2e-7, abs=0)
+
+
+def test_what_is_subnormal_is_rounded_only_once(backend):
+    """x e^x / (1 + e^x) at -100 is 2654.75 units of 2^-149; a product with e^-100, which has 26.5 of them, is off by 50."""
+    x, grid = np.array([-100.0], np.float32), 2.0**-149
+    assert abs(float(backend.silu(x)[0]) + 3.720075976020835963e-42) <= 2 * grid
+    assert abs(float(backend.silu_backward(np.ones_like(x), x)[0]) + 3.6828752162606276033e-42) <= 2 * grid
+    assert abs(float(backend.elu_backward(np.ones_like(x), x, 1.0, 100.0)[0]) - 3.720075976020835963e-42) <= 2 * grid
+    assert backend.silu(np.array([-750.0]))[0] == pytest.approx(-1.42626372260625483e-323, abs=5e-324)
+    assert float(backend.log(np.array([5e-324]))[0]) == pytest.approx(-744.44007192138126231, rel=1e-15)
+
+
+def test_limits_of_gelu_silu_and_log(backend):
+    for dtype in REALS:
+        ends = np.array([-np.inf, np.inf, -1e30, 1e30], dtype)
+        one = np.ones_like(ends)
+        for function in (backend.gelu, backend.silu):
+            assert function(ends).tolist() == [0, np.inf, 0, dtype(1e30)]
+        for function in (backend.gelu_backward, backend.silu_backward):
+            assert function(one, ends).tolist() == [0, 1, 0, 1]
+        assert backend.log(np.array([0, -0.0, 1, np.inf], dtype)).tolist() == [-np.inf, -np.inf, 0, np.inf]
+        assert np.isnan(backend.log(np.array([-1, -np.inf, np.nan], dtype))).all()
 
 
 @pytest.mark.parametrize("dtype", REALS)
@@ -338,15 +429,90 @@ def test_linear_of_nothing_is_the_bias_and_its_gradients_are_0(dtype, backend):
 
 @compiled_only
 @pytest.mark.parametrize("dtype", REALS)
-@pytest.mark.parametrize("shape", [(1, 1), (7, 2), (9, 63), (33, 64), (5, 65), (400, 130)])
-def test_a_sum_of_a_column_is_one_addition_after_the_other(shape, dtype):
-    dy = normal(20, shape, dtype) * dtype(1e3) ** normal(21, shape, dtype)
-    expected = bits(np.cumsum(dy, axis=0)[-1])  # in order, by NumPy's definition
+@pytest.mark.parametrize(
+    "shape", [(0, 3), (3, 0), (1, 1), (7, 2), (9, 63), (33, 64), (128, 5), (129, 65), (257, 1), (1000, 130)]
+)
+def test_sums_of_columns_have_the_bits_of_their_twin(shape, dtype):
+    x = normal(20, shape, dtype) * dtype(1e3) ** normal(21, shape, dtype)
+    expected = bits(reference.column_sums(x))
     for way in ways():
-        *_, found = kernels.linear_backward(
-            dy, np.ones((shape[0], 1), dtype), np.ones((shape[1], 1), dtype), False, False, True
-        )
-        assert bits(found) == expected, way
+        assert bits(COMPILED.column_sums(x), COMPILED.column_sums(np.asfortranarray(x))) == expected * 2, way
+        if x.size:
+            ones = np.ones((shape[0], 1), dtype), np.ones((shape[1], 1), dtype)
+            assert bits(kernels.linear_backward(x, *ones, False, False, True)[2]) == expected, way
+
+
+def test_a_sum_of_a_column_by_hand(backend):
+    # 2^24 + 1 is rounded to 2^24 in float32; (2^24 + 1) + (1 + 1) is 2^24 + 2, and (1 + 1) + (1 + 1) more 2^24 + 6.
+    x = np.ones((9, 2), np.float32)
+    x[0, 0] = 2**24
+    assert backend.column_sums(x[:8]).tolist() == [2**24 + 6, 8]
+    assert backend.column_sums(x).tolist() == [2**24 + 8, 9]  # and one more alone: 2^24 + 7, to even
+
+
+def test_sums_of_columns_take_matrices_only(backend):
+    with pytest.raises(ValueError, match=r"takes a matrix|unpack"):
+        backend.column_sums(np.ones(3))
+
+
+@pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize("rows", [1000, 20_000, 300_000])
+def test_the_error_of_a_sum_over_rows_is_at_most_twice_that_of_numpys_pairwise_sum(rows, dtype, backend):
+    x = np.random.default_rng(22).random((rows, 16)).astype(dtype)
+    exact = np.array([math.fsum(column) for column in x.T.tolist()])
+    errors = [np.sqrt(np.mean(((sums - exact) / exact) ** 2)) for sums in (backend.column_sums(x), x.T.copy().sum(axis=1))]
+    assert errors[0] <= 2 * errors[1] + unit(dtype)
+    assert errors[0] <= 4 * unit(dtype)  # of one chain some sqrt(rows) u and more
+
+
+@compiled_only
+def test_a_long_sum_of_ones_is_exact():
+    ones = np.ones((1 << 25, 1), np.float32)
+    assert COMPILED.column_sums(ones)[0] == 1 << 25  # one chain ends at 2^24
+    assert kernels.sum(np.broadcast_to(ones[:, 0], (2, 1 << 25)).T, 0).tolist() == [1 << 25] * 2
+
+
+AXES = {
+    "one column": ((200_000, 1), 0),
+    "rows": ((200_000, 3), 0),
+    "all of them": ((200_000, 3), (0, 1)),
+    "around the middle": ((400, 3, 500), (0, 2)),
+    "the first two": ((400, 500, 2), (0, 1)),
+    "the middle": ((2, 200_000, 2), 1),
+    "the last": ((2, 200_000), -1),
+}
+ORDERS = {
+    "C": lambda x: x,
+    "Fortran": np.asfortranarray,
+    "steps": lambda x: np.repeat(x, 2, axis=-1)[..., ::2],
+    "backwards": lambda x: x[::-1],
+    "repeated": lambda x: np.broadcast_to(x[:1], x.shape) if len(x) > 2 else x,
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("axes", AXES)
+def test_sums_over_any_axes_in_any_order_are_exact_to_a_few_units(axes, order, backend):
+    shape, axis = AXES[axes]
+    x = ORDERS[order](np.random.default_rng(23).random(shape, np.float32) + np.float32(1000))
+    exact = np.sum(x, axis=axis, dtype=np.float64)  # one chain of 2e5 at worst: 2e-11
+    for keepdims in (False, True):
+        found = kernels.sum(x, axis, keepdims)
+        assert found.dtype == np.float32
+        assert found.shape == np.sum(x, axis=axis, keepdims=keepdims).shape
+        np.testing.assert_allclose(found.reshape(exact.shape), exact, rtol=8 * unit(np.float32))
+
+
+def test_sums_over_axes_are_numpys_where_nothing_is_rounded():
+    for shape in [(), (5,), (2, 3), (2, 1, 3, 4), (0, 3), (3, 0), (2, 3, 0)]:
+        x = np.arange(math.prod(shape), dtype=np.float32).reshape(shape)
+        axes = [None, *range(-x.ndim, x.ndim), *itertools.chain(*(itertools.combinations(range(x.ndim), n) for n in range(5)))]
+        for axis, keepdims, array in itertools.product(axes, (False, True), (x, x.T, x.astype(int), x.astype(bool))):
+            np.testing.assert_array_equal(
+                kernels.sum(array, axis, keepdims), np.sum(array, axis, keepdims=keepdims), strict=True
+            )
+    with pytest.raises(np.exceptions.AxisError):
+        kernels.sum(np.ones((2, 3)).T, 2)
 
 
 # Batch norm
@@ -408,6 +574,24 @@ def test_batch_norm_is_within_a_bound_of_its_definition_and_its_derivatives(rows
     assert (np.abs(dx - exact) <= off * np.abs(w) / deviation * parts).all()
     assert (np.abs(dweight - (dy64 * h).sum(axis=0)) <= off * np.abs(dy64).sum(axis=0) * (1 + np.abs(h).max(axis=0))).all()
     assert (np.abs(dbias - dy64.sum(axis=0)) <= rows * 2 * u * np.abs(dy64).sum(axis=0)).all()
+
+
+@compiled_only
+@pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shape", [(2, 1), (9, 63), (130, 5), (700, 70)])
+def test_batch_norm_has_the_bits_of_its_twin(shape, training, dtype):
+    x, dy = normal(26, shape, dtype) + dtype(50), normal(27, shape, dtype)
+    weight, bias = normal(28, shape[1], dtype), normal(29, shape[1], dtype)
+
+    def passes(module):
+        m, v = np.full((2, shape[1]), dtype(1.1))
+        y = module.batch_norm(x, weight, bias, m, v, 1e-5, training)
+        return bits(y, m, v, *module.batch_norm_backward(dy, x, weight, m, v, 1e-5, training))
+
+    expected = passes(reference)
+    for way in ways():
+        assert passes(COMPILED) == expected, way
 
 
 @compiled_only

@@ -1,8 +1,10 @@
 """Tests BatchNorm1d against numbers worked out by hand and against training runs recorded from PyTorch 2.13."""
 
 import inspect
+import itertools
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +60,7 @@ def test_the_biased_variance_normalizes_and_the_unbiased_one_is_kept():
     assert layer.num_batches_tracked == 1
 
 
-def test_evaluation_uses_the_running_values():
+def test_evaluation_uses_the_running_statistics():
     layer = nn.BatchNorm1d(2, eps=0, weight_init=[2.0, 1.0], bias_init=[0.5, 0.0]).eval()
     layer.load_state_dict({"running_mean": [1.0, 2.0], "running_var": [4.0, 0.25]}, strict=False)
     assert layer([[3.0, 2.5]]).data.tolist() == [[2.5, 1.0]]  # 2 (3 - 1) / 2 + 0.5, (2.5 - 2) / 0.5
@@ -117,6 +119,104 @@ def test_a_constant_channel_becomes_the_bias():
     assert np.isfinite(x.grad).all()
 
 
+def test_a_mean_far_above_the_deviation_keeps_its_digits():
+    x = np.float32(1e4) + np.random.default_rng(1).standard_normal((200_000, 3), np.float32)
+    exact = x.astype(np.float64)
+    layer = nn.BatchNorm1d(3, momentum=1)
+    y = layer(x)
+    np.testing.assert_allclose(layer.running_mean, exact.mean(axis=0), atol=1e-3)  # numbers like 1e4 are 1e-3 apart
+    np.testing.assert_allclose(layer.running_var, exact.var(axis=0, ddof=1), rtol=1e-5)
+    np.testing.assert_allclose(y.data, (exact - exact.mean(axis=0)) / np.sqrt(exact.var(axis=0) + 1e-5), atol=2e-3)
+
+
+@pytest.mark.parametrize("rows", [2, 199, 5000])
+def test_a_constant_channel_becomes_0_whatever_the_constant(rows):
+    for constant in (1000.1, -3e-7, 0.1, 12345.678):
+        assert not nn.BatchNorm1d(1)(np.full((rows, 1), constant, np.float32)).data.any()
+
+
+def test_the_first_batch_without_a_momentum_gives_its_own_statistics_however_small():
+    layer = nn.BatchNorm1d(1, momentum=None)
+    x = np.array([[1e-4], [2e-4], [3e-4]], np.float32)
+    layer(x)
+    np.testing.assert_allclose(layer.running_mean, [2e-4], rtol=1e-6)
+    np.testing.assert_allclose(layer.running_var, [1e-8], rtol=1e-6)  # (1e-8 + 0 + 1e-8) / 2
+    layer = nn.BatchNorm1d(1, momentum=1)
+    layer(x)
+    np.testing.assert_allclose(layer.running_var, [1e-8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e30, 3e38])
+def test_a_variance_that_overflows_is_an_error_that_leaves_the_running_statistics(size):
+    layer = Model().bn1
+    before = state_of(layer)
+    x = np.random.default_rng(2).uniform(-1, 1, (50, 3)).astype(np.float32)
+    x[:, 1] *= np.float32(size)
+    largest = rf"{np.abs(x[:, 1]).max():.3g}".replace("+", r"\+")
+    with pytest.raises(ValueError, match=rf"^BatchNorm1d 'bn1' .*variance of channel 1 overflows float32.*{largest} in size"):
+        layer(x)
+    assert state_of(layer) == before
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_in_the_input_is_seen_in_the_output_and_in_the_running_statistics(bad):
+    layer, x = nn.BatchNorm1d(2), np.arange(8, dtype=np.float32).reshape(4, 2)
+    x[1, 1] = bad
+    with np.errstate(invalid="ignore"):
+        y = layer(x)
+    assert np.isnan(y.data[:, 1]).all()
+    assert np.isnan(layer.running_var[1])
+    assert np.isfinite(y.data[:, 0]).all()
+    assert np.isfinite([layer.running_mean[0], layer.running_var[0]]).all()
+
+
+@pytest.mark.parametrize("name", BUFFERS[:2])
+def test_a_buffer_that_cannot_be_written_to_is_an_error_that_moves_none(name):
+    layer = Model().bn1
+    before = state_of(layer)
+    getattr(layer, name).flags.writeable = False
+    with pytest.raises(ValueError, match=rf"^BatchNorm1d 'bn1' .*{name} is read-only"):
+        layer(np.arange(6, dtype=np.float32).reshape(2, 3))
+    assert state_of(layer) == before
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_an_interrupt_finds_all_running_statistics_moved_or_none(momentum):
+    x = np.array([[1.0], [2.0], [6.0]], np.float32)
+    layer = nn.BatchNorm1d(1, momentum=momentum)
+    layer(x)
+    after = state_of(layer)
+    found = set()
+    for place in itertools.count(1):
+        layer = nn.BatchNorm1d(1, momentum=momentum)
+        before = state_of(layer)
+        finished = interrupted_at(place, lambda layer=layer: layer(x))
+        assert state_of(layer) in (before, after), place
+        found.add(state_of(layer) == after)
+        if finished:
+            break
+    assert found == {False, True}
+
+
+def interrupted_at(place, function):
+    """Calls a function, with a Ctrl-C at the place-th event (a call, a line, a return) in it; whether it finished before."""
+    events = itertools.count(1)
+
+    def trace(frame, event, argument):
+        if next(events) == place:
+            raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        function()
+    except KeyboardInterrupt:
+        return False
+    finally:
+        sys.settrace(None)
+    return True
+
+
 class Model(nn.Module):
     def __init__(self):
         super().__init__()
@@ -124,7 +224,7 @@ class Model(nn.Module):
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1), (0, 3)])
-def test_a_batch_of_one_in_training_is_an_error_that_leaves_the_running_values(shape):
+def test_a_batch_of_one_in_training_is_an_error_that_leaves_the_running_statistics(shape):
     layer = Model().bn1
     layer(np.arange(6, dtype=np.float32).reshape(2, 3))
     before = state_of(layer)
@@ -140,7 +240,7 @@ def test_a_batch_of_one_is_fine_in_evaluation_or_where_it_has_a_length():
 
 
 @pytest.mark.parametrize("shape", [(4, 2), (3,), (4, 2, 3), (4, 3, 2, 2), ()])
-def test_an_input_of_another_shape_is_an_error_that_leaves_the_running_values(shape):
+def test_an_input_of_another_shape_is_an_error_that_leaves_the_running_statistics(shape):
     layer = Model().bn1
     before = state_of(layer)
     with pytest.raises(
@@ -150,7 +250,7 @@ def test_an_input_of_another_shape_is_an_error_that_leaves_the_running_values(sh
     assert state_of(layer) == before
 
 
-def test_an_input_of_the_other_float_dtype_is_an_error_that_leaves_the_running_values():
+def test_an_input_of_the_other_float_dtype_is_an_error_that_leaves_the_running_statistics():
     layer = Model().bn1
     before = state_of(layer)
     with pytest.raises(TypeError, match=r"^BatchNorm1d 'bn1' has float32 parameters, got float64 input"):
