@@ -4,6 +4,7 @@ The same functions as in `_compiled.pyx`. The sampling functions agree with csrc
 sequence of correctly rounded operations. Arguments have been checked by `minidl.kernels`.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -77,6 +78,30 @@ def summarize(x, counts):
 silently = np.errstate(all="ignore")
 
 
+def check_like(x, shape=None, **arrays):
+    """Refuse arrays, if not None, without the dtype of x or its shape (or another): NumPy would convert and broadcast them."""
+    shape = x.shape if shape is None else shape
+    for name, array in arrays.items():
+        if array is not None and (array.shape != shape or array.dtype != x.dtype):
+            raise ValueError(f"{name} must be {x.dtype} of shape {shape}, got {array.dtype} of shape {array.shape}")
+
+
+def check_labels(x, labels):
+    if x.ndim != 2 or labels.shape != x.shape[:1] or labels.dtype != np.intp:
+        raise ValueError(f"labels must be intp, one for each row of {x.shape}, got {labels.dtype} of shape {labels.shape}")
+
+
+def like_dy(backward):
+    """A function whose first two arguments are arrays of one shape and dtype."""
+
+    @functools.wraps(backward)
+    def checked(dy, x, *numbers):
+        check_like(x, dy=dy)
+        return backward(dy, x, *numbers)
+
+    return checked
+
+
 def sum_of_powers(z):
     """(e^r - 1, n), with z = n ln 2 + r and |r| <= ln 2 / 2 (and a little): the sum of r^k / k! to k = 7 or 13.
 
@@ -126,6 +151,7 @@ def tanh(x):
 
 
 @silently
+@like_dy
 def tanh_backward(dy, y):
     return dy * (1 - y * y)
 
@@ -138,6 +164,7 @@ def sigmoid(x):
 
 
 @silently
+@like_dy
 def sigmoid_backward(dy, y):
     return dy * (y * (1 - y))
 
@@ -148,6 +175,7 @@ def relu(x):
 
 
 @silently
+@like_dy
 def relu_backward(dy, y):
     return np.where(y <= 0, dy.dtype.type(0), dy)
 
@@ -158,6 +186,7 @@ def leaky_relu(x, slope):
 
 
 @silently
+@like_dy
 def leaky_relu_backward(dy, x, slope):
     return np.where(x > 0, dy, dy.dtype.type(slope) * dy)
 
@@ -169,6 +198,7 @@ def elu(x, positive, negative):
 
 
 @silently
+@like_dy
 def elu_backward(dy, x, positive, negative):
     return dy * np.where(x > 0, x.dtype.type(positive), x.dtype.type(negative) * exp(np.where(x > 0, 0, x)))
 
@@ -179,6 +209,7 @@ def silu(x):
 
 
 @silently
+@like_dy
 def silu_backward(dy, x):
     s = sigmoid(x)
     return dy * (s + x * s * (1 - s))
@@ -200,6 +231,7 @@ def linear_backward(dy, x, weight, need_x, need_weight, need_bias):
 def batch_norm(x, weight, bias, mean, var, eps, training):
     """weight (x - mean) / sqrt(var + eps) + bias for each column; in training, mean and var are filled with those of x."""
     real = x.dtype.type
+    check_like(x, x.shape[1:], weight=weight, bias=bias, mean=mean, var=var)
     if training:
         mean[...] = x.sum(axis=0) / real(len(x))
         var[...] = np.square(x - mean).sum(axis=0) / real(len(x))
@@ -211,6 +243,8 @@ def batch_norm(x, weight, bias, mean, var, eps, training):
 def batch_norm_backward(dy, x, weight, mean, var, eps, training):
     """(dx, dweight, dbias), see `functional.batch_norm`."""
     real = x.dtype.type
+    check_like(x, dy=dy)
+    check_like(x, x.shape[1:], weight=weight, mean=mean, var=var)
     s = 1 / np.sqrt(var + real(eps))
     h = (x - mean) * s
     dweight, dbias = (dy * h).sum(axis=0), dy.sum(axis=0)
@@ -221,6 +255,7 @@ def batch_norm_backward(dy, x, weight, mean, var, eps, training):
 @silently
 def cross_entropy(x, labels):
     """(softmax(x), losses -log softmax(x)[label], their sum) by rows; None where a label is no class. Sums are in float64."""
+    check_labels(x, labels)
     if not ((labels >= 0) & (labels < x.shape[1])).all():
         return None
     if not len(x):
@@ -236,6 +271,10 @@ def cross_entropy(x, labels):
 @silently
 def cross_entropy_backward(dy, p, labels, factor):
     """(p - one-hot(label)) dy factor, with one dy or one for each row."""
+    check_labels(p, labels)
+    check_like(p, p.shape[:1] if dy.ndim else (), dy=dy)
+    if not ((labels >= 0) & (labels < p.shape[1])).all():
+        raise ValueError(f"labels must be from 0 to {p.shape[1] - 1}")
     dx = p.copy()
     dx[np.arange(len(p)), labels] -= 1
     return dx * (dy * p.dtype.type(factor)).reshape(-1, 1)
