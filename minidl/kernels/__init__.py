@@ -7,6 +7,7 @@ written down in `reference.py`.
 
 import importlib
 import math
+import operator
 import os
 import warnings
 
@@ -91,12 +92,16 @@ def show_config():
 _REALS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
+def _came(x):
+    """What came instead of what was expected, for an error."""
+    return f"a {x.ndim}-D array of {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+
+
 def _misfit(**operands):
     """The error that says why a product cannot be."""
     for name, x in operands.items():
         if not isinstance(x, np.ndarray) or x.ndim != 2 or x.dtype not in _REALS:
-            came = f"a {x.ndim}-D array of {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
-            return TypeError(f"matmul: {name} must be a 2-D NumPy array of float32 or float64, got {came}")
+            return TypeError(f"matmul: {name} must be a 2-D NumPy array of float32 or float64, got {_came(x)}")
     a, b = operands["a"], operands["b"]
     if a.dtype != b.dtype:
         return TypeError(f"matmul: a is {a.dtype} and b is {b.dtype}; convert one with .astype()")
@@ -152,7 +157,7 @@ def matmul(a, b, out=None):
     >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
-    if out is None and backend == "compiled" and (product := _backend.matmul(a, b)) is not None:
+    if backend == "compiled" and (product := _backend.matmul(a, b, out)) is not None:
         return product
     if not (
         isinstance(a, np.ndarray)
@@ -182,10 +187,30 @@ def matmul(a, b, out=None):
     return out
 
 
+def _check_linear(bias=None, **matrices):
+    """Raise an error where x (batch, in), weight (out, in), bias (out,) and dy (batch, out) do not fit."""
+    for name, array in matrices.items():
+        if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.newbyteorder("=") not in _REALS:
+            raise TypeError(f"linear: {name} must be a 2-D NumPy array of float32 or float64, got {_came(array)}")
+    if bias is not None and (not isinstance(bias, np.ndarray) or bias.dtype.newbyteorder("=") not in _REALS):
+        raise TypeError(f"linear: bias must be a NumPy array of float32 or float64, got {_came(bias)}")
+    x, weight = matrices["x"], matrices["weight"]
+    if x.shape[1] != weight.shape[1]:
+        raise ValueError(f"linear: x has shape {x.shape} and weight {weight.shape}; their columns must be as many")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"linear: weight has shape {weight.shape}, so bias must have {weight.shape[:1]}, got {bias.shape}")
+    dy, shape = matrices.get("dy"), (len(x), len(weight))
+    if dy is not None and dy.shape != shape:
+        raise ValueError(f"linear: x has shape {x.shape} and weight {weight.shape}, so dy must have {shape}, got {dy.shape}")
+
+
 def linear(x, weight, bias=None):
     """x weight^T + bias, for x of shape (batch, in), weight of shape (out, in) and bias of shape (out,)."""
+    if backend == "reference":  # the compiled one looks itself, which is faster
+        _check_linear(x=x, weight=weight, bias=bias)
     y = _backend.linear(x, weight, bias)
-    if y is None:  # empty, of two dtypes, or with strides that csrc does not take
+    if y is None:  # they don't fit, are empty, of two dtypes, or with strides that csrc does not take
+        _check_linear(x=x, weight=weight, bias=bias)
         y = matmul(x, weight.T) if x.dtype == weight.dtype else x @ weight.T
         y = y if bias is None else y + bias
     return y
@@ -193,8 +218,11 @@ def linear(x, weight, bias=None):
 
 def linear_backward(dy, x, weight, need_x=True, need_weight=True, need_bias=True):
     """(dx, dweight, dbias) of `linear`: dy weight, dy^T x and the column sums of dy; None for what is not needed."""
+    if backend == "reference":
+        _check_linear(x=x, weight=weight, dy=dy)
     gradients = _backend.linear_backward(dy, x, weight, need_x, need_weight, need_bias)
     if gradients is None:
+        _check_linear(x=x, weight=weight, dy=dy)
         product = matmul if dy.dtype == x.dtype == weight.dtype else np.matmul
         gradients = (
             product(dy, weight) if need_x else None,
@@ -259,14 +287,16 @@ def summarize(x, bins):
     >>> summarize(np.array([0.0, 0.0, 0.0, 4.0]), 2)
     (1.0, 1.7320508075688772, 0.0, 4.0, array([3, 1]))
     """
-    if not isinstance(x, np.ndarray) or x.dtype not in _REALS or not x.size or bins < 0:
-        raise ValueError("summarize takes an array of float32 or float64 that is not empty, and a number of bins from 0")
+    if not isinstance(x, np.ndarray) or x.dtype not in _REALS or not x.size:
+        raise ValueError(f"summarize takes an array of float32 or float64 that is not empty, got {_came(x)}")
+    if not isinstance(bins, (int, np.integer)) or bins < 0:
+        raise ValueError(f"summarize: bins must be a non-negative integer, got {bins!r}")
     counts = np.empty((4, bins + 1), np.int64)  # the kernel counts in four places, and wants room for one more bin
     return *_backend.summarize(x.ravel(), counts), counts[0, :-1]
 
 
 def _words(name, values, count):
-    values = [int(v) for v in values]
+    values = [operator.index(v) for v in values]
     if len(values) != count or not all(0 <= v < 1 << 32 for v in values):
         raise ValueError(f"philox: {name} must be {count} words, each from 0 to 2**32 - 1, got {values}")
     return values
@@ -294,7 +324,7 @@ def philox(key, counter, n):
     ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
     """
     key, counter = _words("key", key, 2), _words("counter", counter, 4)
-    if n < 0:
+    if operator.index(n) < 0:
         raise ValueError(f"philox: n must be at least 0, got {n}")
     out = np.empty(n, np.uint32)
     if n:

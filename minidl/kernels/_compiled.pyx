@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 """The door to csrc/: unwraps arrays to pointers, releases the GIL, calls. The same functions as reference.py.
 
-Arguments have been checked by `minidl.kernels` or `minidl.random` (matmul's usual ones are checked here, where it costs least);
-what each function computes is documented in the reference twin.
+What each function computes is documented in the reference implementation. Whether arrays fit, so that nothing is read or written
+past an end, is checked here, where it costs least; whether the numbers make sense, by `minidl.kernels` or `minidl.random`.
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -65,6 +65,7 @@ cdef extern from "matmul.h" nogil:
                    Py_ssize_t b_row, Py_ssize_t b_column, const double *bias, double *c, Py_ssize_t c_row, Py_ssize_t c_column)
 
 cdef extern from "summary.h" nogil:
+    enum: HISTOGRAMS
     ctypedef struct summary:
         double mean, std, low, high
     summary summarize_f32(size_t n, const float *x, size_t bins, int64_t *counts)
@@ -145,6 +146,11 @@ cdef extern from "threads.h":
     size_t threads_get()
 
 
+cdef str described(x):
+    """What came instead of what was expected, for an error."""
+    return f"{x.dtype} of shape {x.shape}" if cnp.PyArray_Check(x) else type(x).__name__
+
+
 def instruction_sets():
     """The names that `choose_instruction_set` takes on this machine, best first."""
     names = []
@@ -170,7 +176,9 @@ def get_num_threads():
     return threads_get()
 
 
-def philox(key, counter, cnp.ndarray out):
+def philox(key, counter, cnp.ndarray out not None):
+    if not (cnp.PyArray_ISCARRAY(out) and cnp.PyArray_TYPE(out) == cnp.NPY_UINT32):
+        raise ValueError(f"philox writes a contiguous array of uint32, got {described(out)}")
     cdef philox_key k = philox_key(key[0], key[1])
     cdef uint64_t low = counter[0] | counter[1] << 32, high = counter[2] | counter[3] << 32
     cdef size_t n = out.size
@@ -191,15 +199,19 @@ cdef cnp.ndarray new_array(size, dtype):
         raise type(error)(f"size must be a whole number or a tuple of them, none negative, got {size!r} ({error})") from error
 
 
-cdef draw part_of(tuple key, uint64_t position, cnp.ndarray out):
+cdef draw part_of(key, uint64_t position, cnp.ndarray out):
+    if not (isinstance(key, tuple) and len(key) == 2):
+        raise ValueError(f"a key is a tuple of two words, got {key!r}")
     return draw(philox_key(key[0], key[1]), position, out.size)
 
 
-cdef cnp.ndarray sample(size, real, tuple key, uint64_t position, sample_law law, bint normal):
+cdef cnp.ndarray sample(size, real, key, uint64_t position, sample_law law, bint normal):
     cdef cnp.ndarray out = new_array(size, real)
+    if not (is_real(cnp.PyArray_TYPE(out)) and cnp.PyArray_ISCARRAY(out)):
+        raise TypeError(f"samples are float32 or float64, got {real!r}")
     cdef draw part = part_of(key, position, out)
     cdef void *samples = out.data
-    cdef bint single = out.itemsize == 4
+    cdef bint single = cnp.PyArray_ITEMSIZE(out) == 4
     with nogil:
         if single:
             (sample_normal_f32 if normal else sample_uniform_f32)(part, law, <float *>samples)
@@ -208,16 +220,18 @@ cdef cnp.ndarray sample(size, real, tuple key, uint64_t position, sample_law law
     return out
 
 
-def uniform(size, real, tuple key, uint64_t position, double low, double high):
+def uniform(size, real, key, uint64_t position, double low, double high):
     return sample(size, real, key, position, sample_law(low, high, 0, 0, 0, 0, 0), False)
 
 
-def normal(size, real, tuple key, uint64_t position, double mean, double std, double p_low, double q_high, double width,
+def normal(size, real, key, uint64_t position, double mean, double std, double p_low, double q_high, double width,
            double low, double high):
+    if not (p_low >= 0 and q_high >= 0 and width >= 0 and abs(p_low + width + q_high - 1) < 1e-6):
+        raise ValueError(f"p_low, width and q_high are probabilities whose sum is 1, got {p_low}, {width} and {q_high}")
     return sample(size, real, key, position, sample_law(low, high, mean, std, p_low, q_high, width), True)
 
 
-def integers(size, tuple key, uint64_t position, int64_t low, uint64_t range):
+def integers(size, key, uint64_t position, int64_t low, uint64_t range):
     cdef cnp.ndarray out = new_array(size, int64)
     cdef draw part = part_of(key, position, out)
     cdef int64_t *samples = <int64_t *>out.data
@@ -226,7 +240,7 @@ def integers(size, tuple key, uint64_t position, int64_t low, uint64_t range):
     return out
 
 
-def permutation(n, tuple key, uint64_t position):
+def permutation(n, key, uint64_t position):
     cdef cnp.ndarray out = new_array(n, int64)
     cdef draw part = part_of(key, position, out)
     cdef int64_t *samples = <int64_t *>out.data
@@ -240,13 +254,13 @@ cdef bint is_plain(cnp.ndarray x) noexcept:
     cdef Py_ssize_t size
     if x.ndim != 2 or not cnp.PyArray_ISBEHAVED_RO(x) or x.shape[0] == 0 or x.shape[1] == 0:
         return False
-    size = x.itemsize
+    size = cnp.PyArray_ITEMSIZE(x)
     return x.strides[0] % size == 0 and x.strides[1] % size == 0
 
 
 cdef int multiply(cnp.ndarray x, bint transposed_x, cnp.ndarray y, bint transposed_y, const void *bias, cnp.ndarray z) except -1:
     """z = x y + bias, of plain matrices of one dtype that fit; each may be taken transposed."""
-    cdef Py_ssize_t size = x.itemsize, m = x.shape[transposed_x], k = x.shape[not transposed_x], n = y.shape[not transposed_y]
+    cdef Py_ssize_t size = cnp.PyArray_ITEMSIZE(x), m = x.shape[transposed_x], k = x.shape[not transposed_x], n = y.shape[not transposed_y]
     cdef Py_ssize_t x_row = x.strides[transposed_x] // size, x_column = x.strides[not transposed_x] // size
     cdef Py_ssize_t y_row = y.strides[transposed_y] // size, y_column = y.strides[not transposed_y] // size
     cdef Py_ssize_t z_row = z.strides[0] // size, z_column = z.strides[1] // size
@@ -262,7 +276,7 @@ cdef int multiply(cnp.ndarray x, bint transposed_x, cnp.ndarray y, bint transpos
             failed = matmul_f64(m, n, k, <double *>p, x_row, x_column, <double *>q, y_row, y_column, <double *>bias, <double *>r,
                                 z_row, z_column)
     if failed:
-        raise MemoryError(f"matmul of {m} x {k} and {k} x {n}: no memory for the packing buffers")
+        raise MemoryError(f"matmul of {m} x {k} and {k} x {n}: no memory for its buffers")
     return 0
 
 
@@ -275,15 +289,49 @@ cdef bint is_real(int kind) noexcept:
     return kind == cnp.NPY_FLOAT32 or kind == cnp.NPY_FLOAT64
 
 
+cdef bint overlaps_itself(cnp.ndarray z) noexcept:
+    """Whether a step of a matrix is shorter than an element, or the longer one than a row (or column) in the other direction."""
+    cdef int axis, shorter = 0 if abs(z.strides[0]) < abs(z.strides[1]) else 1
+    cdef Py_ssize_t reach = cnp.PyArray_ITEMSIZE(z)
+    for axis in (shorter, 1 - shorter):
+        if z.shape[axis] > 1:
+            if abs(z.strides[axis]) < reach:
+                return True
+            reach += abs(z.strides[axis]) * (z.shape[axis] - 1)
+    return False
+
+
+cdef char *end(cnp.ndarray x, bint upper) noexcept:
+    """The first byte of a matrix in memory, or the one after the last."""
+    cdef char *place = x.data + (cnp.PyArray_ITEMSIZE(x) if upper else 0)
+    cdef int axis
+    for axis in range(2):
+        if (x.strides[axis] > 0) == upper:
+            place += x.strides[axis] * (x.shape[axis] - 1)
+    return place
+
+
+cdef bint are_apart(cnp.ndarray x, cnp.ndarray y) noexcept:
+    return end(x, True) <= end(y, False) or end(y, True) <= end(x, False)
+
+
 def matmul(a, b, out=None):
-    """a @ b, put into `out` or a new array; None, and nothing done, where the operands are not as csrc takes them."""
+    """a @ b, put into `out` or a new array; None, and nothing done, where csrc does not take them as they are."""
     if not (cnp.PyArray_Check(a) and cnp.PyArray_Check(b)):
         return None
     cdef cnp.ndarray x = a, y = b, z
     cdef int kind = cnp.PyArray_TYPE(x)
     if not (is_plain(x) and is_plain(y) and x.shape[1] == y.shape[0] and cnp.PyArray_TYPE(y) == kind and is_real(kind)):
         return None
-    z = new_matrix(x.shape[0], y.shape[1], kind) if out is None else out
+    if out is None:
+        z = new_matrix(x.shape[0], y.shape[1], kind)
+    elif cnp.PyArray_Check(out):
+        z = out
+        if not (is_plain(z) and cnp.PyArray_ISWRITEABLE(z) and cnp.PyArray_TYPE(z) == kind and z.shape[0] == x.shape[0]
+                and z.shape[1] == y.shape[1] and not overlaps_itself(z) and are_apart(z, x) and are_apart(z, y)):
+            return None
+    else:
+        return None
     multiply(x, False, y, False, NULL, z)
     return z
 
@@ -296,11 +344,53 @@ cdef cnp.ndarray in_order(x):
     cdef cnp.ndarray array = x if cnp.PyArray_Check(x) else np_array(x)
     if cnp.PyArray_ISCARRAY_RO(array) and is_real(cnp.PyArray_TYPE(array)):
         return array
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"an array of real numbers is expected, got {described(x)}")
     return np_array(array, float64 if array.dtype.type is float64 else float32, order="C")
 
 
-cdef in_order_or_none(x):
-    return None if x is None else in_order(x)
+cdef cnp.ndarray matrix(x, str name):
+    cdef cnp.ndarray array = in_order(x)
+    if array.ndim != 2:
+        raise ValueError(f"{name} must be a matrix, got {described(array)}")
+    return array
+
+
+cdef cnp.ndarray like(cnp.ndarray x, y, str name):
+    """y in C order, which must have the shape and dtype of x."""
+    cdef cnp.ndarray array = in_order(y)
+    if not (cnp.PyArray_SAMESHAPE(array, x) and cnp.PyArray_TYPE(array) == cnp.PyArray_TYPE(x)):
+        raise ValueError(f"{name} must be {described(x)}, got {described(array)}")
+    return array
+
+
+cdef bint is_column(cnp.ndarray x, cnp.ndarray matrix) noexcept:
+    """Whether x has a number of the matrix's dtype for each of its columns."""
+    return x.ndim == 1 and x.shape[0] == matrix.shape[1] and cnp.PyArray_TYPE(x) == cnp.PyArray_TYPE(matrix)
+
+
+cdef cnp.ndarray for_columns(cnp.ndarray matrix, x, str name):
+    """x in C order, which must have a number of the matrix's dtype for each of its columns."""
+    cdef cnp.ndarray array = in_order(x)
+    if not is_column(array, matrix):
+        raise ValueError(f"{name} must be {matrix.dtype} of shape {(matrix.shape[1],)}, got {described(array)}")
+    return array
+
+
+cdef cnp.ndarray labels_for(cnp.ndarray x, labels):
+    if not (cnp.PyArray_Check(labels) and cnp.PyArray_ISCARRAY_RO(labels) and cnp.PyArray_TYPE(labels) == cnp.NPY_INTP
+            and cnp.PyArray_NDIM(labels) == 1 and cnp.PyArray_DIM(labels, 0) == x.shape[0]):
+        raise ValueError(f"labels must be contiguous intp of shape {(x.shape[0],)}, got {described(labels)}")
+    return labels
+
+
+cdef bint are_classes(cnp.ndarray labels, Py_ssize_t classes) noexcept:
+    cdef Py_ssize_t *label = <Py_ssize_t *>labels.data
+    cdef Py_ssize_t i
+    for i in range(labels.shape[0]):
+        if not 0 <= label[i] < classes:
+            return False
+    return True
 
 
 cdef cnp.ndarray new_like(cnp.ndarray x):
@@ -311,15 +401,22 @@ cdef const void *data_or_null(array):
     return NULL if array is None else (<cnp.ndarray>array).data
 
 
-cdef cnp.ndarray elementwise(elementwise_function function, value, gradient=None, double a=0, double b=0):
-    cdef cnp.ndarray x = in_order(value), out = new_like(x), dy = None
-    if gradient is not None:
-        dy = in_order(gradient)
+cdef cnp.ndarray run_elementwise(elementwise_function function, cnp.ndarray x, cnp.ndarray dy, double a, double b):
+    cdef cnp.ndarray out = new_like(x)
     cdef elementwise_job job = elementwise_job(function, x.size, a, b, x.data, data_or_null(dy), out.data)
-    cdef int precision = x.itemsize == 8
+    cdef int precision = cnp.PyArray_ITEMSIZE(x) == 8
     with nogil:
         pass_elementwise(&job, precision)
     return out
+
+
+cdef cnp.ndarray elementwise(elementwise_function function, x, double a=0, double b=0):
+    return run_elementwise(function, in_order(x), None, a, b)
+
+
+cdef cnp.ndarray elementwise_backward(elementwise_function function, gradient, value, double a=0, double b=0):
+    cdef cnp.ndarray x = in_order(value)
+    return run_elementwise(function, x, like(x, gradient, "dy"), a, b)
 
 
 def tanh(x):
@@ -327,7 +424,7 @@ def tanh(x):
 
 
 def tanh_backward(dy, y):
-    return elementwise(TANH_BACKWARD, y, dy)
+    return elementwise_backward(TANH_BACKWARD, dy, y)
 
 
 def sigmoid(x):
@@ -335,7 +432,7 @@ def sigmoid(x):
 
 
 def sigmoid_backward(dy, y):
-    return elementwise(SIGMOID_BACKWARD, y, dy)
+    return elementwise_backward(SIGMOID_BACKWARD, dy, y)
 
 
 def relu(x):
@@ -343,23 +440,23 @@ def relu(x):
 
 
 def relu_backward(dy, y):
-    return elementwise(RELU_BACKWARD, y, dy)
+    return elementwise_backward(RELU_BACKWARD, dy, y)
 
 
 def leaky_relu(x, double slope):
-    return elementwise(LEAKY_RELU, x, None, slope)
+    return elementwise(LEAKY_RELU, x, slope)
 
 
 def leaky_relu_backward(dy, x, double slope):
-    return elementwise(LEAKY_RELU_BACKWARD, x, dy, slope)
+    return elementwise_backward(LEAKY_RELU_BACKWARD, dy, x, slope)
 
 
 def elu(x, double positive, double negative):
-    return elementwise(ELU, x, None, positive, negative)
+    return elementwise(ELU, x, positive, negative)
 
 
 def elu_backward(dy, x, double positive, double negative):
-    return elementwise(ELU_BACKWARD, x, dy, positive, negative)
+    return elementwise_backward(ELU_BACKWARD, dy, x, positive, negative)
 
 
 def silu(x):
@@ -367,7 +464,7 @@ def silu(x):
 
 
 def silu_backward(dy, x):
-    return elementwise(SILU_BACKWARD, x, dy)
+    return elementwise_backward(SILU_BACKWARD, dy, x)
 
 
 def gelu(x):
@@ -375,7 +472,7 @@ def gelu(x):
 
 
 def gelu_backward(dy, x):
-    return elementwise(GELU_BACKWARD, x, dy)
+    return elementwise_backward(GELU_BACKWARD, dy, x)
 
 
 def exp(x):
@@ -394,19 +491,30 @@ cpdef cnp.ndarray column_sums(value):
     cdef cnp.npy_intp columns = x.shape[1]
     cdef cnp.ndarray out = cnp.PyArray_EMPTY(1, &columns, cnp.PyArray_TYPE(x), 0)
     cdef column_sums_job job = column_sums_job(x.shape[0], columns, x.data, out.data)
-    cdef int precision = x.itemsize == 8
+    cdef int precision = cnp.PyArray_ITEMSIZE(x) == 8
     with nogil:
         pass_column_sums(&job, precision)
     return out
 
 
+cdef bint is_plain_vector(array, int kind, Py_ssize_t size, bint written) noexcept:
+    """Whether it is an array of this many numbers in C order, as csrc takes it."""
+    if not cnp.PyArray_Check(array):
+        return False
+    cdef cnp.ndarray x = array
+    return (cnp.PyArray_TYPE(x) == kind and x.size == size
+            and (cnp.PyArray_ISCARRAY(x) if written else cnp.PyArray_ISCARRAY_RO(x)))
+
+
 def linear(x, weight, bias):
-    """x weight^T + bias; None, and nothing done, where the operands are not as csrc takes them."""
+    """x weight^T + bias; None, and nothing done, where csrc does not take them as they are."""
+    if not (cnp.PyArray_Check(x) and cnp.PyArray_Check(weight)):
+        return None
     cdef cnp.ndarray a = x, w = weight
     cdef int kind = cnp.PyArray_TYPE(a)
-    if not (is_plain(a) and is_plain(w) and cnp.PyArray_TYPE(w) == kind and is_real(kind)):
+    if not (is_plain(a) and is_plain(w) and a.shape[1] == w.shape[1] and cnp.PyArray_TYPE(w) == kind and is_real(kind)):
         return None
-    if bias is not None and not (cnp.PyArray_ISCARRAY_RO(bias) and cnp.PyArray_TYPE(bias) == kind):
+    if bias is not None and not is_plain_vector(bias, kind, w.shape[0], False):
         return None
     y = new_matrix(a.shape[0], w.shape[0], kind)
     multiply(a, False, w, True, data_or_null(bias), y)
@@ -414,11 +522,13 @@ def linear(x, weight, bias):
 
 
 def linear_backward(dy, x, weight, bint need_x, bint need_weight, bint need_bias):
-    """(dx, dweight, dbias), None for what is not needed; None where the operands are not as csrc takes them."""
+    """(dx, dweight, dbias), None for what is not needed; None where csrc does not take them as they are."""
+    if not (cnp.PyArray_Check(dy) and cnp.PyArray_Check(x) and cnp.PyArray_Check(weight)):
+        return None
     cdef cnp.ndarray d = dy, a = x, w = weight
     cdef int kind = cnp.PyArray_TYPE(d)
     if not (is_plain(d) and is_plain(a) and is_plain(w) and cnp.PyArray_TYPE(a) == kind and cnp.PyArray_TYPE(w) == kind
-            and is_real(kind)):
+            and is_real(kind) and a.shape[0] == d.shape[0] and w.shape[0] == d.shape[1] and w.shape[1] == a.shape[1]):
         return None
     dx = dw = db = None
     if need_x:
@@ -433,39 +543,39 @@ def linear_backward(dy, x, weight, bint need_x, bint need_weight, bint need_bias
 
 
 def batch_norm(x, weight, bias, mean, var, double eps, bint training):
-    cdef cnp.ndarray a = in_order(x), m = mean, v = var, y = new_like(a)
-    w, b = in_order_or_none(weight), in_order_or_none(bias)
+    cdef cnp.ndarray a = matrix(x, "x"), m = for_columns(a, mean, "mean"), v = for_columns(a, var, "var"), y = new_like(a)
+    if training and not (m is mean and v is var and cnp.PyArray_ISWRITEABLE(m) and cnp.PyArray_ISWRITEABLE(v)):
+        raise ValueError("mean and var must be contiguous and writable, for in training they are computed")
+    w, b = None if weight is None else for_columns(a, weight, "weight"), None if bias is None else for_columns(a, bias, "bias")
     cdef batch_norm_job job = batch_norm_job(a.shape[0], a.shape[1], training, eps, a.data, data_or_null(w), data_or_null(b),
                                              m.data, v.data, y.data)
-    cdef int precision = a.itemsize == 8
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     with nogil:
         pass_batch_norm(&job, precision)
     return y
 
 
 def batch_norm_backward(dy, x, weight, mean, var, double eps, bint training):
-    cdef cnp.ndarray d = in_order(dy), a = in_order(x), m = mean, v = var
+    cdef cnp.ndarray a = matrix(x, "x"), d = like(a, dy, "dy"), m = for_columns(a, mean, "mean"), v = for_columns(a, var, "var")
     cdef cnp.ndarray dx = new_like(a), dweight = new_like(m), dbias = new_like(m)
-    w = in_order_or_none(weight)
+    w = None if weight is None else for_columns(a, weight, "weight")
     cdef batch_norm_backward_job job = batch_norm_backward_job(
         a.shape[0], a.shape[1], training, eps, d.data, a.data, data_or_null(w), m.data, v.data, dx.data, dweight.data, dbias.data)
-    cdef int precision = a.itemsize == 8
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     with nogil:
         pass_batch_norm_backward(&job, precision)
     return dx, dweight, dbias
 
 
 def cross_entropy(x, labels):
-    cdef cnp.ndarray a = in_order(x), t = labels, p = new_like(a)
+    cdef cnp.ndarray a = matrix(x, "x"), t = labels_for(a, labels), p = new_like(a)
     cdef cnp.npy_intp i, rows = a.shape[0]
     cdef cnp.ndarray losses = cnp.PyArray_EMPTY(1, &rows, cnp.PyArray_TYPE(a), 0)
-    cdef Py_ssize_t *label = <Py_ssize_t *>t.data
-    cdef cross_entropy_job job = cross_entropy_job(rows, a.shape[1], a.data, label, p.data, losses.data)
-    cdef int precision = a.itemsize == 8
+    cdef cross_entropy_job job = cross_entropy_job(rows, a.shape[1], a.data, <Py_ssize_t *>t.data, p.data, losses.data)
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     cdef double total = 0
-    for i in range(rows):
-        if not 0 <= label[i] < a.shape[1]:
-            return None
+    if not are_classes(t, a.shape[1]):
+        return None
     with nogil:
         pass_cross_entropy(&job, precision)
         for i in range(rows):
@@ -474,22 +584,17 @@ def cross_entropy(x, labels):
 
 
 def cross_entropy_backward(dy, p, labels, double factor):
-    cdef cnp.ndarray d = in_order(dy), a = p, t = labels, dx = new_like(a)
+    cdef cnp.ndarray a = matrix(p, "p"), d = in_order(dy), t = labels_for(a, labels), dx = new_like(a)
+    if cnp.PyArray_TYPE(d) != cnp.PyArray_TYPE(a) or (d.ndim > 0 and not (d.ndim == 1 and d.shape[0] == a.shape[0])):
+        raise ValueError(f"dy must be {a.dtype} of shape () or {(a.shape[0],)}, got {described(d)}")
+    if not are_classes(t, a.shape[1]):
+        raise ValueError(f"labels must be from 0 to {a.shape[1] - 1}")
     cdef cross_entropy_backward_job job = cross_entropy_backward_job(
         a.shape[0], a.shape[1], a.data, d.data, d.ndim > 0, factor, <Py_ssize_t *>t.data, dx.data)
-    cdef int precision = a.itemsize == 8
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     with nogil:
         pass_cross_entropy_backward(&job, precision)
     return dx
-
-
-cdef bint is_plain_vector(array, int kind, Py_ssize_t size, bint written) noexcept:
-    """Whether it is an array of this many numbers in C order, as csrc takes it."""
-    if not cnp.PyArray_Check(array):
-        return False
-    cdef cnp.ndarray x = array
-    return (cnp.PyArray_TYPE(x) == kind and x.size == size
-            and (cnp.PyArray_ISCARRAY(x) if written else cnp.PyArray_ISCARRAY_RO(x)))
 
 
 cdef bint fit_each_other(cnp.ndarray p, cnp.ndarray g, v) noexcept:
@@ -560,12 +665,17 @@ def sgd(list groups, list counts, dict started, dict known):
     return True
 
 
-def summarize(cnp.ndarray x, cnp.ndarray counts):
+def summarize(cnp.ndarray x not None, cnp.ndarray counts not None):
+    if not (x.size and cnp.PyArray_ISCARRAY_RO(x) and is_real(cnp.PyArray_TYPE(x))):
+        raise ValueError(f"x must be contiguous float32 or float64, and not empty, got {described(x)}")
+    if not (cnp.PyArray_ISCARRAY(counts) and cnp.PyArray_TYPE(counts) == cnp.NPY_INT64 and counts.ndim == 2
+            and counts.shape[0] == HISTOGRAMS and counts.shape[1] > 0):
+        raise ValueError(f"counts must be contiguous int64 of shape ({HISTOGRAMS}, bins + 1), got {described(counts)}")
     cdef summary found
     cdef size_t n = x.size, bins = counts.shape[1] - 1
     cdef void *numbers = x.data
     cdef int64_t *places = <int64_t *>counts.data
-    cdef bint single = x.itemsize == 4
+    cdef bint single = cnp.PyArray_ITEMSIZE(x) == 4
     with nogil:
         if single:
             found = summarize_f32(n, <float *>numbers, bins, places)

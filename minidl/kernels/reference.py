@@ -4,6 +4,7 @@ The same functions as in `_compiled.pyx`. The sampling functions agree with csrc
 sequence of correctly rounded operations. Arguments have been checked by `minidl.kernels`.
 """
 
+import functools
 import math
 from itertools import repeat
 from operator import setitem
@@ -81,6 +82,30 @@ def summarize(x, counts):
 silently = np.errstate(all="ignore")
 
 
+def check_like(x, shape=None, **arrays):
+    """Refuse arrays, if not None, without the dtype of x or its shape (or another): NumPy would convert and broadcast them."""
+    shape = x.shape if shape is None else shape
+    for name, array in arrays.items():
+        if array is not None and (array.shape != shape or array.dtype != x.dtype):
+            raise ValueError(f"{name} must be {x.dtype} of shape {shape}, got {array.dtype} of shape {array.shape}")
+
+
+def check_labels(x, labels):
+    if x.ndim != 2 or labels.shape != x.shape[:1] or labels.dtype != np.intp:
+        raise ValueError(f"labels must be intp, one for each row of {x.shape}, got {labels.dtype} of shape {labels.shape}")
+
+
+def like_dy(backward):
+    """A function whose first two arguments are arrays of one shape and dtype."""
+
+    @functools.wraps(backward)
+    def checked(dy, x, *numbers):
+        check_like(x, dy=dy)
+        return backward(dy, x, *numbers)
+
+    return checked
+
+
 def rest(z, n):
     """r with z = n ln 2 + r: |r| <= ln 2 / 2, and a little, where n = rint(z / ln 2).
 
@@ -156,6 +181,7 @@ def tanh(x):
 
 
 @silently
+@like_dy
 def tanh_backward(dy, y):
     """dy (1 - y^2), exact to the last bits where y is nearly 1, too."""
     return dy * ((1 - y) * (1 + y))
@@ -169,6 +195,7 @@ def sigmoid(x):
 
 
 @silently
+@like_dy
 def sigmoid_backward(dy, y):
     return dy * (y * (1 - y))
 
@@ -179,6 +206,7 @@ def relu(x):
 
 
 @silently
+@like_dy
 def relu_backward(dy, y):
     return np.where(y <= 0, dy.dtype.type(0), dy)
 
@@ -189,6 +217,7 @@ def leaky_relu(x, slope):
 
 
 @silently
+@like_dy
 def leaky_relu_backward(dy, x, slope):
     return np.where(x > 0, dy, dy.dtype.type(slope) * dy)
 
@@ -200,6 +229,7 @@ def elu(x, positive, negative):
 
 
 @silently
+@like_dy
 def elu_backward(dy, x, positive, negative):
     a, b = x.dtype.type(positive), x.dtype.type(negative)
     return np.where(x > 0, dy * a, exp_times(np.where(x > 0, x.dtype.type(0), x), b, dy))
@@ -216,6 +246,7 @@ def silu(x):
 
 
 @silently
+@like_dy
 def silu_backward(dy, x):
     """dy e (1 + x + e) / (1 + e)^2 with e = e^x, or dy (1 + e (1 + x)) / (1 + e)^2 with e = e^-x, in float64.
 
@@ -286,6 +317,7 @@ def gelu(x):
 
 
 @silently
+@like_dy
 def gelu_backward(dy, x):
     """dy (P(x) + x p(x)), which for x and -x are 1 together. The zero is a factor, so that it is as exact beside it."""
     real, dy, a = x.dtype.type, FLOAT64(dy), size_up_to_most(x)
@@ -332,6 +364,7 @@ def batch_norm(x, weight, bias, mean, var, eps, training):
     Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The American Statistician 37 (1983).
     """
     real = x.dtype.type
+    check_like(x, x.shape[1:], weight=weight, bias=bias, mean=mean, var=var)
     if training:
         n = real(len(x))
         first = column_sums(x) / n
@@ -347,6 +380,8 @@ def batch_norm(x, weight, bias, mean, var, eps, training):
 def batch_norm_backward(dy, x, weight, mean, var, eps, training):
     """(dx, dweight, dbias), see `functional.batch_norm`."""
     real = x.dtype.type
+    check_like(x, dy=dy)
+    check_like(x, x.shape[1:], weight=weight, mean=mean, var=var)
     s = 1 / np.sqrt(var + real(eps))
     centred, n = x - mean, real(len(x))
     dweight, dbias = column_sums(dy * (centred * s)), column_sums(dy)
@@ -357,6 +392,7 @@ def batch_norm_backward(dy, x, weight, mean, var, eps, training):
 @silently
 def cross_entropy(x, labels):
     """(softmax(x), losses -log softmax(x)[label], their sum) by rows; None where a label is no class. Sums are in float64."""
+    check_labels(x, labels)
     if not ((labels >= 0) & (labels < x.shape[1])).all():
         return None
     if not len(x):
@@ -372,6 +408,10 @@ def cross_entropy(x, labels):
 @silently
 def cross_entropy_backward(dy, p, labels, factor):
     """(p - one-hot(label)) dy factor, with one dy or one for each row."""
+    check_labels(p, labels)
+    check_like(p, p.shape[:1] if dy.ndim else (), dy=dy)
+    if not ((labels >= 0) & (labels < p.shape[1])).all():
+        raise ValueError(f"labels must be from 0 to {p.shape[1] - 1}")
     dx = p.copy()
     dx[np.arange(len(p)), labels] -= 1
     return dx * (dy * p.dtype.type(factor)).reshape(-1, 1)

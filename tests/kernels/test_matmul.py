@@ -2,6 +2,7 @@
 dtype, stride, block edge, instruction set and number of threads."""
 
 import itertools
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -244,18 +245,89 @@ def test_instruction_sets_with_fused_multiply_add_give_the_same_bits(dtype):
         assert len({product for pair in products for product in pair}) == 1
 
 
+# What a batch of all data, a deep layer or a column makes of a product: often more threads than there are rows or columns to
+# share, and at the end a part of one row.
+UNEVEN = [
+    (200_000, 8, 1),
+    (1, 200_000, 8),
+    (8, 200_000, 1),
+    (1, 2_000_000, 1),
+    (17, 12_288, 17),
+    (9, 30_000, 8),
+    (10, 60_000, 33),
+]
+SHARED = [(130, 257, 129), (400, 300, 37), (37, 300, 400), (1, 900, 3000), (3000, 900, 1), *UNEVEN]
+
+
+@pytest.mark.parametrize("b_transposed", [False, True])
 @pytest.mark.parametrize("dtype", REALS)
-@pytest.mark.parametrize("shape", [(130, 257, 129), (400, 300, 37), (37, 300, 400), (1, 900, 3000), (3000, 900, 1)])
-def test_any_number_of_threads_gives_the_same_bits(shape, dtype, restored_threads, instruction_set):
-    m, k, n = shape  # more than 2 * 2**20 multiply-adds, which is work for three threads
+@pytest.mark.parametrize("shape", SHARED)
+def test_any_number_of_threads_gives_the_same_bits(shape, dtype, b_transposed, restored_threads, instruction_set):
+    m, k, n = shape  # work for more than one thread
     rng = np.random.default_rng(13)
-    a, b = rng.standard_normal((m, k)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
+    a, b = (
+        rng.standard_normal((m, k), dtype),
+        rng.standard_normal((n, k), dtype).T if b_transposed else rng.standard_normal((k, n), dtype),
+    )
     bits = set()
-    for threads in (1, 2, 3):
+    for threads in (1, 2, 3, 4, 8, 16):
         kernels.set_num_threads(threads)
         assert kernels.get_num_threads() == threads
         bits.add(kernels.matmul(a, b).tobytes())
     assert len(bits) == 1
+
+
+# Long sums
+
+compiled_only = pytest.mark.skipif(kernels.backend != "compiled", reason="NumPy adds up in an order of its own")
+
+
+@compiled_only
+@pytest.mark.parametrize("shape", [(1, 1_000_000, 1), (4, 1_000_000, 3), (3, 1_000_000, 1), (5, 10_000, 7)])
+@pytest.mark.parametrize("numbers", ["a tenth", "positive", "normal"])
+def test_the_error_of_a_long_sum_grows_like_its_logarithm(numbers, shape, instruction_set):
+    """|c - a b| <= gamma |a| |b| for chains of 512, eight of which are added one after the other, and these sums in pairs."""
+    m, k, n = shape
+    rng = np.random.default_rng(17)
+    make = {"a tenth": lambda s: np.full(s, 0.1, np.float32), "positive": lambda s: rng.random(s, np.float32)}
+    make = make.get(numbers, lambda s: rng.standard_normal(s, np.float32))
+    a, b = make((m, k)), make((k, n))
+    exact_a, exact_b = a.astype(np.float64), b.astype(np.float64)
+    roundings = 1 + 512 + 8 + math.ceil(math.log2(k / 4096))  # and a product's own, without fused multiply-add
+    bound = roundings * np.finfo(np.float32).eps / 2 * (abs(exact_a) @ abs(exact_b))
+    assert (abs(kernels.matmul(a, b) - exact_a @ exact_b) <= bound).all()
+
+
+@compiled_only
+def test_ones_are_counted_beyond_the_last_float_that_has_a_successor(instruction_set):
+    ones = np.broadcast_to(np.float32(1), (1, 2**25))  # as one chain they would stay at 2^24
+    assert kernels.matmul(ones, ones.T) == 2**25
+    assert (kernels.matmul(np.broadcast_to(ones, (2, 2**25)), ones.T) == 2**25).all()
+
+
+@compiled_only
+@pytest.mark.parametrize("shape", [(5, 700, 9), (64, 784, 33), (1, 5000, 3), (3, 5000, 7), (70, 4100, 130)])
+@pytest.mark.parametrize("dtype", REALS)
+def test_where_k_is_cut_depends_on_k_alone(dtype, shape, instruction_set):
+    m, k, n = shape
+    rng = np.random.default_rng(18)
+    a, b = rng.standard_normal((m, k), dtype), rng.standard_normal((k, n), dtype)
+    expected = kernels.matmul(a, b)
+    for i, j in itertools.product((0, m // 2, m - 1), (0, n // 2, n - 1)):  # as a part of more rows and columns
+        alone = kernels.matmul(np.vstack([a[i], a[i]]), np.column_stack([b[:, j], b[:, j]]))
+        assert m == 1 or (alone == expected[i, j]).all()
+    wide = kernels.matmul(a, np.ascontiguousarray(b.T).T, np.empty((n, m), dtype).T)
+    assert m == 1 or wide.tobytes() == expected.tobytes()
+    other = kernels.matmul(np.vstack([a] * 40), b)
+    assert m == 1 or other[:m].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("dtype", REALS)
+def test_a_bias_is_added_to_the_product(dtype, instruction_set):
+    rng = np.random.default_rng(19)
+    for m, k, n in [(1, 300, 9), (7, 512, 33), (64, 64, 128)]:  # depths of one chain
+        x, w, bias = rng.standard_normal((m, k), dtype), rng.standard_normal((n, k), dtype), rng.standard_normal(n, dtype)
+        assert kernels.linear(x, w, bias).tobytes() == (kernels.matmul(x, w.T) + bias).tobytes()
 
 
 def test_several_callers_at_once_do_not_disturb_one_another(restored_threads):
