@@ -388,7 +388,7 @@ class Tensor:
         if self._backward is None:
             waiting, leaves = [], [self]
         while waiting:
-            node = heappop(waiting)[1]  # the youngest
+            number, node = heappop(waiting)  # the youngest
             for count, then in node._saved:
                 if count[0] != then:
                     raise _changed_since(node)
@@ -402,7 +402,7 @@ class Tensor:
                 if dx is None or not parent.requires_grad:
                     continue
                 value = parent._data
-                if parent._number < node._number or dx.shape != value.shape:
+                if parent._number < number or dx.shape != value.shape:
                     raise _misfit(node, parent, dx)
                 if dx.dtype is not value.dtype and dx.dtype != value.dtype:
                     dx = _cast(node, parent, dx)
@@ -544,28 +544,35 @@ def check_differentiable(tensor: Tensor) -> None:
 
 def _commit(leaves: list[Tensor], gradients: dict[Tensor, Any], done: list[Tensor]) -> None:
     """Add their gradients to the leaves' `.grad` and free what the operations in `done` had saved: all of it, or nothing."""
+    dys: list[np.ndarray] = []
+    before: list[Any] = []
+    after: list[Any] = []
     for leaf in leaves:
-        if leaf._grad is not None and np.shape(leaf._grad) != leaf.shape:
-            raise RuntimeError(f"backward() to a tensor of shape {leaf.shape} whose .grad has shape {np.shape(leaf._grad)}")
-    root = done[:1]  # freed in the same moment, so that nobody adds its gradients a second time
-    made = [node._backward for node in root]
-    names, freed = ["_grad"] * len(leaves) + ["_backward"], [_freed_of(node) for node in root]
-    for leaf in leaves:  # a leaf's gradient is an array of its own; several tensors may have been sent the same one
-        dy = gradients.pop(leaf)
-        gradients[leaf] = dy if is_unshared(dy) else np.array(dy)
-    while True:  # again where another thread has left its gradients meanwhile
-        before = [leaf._grad for leaf in leaves]
-        sums = [
-            dy if known is None else np.asarray(known + dy)
-            for known, dy in zip(before, map(gradients.__getitem__, leaves), strict=True)
-        ]
-        if replaced(leaves + root, names, before + made, sums + freed):
-            break
-        if root and root[0]._backward is not made[0]:
-            freed[0]()
+        dy, known = gradients.pop(leaf), leaf._grad
+        if not is_unshared(dy):  # a leaf's gradient is an array of its own; several tensors may have been sent the same one
+            dy = np.array(dy)
+        dys.append(dy)
+        before.append(known)
+        after.append(dy if known is None else _sum(leaf, known, dy))
+    changed, names = leaves + done[:1], ["_grad"] * len(leaves) + ["_backward"]
+    if done:  # the root is freed in the same moment, so that nobody adds its gradients a second time
+        before.append(done[0]._backward)
+        after.append(_freed_of(done[0]))
+    while not replaced(changed, names, before, after):  # another thread has left its gradients meanwhile
+        if done and done[0]._backward is not before[-1]:
+            done[0]._backward()
+        for i, (leaf, dy) in enumerate(zip(leaves, dys, strict=True)):
+            before[i] = known = leaf._grad
+            after[i] = dy if known is None else _sum(leaf, known, dy)
     for node in done:
         node._backward = _freed(getattr(node._backward, "__qualname__", "operation"))
         node._parents = node._saved = ()
+
+
+def _sum(leaf: Tensor, known: Any, dy: np.ndarray) -> np.ndarray:
+    if np.shape(known) != dy.shape:
+        raise RuntimeError(f"backward() to a tensor of shape {leaf.shape} whose .grad has shape {np.shape(known)}")
+    return np.asarray(known + dy)
 
 
 class LostGradientError(RuntimeError, TypeError):
