@@ -289,10 +289,14 @@ class Tensor:
 
     def __array_function__(self, function, types, arguments, keywords):
         """NumPy's functions, np.sum and np.stack for instance, of tensors: on their arrays, where no gradient gets lost."""
-        _refuse_to_lose_gradients(f"np.{function.__name__}", (arguments, keywords), function.__name__)
+        if function.__name__ not in _WITHOUT_GRADIENT:
+            _refuse_to_lose_gradients(f"np.{function.__name__}", (arguments, keywords), function.__name__)
         return function(*_arrays_in(arguments), **_arrays_in(keywords))
 
     __hash__ = object.__hash__
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if spec else str(self)
 
     def __repr__(self):
         values = np.array2string(self._data, separator=", ", prefix="Tensor(")
@@ -573,6 +577,13 @@ def _sum(leaf: Tensor, known: Any, dy: np.ndarray) -> np.ndarray:
     if np.shape(known) != dy.shape:
         raise RuntimeError(f"backward() to a tensor of shape {leaf.shape} whose .grad has shape {np.shape(known)}")
     return np.asarray(known + dy)
+
+
+# Those of NumPy's functions whose results have no derivative, or 0.
+_WITHOUT_GRADIENT = frozenset(
+    "all allclose any argmax argmin argsort argwhere array2string array_equal array_repr array_str count_nonzero empty_like "
+    "flatnonzero full_like isclose may_share_memory ndim nonzero ones_like result_type shape shares_memory size zeros_like".split()
+)
 
 
 class LostGradientError(RuntimeError, TypeError):

@@ -162,6 +162,22 @@ def test_numpy_functions_take_tensors_where_no_gradient_can_get_lost(function):
         assert np.array_equal(call(leaf()), expected)
 
 
+def test_numpy_functions_whose_results_have_no_gradient_take_every_tensor():
+    x = leaf((1.0, 3.0, 2.0))
+    assert np.argmax(x) == 1
+    assert np.argsort(x).tolist() == [0, 2, 1]
+    assert (np.shape(x), np.ndim(x), np.size(x)) == ((3,), 1, 3)
+    assert np.zeros_like(x).tolist() == [0.0] * 3
+    assert np.allclose(x, [1.0, 3.0, 2.0])
+
+
+def test_a_tensor_of_one_element_is_formatted_as_its_number():
+    assert f"{leaf((1.0, 2.0)).mean():.2f}" == "1.50"
+    assert f"{leaf((2.0,))}" == "Tensor([2.], dtype=float64, requires_grad=True)"
+    with pytest.raises(ValueError, match="one element"):
+        f"{leaf():.2f}"
+
+
 def test_array_functions_pass_keywords_and_results_of_several_arrays_on():
     low, high = np.split(Tensor([1.0, 2.0, 3.0, 4.0]), 2)
     assert (low.tolist(), high.tolist()) == ([1.0, 2.0], [3.0, 4.0])
