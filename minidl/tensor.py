@@ -581,8 +581,9 @@ def _sum(leaf: Tensor, known: Any, dy: np.ndarray) -> np.ndarray:
 
 # Those of NumPy's functions whose results have no derivative, or 0.
 _WITHOUT_GRADIENT = frozenset(
-    "all allclose any argmax argmin argsort argwhere array2string array_equal array_repr array_str count_nonzero empty_like "
-    "flatnonzero full_like isclose may_share_memory ndim nonzero ones_like result_type shape shares_memory size zeros_like".split()
+    """all allclose any argmax argmin argsort argwhere array2string array_equal array_repr array_str count_nonzero empty_like
+    flatnonzero full_like isclose may_share_memory ndim nonzero ones_like result_type shape shares_memory size
+    zeros_like""".split()  # noqa: SIM905 - a list of words
 )
 
 
