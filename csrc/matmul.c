@@ -15,7 +15,8 @@
  * second, a sliver of B (KC x nr) in the first. */
 enum { KC = 512, MC = 256, NC = 1024 };
 
-/* A product of more than this depth is cut in halves. */
+/* A sum over more than this depth is made in two halves. (Where k is cut is part of the result: with another KC or LONGEST the bits
+ * would be others.) */
 enum { LONGEST = 8 * KC };
 
 /* Below this many multiply-adds a second thread costs more than it brings: in a network it has to fetch the operands from the

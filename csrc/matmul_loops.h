@@ -144,12 +144,13 @@ static int NAME(five_loops)(const NAME(microkernel) *kernel, size_t m, size_t n,
 }
 
 /* One row times columns of B that lie in order: C = A B + bias. */
-static void NAME(one_row)(const NAME(microkernel) *kernel, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b, NAME(matrix) bias,
-                          NAME(matrix) c)
+static int NAME(one_row)(const NAME(microkernel) *kernel, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b, NAME(matrix) bias,
+                         NAME(matrix) c)
 {
     kernel->dots(n, k, a.data, b.data, b.column, c.data, c.column);
     for (size_t j = 0; bias.data && j < n; j++)
         *NAME(at)(c, 0, j).data += *NAME(at)(bias, 0, j).data;
+    return 0;
 }
 
 /* A product, and how it is made: as `dots` or not is decided for the whole, so that no part of it is made in another way. */
@@ -165,10 +166,9 @@ typedef struct {
  * log k. */
 static int NAME(by_halves)(NAME(product) p)
 {
-    if (p.k <= LONGEST && p.dots)
-        return NAME(one_row)(p.kernel, p.n, p.k, p.a, p.b, p.bias, p.c), 0;
     if (p.k <= LONGEST)
-        return NAME(five_loops)(p.kernel, p.m, p.n, p.k, p.a, p.b, p.bias, p.c);
+        return p.dots ? NAME(one_row)(p.kernel, p.n, p.k, p.a, p.b, p.bias, p.c)
+                      : NAME(five_loops)(p.kernel, p.m, p.n, p.k, p.a, p.b, p.bias, p.c);
 
     NAME(product) first = p, second = p;
     first.k = (p.k / 2 + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;

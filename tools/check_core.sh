@@ -32,9 +32,9 @@ build() { # compiler and more flags; later ones win
     echo "== $*"
     local compiler=$1
     shift
-    printf '%s\0' "$PWD"/csrc/*.c "$PWD/tests/c/core.c" \
-        | (cd "$scratch" && xargs -0 -n 1 -P 4 "$compiler" $flags -Wall -Wextra -g "$@" -I"$OLDPWD/csrc" -c)
-    "$compiler" $flags "$@" "$scratch"/*.o -o "$scratch/core" -lm -Wl,--wrap=malloc,--wrap=free
+    printf '%s\0' "$PWD"/csrc/*.c \
+        | (cd "$scratch" && xargs -0 -n 1 -P 4 "$compiler" $flags -Wall -Wextra -g "$@" -Dmalloc=scarce_malloc -Dfree=scarce_free -c)
+    "$compiler" $flags -Wall -Wextra -g "$@" -Icsrc tests/c/core.c "$scratch"/*.o -o "$scratch/core" -lm
 }
 
 check() {
@@ -98,7 +98,7 @@ check() {
     aarch64 | s390x)
         needs "$1-linux-gnu-gcc" "gcc-$1-linux-gnu"
         needs "qemu-$1" qemu-user
-        build "$1-linux-gnu-gcc" -DCALLS=1000 -static
+        build "$1-linux-gnu-gcc" -DCALLS=1000 -DEMULATED -static
         "qemu-$1" "$scratch/core"
         ;;
     *)

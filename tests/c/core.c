@@ -41,29 +41,27 @@ __attribute__((format(printf, 2, 3))) static void check(int right, const char *w
     va_end(arguments);
 }
 
-/* The linker puts these in the place of malloc and free (--wrap): so memory can be made scarce, and counted. */
-void *__real_malloc(size_t size);
-void __real_free(void *memory);
-
+/* csrc has these in the place of malloc and free. So its memory can be made scarce, and counted; and it does not begin where one
+ * would have it: as far behind a cache line as it may be, so that nothing is left over for those who round it up. */
 static const long long PLENTY = 1ll << 60;
 static _Atomic long long blocks_left = 1ll << 60, in_use;
 static _Atomic int refused;
+enum { BEHIND = 8 };
 
-void *__wrap_malloc(size_t size)
+void *scarce_malloc(size_t size)
 {
-    if (blocks_left-- <= 0) {
-        refused = 1;
+    void *line;
+    refused |= blocks_left-- <= 0;
+    if (refused || posix_memalign(&line, 64, size + BEHIND))
         return NULL;
-    }
-    void *memory = __real_malloc(size);
-    in_use += memory != NULL;
-    return memory;
+    in_use++;
+    return (char *)line + BEHIND;
 }
 
-void __wrap_free(void *memory)
+void scarce_free(void *memory)
 {
     in_use -= memory != NULL;
-    __real_free(memory);
+    free(memory ? (char *)memory - BEHIND : NULL);
 }
 
 /* Memory of exactly this size, so that a sanitizer sees what is read or written beyond it; full of 0xA5. */
@@ -945,6 +943,9 @@ static void test_threads(void)
         for (int again = 0; again < 8; again++) {
             threads_set(again == 7 ? 4 : MOST_PARTS);
             check(dealt_in_turn(turns[t][0], turns[t][1], CALLS), "calls of %zu and %zu parts in turn", turns[t][0], turns[t][1]);
+#ifdef EMULATED
+            continue; /* qemu-user fails where a child of a process with many threads starts some */
+#endif
             fflush(stdout);
             pid_t child = fork();
             if (child == 0)
