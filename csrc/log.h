@@ -33,7 +33,7 @@ static inline double log_f64(double x)
 static inline double log_of_any(double x)
 {
     int small = x < 0x1p-1022;
-    double y = log_f64(small ? x * 0x1p54 : x) - (small ? 0x1.2b708872320e2p+5 : 0);
+    double y = log_f64(x > 0 ? small ? x * 0x1p54 : x : 1) - (small ? 0x1.2b708872320e2p+5 : 0);
     return x > 0 && x < INFINITY ? y : x == 0 ? -INFINITY : x < 0 ? NAN : x;
 }
 
