@@ -253,6 +253,7 @@ def _index(part: Any) -> Any:
     """A part of an index, with the array in place of a tensor."""
     if isinstance(part, Tensor):
         part = part._data
+    refuse_masks(part)
     if isinstance(part, np.ndarray) and part.dtype.kind == "f":
         raise IndexError(
             f"an index holds integers or booleans, got {part.dtype} (a Tensor made of integers holds floats); index with the "

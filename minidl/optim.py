@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping
-from itertools import chain, compress, repeat
+from itertools import chain, combinations, compress, repeat
 from operator import itemgetter
 from typing import Any
 
@@ -131,9 +131,20 @@ class SGD:
                     velocities = [started.get(p, v) for p, v in zip(params, velocities, strict=True)]
             groups.append(([p._data for p in params], [p._grad for p in params], velocities, fresh, *numbers))
             moved += params
+        counts = [p._version for p in moved]
+        if len(set(map(id, counts))) < len(counts):
+            self._check_apart(moved)
         # The kernel also counts the changes, and remembers what it started, for no interrupt comes before it is done.
-        if not kernels.sgd(groups, [p._version for p in moved], started, self._velocity):
+        if not kernels.sgd(groups, counts, started, self._velocity):
             raise self._misfit(moved)
+
+    def _check_apart(self, params: list[Tensor]) -> None:
+        """Refuse parameters that show the same elements: each would be moved by its own gradient from where both began."""
+        for p, q in combinations(params, 2):
+            if p._version is q._version and np.shares_memory(p._data, q._data):
+                raise ValueError(
+                    f"SGD: parameters {self._place(p)} and {self._place(q)} show the same memory; use one Parameter in both places"
+                )
 
     def _misfit(self, params: list[Tensor]) -> ValueError:
         """Why one of these could not be moved."""

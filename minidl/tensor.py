@@ -95,15 +95,26 @@ class _Stepwise(Generator):
 # How often memory was changed in place: one count (a list of one number) for all tensors that show the same memory. It is found
 # by the array that owns the memory, and known here from the moment on when others can get at that array.
 _counts: dict[int, tuple[weakref.ref, list[int]]] = {}
-_elsewhere = [0]  # the one count of all memory that is not NumPy's own (a file's, another library's)
+
+
+class _ForeignCount(list[int]):
+    """The count of memory that is not NumPy's own (a file's, a bytes object's); it lives as long as a tensor has it."""
+
+
+_foreign_counts: weakref.WeakValueDictionary[int, _ForeignCount] = (
+    weakref.WeakValueDictionary()
+)  # by id of what owns the memory
 
 
 def _count_of(array: np.ndarray, count: list[int] | None = None) -> list[int]:
     """The count of this array's memory; at the first sight of it, `count` or a new one."""
-    while isinstance(base := array.base, np.ndarray):
-        array = base
-    if base is not None:
-        return _elsewhere
+    while (base := array.base) is not None:
+        owner = (
+            base.obj if isinstance(base, memoryview) else base if isinstance(base, np.ndarray) else getattr(base, "base", None)
+        )
+        if not isinstance(owner, np.ndarray):
+            return _foreign_counts.setdefault(id(base if owner is None else owner), _ForeignCount([0]))
+        array = owner
     key = id(array)
     known = _counts.get(key)
     if known is None:
@@ -388,7 +399,7 @@ class Tensor:
             shape than its tensor. No `.grad` is touched then.
         """
         gradients: dict[Tensor, Any] = {self: _first_gradient(self, gradient)}  # dL/d(tensor), as far as it is known
-        waiting, leaves, visited = [(self._number, self)], [], []
+        made, waiting, leaves, visited = self._backward, [(self._number, self)], [], []
         if self._backward is None:
             waiting, leaves = [], [self]
         while waiting:
@@ -419,7 +430,7 @@ class Tensor:
                     heappush(waiting, (parent._number, parent))
                 gradients[parent] = dx
             dxs = dx = known = None
-        _commit(leaves, gradients, [] if retain_graph else visited)
+        _commit(leaves, gradients, [] if retain_graph else visited, made)
         for observer in backward_observers:
             observer()
 
@@ -477,7 +488,7 @@ class _Freed:
         self.__qualname__ = name
         self.operation = name.removesuffix(f".<locals>.{name.split('.')[-1]}").split(".")[-1]
 
-    def __call__(self, dy: Any = None) -> Any:
+    def __call__(self, dy: Any) -> Any:
         raise RuntimeError(
             "backward() a second time through the same operations: what they had saved is freed after the first; "
             "pass retain_graph=True to the first backward(), or compute the forward pass again"
@@ -546,8 +557,11 @@ def check_differentiable(tensor: Tensor) -> None:
         raise RuntimeError(f"a tensor of {tensor.dtype} has no gradient, though it has requires_grad=True; make it of floats")
 
 
-def _commit(leaves: list[Tensor], gradients: dict[Tensor, Any], done: list[Tensor]) -> None:
-    """Add their gradients to the leaves' `.grad` and free what the operations in `done` had saved: all of it, or nothing."""
+def _commit(leaves: list[Tensor], gradients: dict[Tensor, Any], done: list[Tensor], made: Any) -> None:
+    """Add their gradients to the leaves' `.grad` and free what the operations in `done` had saved: all of it, or nothing.
+
+    `made` is the backward that the first in `done` had when all this began: another thread may have freed it since.
+    """
     dys: list[np.ndarray] = []
     before: list[Any] = []
     after: list[Any] = []
@@ -560,11 +574,11 @@ def _commit(leaves: list[Tensor], gradients: dict[Tensor, Any], done: list[Tenso
         after.append(dy if known is None else _sum(leaf, known, dy))
     changed, names = leaves + done[:1], ["_grad"] * len(leaves) + ["_backward"]
     if done:  # the root is freed in the same moment, so that nobody adds its gradients a second time
-        before.append(done[0]._backward)
+        before.append(made)
         after.append(_freed_of(done[0]))
     while not replaced(changed, names, before, after):  # another thread has left its gradients meanwhile
-        if done and done[0]._backward is not before[-1]:
-            done[0]._backward()
+        if done and done[0]._backward is not made:
+            done[0]._backward(None)
         for i, (leaf, dy) in enumerate(zip(leaves, dys, strict=True)):
             before[i] = known = leaf._grad
             after[i] = dy if known is None else _sum(leaf, known, dy)

@@ -440,3 +440,22 @@ def test_a_group_that_cannot_be_is_an_error(groups, error, message):
     a, b = (Tensor([1.0], requires_grad=True) for _ in range(2))
     with pytest.raises(error, match=message):
         SGD(groups(a, b), lr=0.1)
+
+
+@pytest.mark.parametrize("other", [lambda w: w.T, lambda w: w, lambda w: w[:1]], ids=["transposed", "the same", "a row"])
+def test_two_parameters_that_show_the_same_memory_are_an_error_and_neither_is_moved(other):
+    w = np.ones((3, 3))
+    p, q = nn.Parameter(w), nn.Parameter(other(w))
+    p.grad, q.grad = np.ones(p.shape), np.ones(q.shape)
+    with pytest.raises(ValueError, match=r"parameters 0 and 1 show the same memory; use one Parameter"):
+        SGD([p, q], lr=1.0).step()
+    assert (w == 1.0).all()
+
+
+def test_parameters_that_are_different_parts_of_one_array_are_moved():
+    flat = np.ones(6)
+    parts = [nn.Parameter(flat[:3]), nn.Parameter(flat[3:]), nn.Parameter(np.ones((2, 2))[:, 0])]
+    for i, p in enumerate(parts):
+        p.grad = np.full(p.shape, i + 1.0)
+    SGD(parts, lr=1.0).step()
+    assert flat.tolist() == [0.0, 0.0, 0.0, -1.0, -1.0, -1.0]

@@ -5,9 +5,11 @@ import copy
 import functools
 import gc
 import itertools
+import pickle
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -64,6 +66,36 @@ def test_a_result_of_an_operation_shares_its_count_with_what_is_made_of_its_data
         change(nn.Parameter(y.data))
     with pytest.raises(RuntimeError, match="changed in place"):
         y.sum().backward()
+
+
+def views_of(array):
+    """Ways to another tensor of an array's memory that go through something else than an array."""
+    yield np.lib.stride_tricks.sliding_window_view(array, 2)
+    yield np.lib.stride_tricks.as_strided(array, (2,), array.strides)
+    yield np.asarray(memoryview(array))
+
+
+@pytest.mark.parametrize("way", range(3))
+def test_views_through_other_objects_share_the_count_of_the_array(way):
+    array = np.array([1.0, 2.0, 3.0])
+    view, k = Tensor(list(views_of(array))[way]), leaf((1.0,))
+    loss = (view * k).sum()
+    with no_grad():
+        Tensor(array).__iadd__(10.0)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        loss.backward()
+
+
+def test_memory_of_different_foreign_owners_has_different_counts():
+    # NumPy lets larger unpickled arrays lie in bytes objects.
+    make = lambda: pickle.loads(pickle.dumps(nn.Linear(64, 64, rng=0)))  # noqa: E731
+    first, second = make(), make()
+    assert type(first.weight.data.base) is bytes
+    loss = (second(first(np.ones((2, 64), np.float32)).detach()) ** 2).mean()
+    first.weight.grad = np.ones((64, 64), np.float32)
+    optim.SGD(first.parameters(), lr=0.1).step()
+    loss.backward()
+    assert second.weight.grad is not None
 
 
 def test_memory_that_died_leaves_no_count_behind():
@@ -465,6 +497,34 @@ def test_threads_that_call_backward_onto_one_leaf_lose_no_gradient():
     assert w.grad.tolist() == [800.0] * 1000
 
 
+def test_of_two_threads_with_one_graph_one_adds_its_gradient_and_the_other_is_told():
+    together, errors = threading.Barrier(2), []
+
+    def backward(dy):
+        together.wait(10)
+        if threading.current_thread().name == "late":
+            time.sleep(0.1)
+        return (dy * 2.0,)
+
+    x = leaf()
+    y = own_operation(x, backward).sum()
+
+    def run():
+        try:
+            y.backward()
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    threads = [threading.Thread(target=run, name=name) for name in ("early", "late")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert x.grad.tolist() == [2.0] * 3
+    assert len(errors) == 1
+    assert "a second time" in errors[0]
+
+
 # Integers beside floats; masks
 
 
@@ -494,6 +554,8 @@ def test_a_masked_array_is_an_error_and_not_an_array_without_its_mask():
             make(masked)
     with pytest.raises(TypeError, match=r"filled"):
         F.cross_entropy(np.zeros((2, 3)), np.ma.array([0, 1], mask=[False, True]))
+    with pytest.raises(TypeError, match=r"filled"):
+        leaf()[np.ma.array([0, 1], mask=[False, True])]
 
 
 def test_tensors_of_integers_as_labels_and_indices_are_errors_that_say_what_to_write():
