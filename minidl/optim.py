@@ -142,9 +142,8 @@ class SGD:
         """Refuse parameters that show the same elements: each would be moved by its own gradient from where both began."""
         for p, q in combinations(params, 2):
             if p._version is q._version and np.shares_memory(p._data, q._data):
-                raise ValueError(
-                    f"SGD: parameters {self._place(p)} and {self._place(q)} show the same memory; use one Parameter in both places"
-                )
+                both = f"{self._place(p)} and {self._place(q)}"
+                raise ValueError(f"SGD: parameters {both} show the same memory; use one Parameter in both places")
 
     def _misfit(self, params: list[Tensor]) -> ValueError:
         """Why one of these could not be moved."""

@@ -109,18 +109,18 @@ _foreign_counts: weakref.WeakValueDictionary[int, _ForeignCount] = (
 def _count_of(array: np.ndarray, count: list[int] | None = None) -> list[int]:
     """The count of this array's memory; at the first sight of it, `count` or a new one."""
     while (base := array.base) is not None:
-        owner = (
-            base.obj if isinstance(base, memoryview) else base if isinstance(base, np.ndarray) else getattr(base, "base", None)
-        )
-        if not isinstance(owner, np.ndarray):
-            return _foreign_counts.setdefault(id(base if owner is None else owner), _ForeignCount([0]))
-        array = owner
+        if not isinstance(base, np.ndarray):  # what stands between two arrays, or owns the memory
+            base = base.obj if isinstance(base, memoryview) else getattr(base, "base", base)
+        if not isinstance(base, np.ndarray):
+            return _foreign_counts.setdefault(id(base), _ForeignCount([0]))
+        array = base
     key = id(array)
     known = _counts.get(key)
-    if known is None:
-        owner = weakref.ref(array, functools.partial(_forget, key, _counts))
-        known = _counts[key] = (owner, [0] if count is None else count)
-    return known[1]
+    if known is not None:
+        return known[1]
+    count = [0] if count is None else count
+    _counts[key] = weakref.ref(array, functools.partial(_forget, key, _counts)), count
+    return count
 
 
 def _forget(key: int, counts: dict, owner: weakref.ref) -> None:
