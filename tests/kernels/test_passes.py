@@ -210,7 +210,7 @@ def slope_of_gelu(x):
 
 
 # The largest errors found, in units of the last place, over all float32 numbers and millions of float64, are in
-# docs/same-bits.md; `python tools/ulp.py` finds them.
+# docs/kernels.md; `python tools/ulp.py` finds them.
 @pytest.mark.parametrize("dtype", REALS)
 @pytest.mark.parametrize(
     ("name", "function", "bound", "low", "high"),
