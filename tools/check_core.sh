@@ -63,7 +63,7 @@ check() {
         needs gcc gcc
         needs valgrind valgrind
         build gcc -O1 -DCALLS=300
-        valgrind --quiet --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite "$scratch/core"
+        valgrind --quiet --fair-sched=try --error-exitcode=1 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite "$scratch/core"
         ;;
     model)
         needs gcc gcc
