@@ -5,7 +5,7 @@ learns. The claims are theory (which gradients are exactly 0) and ln 10 = 2.3026
 import numpy as np
 import pytest
 
-from minidl import nn
+from minidl import kernels, nn
 from minidl.data import DataLoader, digits
 from minidl.optim import SGD
 
@@ -63,6 +63,7 @@ def test_from_zero_every_gradient_but_the_output_bias_is_exactly_0_for_ever(acti
     assert len(np.unique(model[0].weight.data, axis=0)) == 1  # one distinct hidden unit
 
 
+@pytest.mark.skipif(kernels.backend == "reference", reason="NumPy's matmul may add up equal columns in different orders")
 @pytest.mark.parametrize(("activation", "weight_init"), [("sigmoid", "zeros"), ("tanh", 0.1), ("relu", 0.1), ("sigmoid", 0.1)])
 def test_from_a_constant_all_hidden_units_stay_clones_though_they_move(activation, weight_init, split):
     model = network(activation, weight_init)

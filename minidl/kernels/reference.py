@@ -44,10 +44,19 @@ def get_num_threads():
 _num_threads = 1
 
 
+def product(x, y):
+    """The matrix product x y. A depth of more than 4096 is cut in halves, as in csrc/: the error grows like its logarithm."""
+    depth = x.shape[1]
+    if depth <= 4096:
+        return x @ y
+    half = (depth // 2 + 63) // 64 * 64
+    return product(x[:, :half], y[:half]) + product(x[:, half:], y[half:])
+
+
 def matmul(a, b, out):
-    """out = a @ b, for 2-D arrays of one dtype."""
+    """out = a b, for 2-D arrays of one dtype."""
     with np.errstate(all="ignore"):  # infinities and NaN pass, as in the kernel
-        np.matmul(a, b, out=out)
+        out[...] = product(a, b)
 
 
 def summarize(x, counts):
@@ -346,13 +355,17 @@ def column_sums(x):
 @silently
 def linear(x, weight, bias):
     """x weight^T + bias."""
-    return x @ weight.T if bias is None else x @ weight.T + bias
+    return product(x, weight.T) if bias is None else product(x, weight.T) + bias
 
 
 @silently
 def linear_backward(dy, x, weight, need_x, need_weight, need_bias):
     """dx = dy weight, dweight = dy^T x, and the column sums of dy; None for what is not needed."""
-    return dy @ weight if need_x else None, dy.T @ x if need_weight else None, column_sums(dy) if need_bias else None
+    return (
+        product(dy, weight) if need_x else None,
+        product(dy.T, x) if need_weight else None,
+        column_sums(dy) if need_bias else None,
+    )
 
 
 @silently

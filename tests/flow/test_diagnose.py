@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import pytest
 
-from minidl import data, flow, init, nn, no_grad, optim
+from minidl import data, flow, init, kernels, nn, no_grad, optim
 from minidl import functional as F
 from minidl.flow.diagnose import _tail
 from minidl.nn import module as hooks
@@ -63,6 +63,7 @@ def test_a_constant_layer_is_named_and_mended(activation):
     assert "different gradients" in finding.evidence
 
 
+@pytest.mark.skipif(kernels.backend == "reference", reason="NumPy's matmul may add up equal columns in different orders")
 @pytest.mark.parametrize("law", ["zeros", 0.1])
 def test_a_network_of_constants_stays_clones(law):
     finding = the_only(mlp(law=law), "clones", ("0", "2", "4", "6"))

@@ -7,7 +7,7 @@ import pytest
 from flow_models import X, Y, mlp
 
 import minidl
-from minidl import flow, nn, no_grad, optim
+from minidl import flow, kernels, nn, no_grad, optim
 from minidl import functional as F
 from minidl.nn import module as hooks
 from minidl.random import Generator
@@ -102,6 +102,7 @@ def test_every_must_be_a_whole_number(every):
         flow.watch(mlp(), every)
 
 
+@pytest.mark.skipif(kernels.backend == "reference", reason="NumPy's matmul may add up equal columns in different orders")
 def test_clones_stay_clones_for_all_of_the_training():
     model = mlp(law=0.1)
     with flow.watch(model, every=5) as w:
