@@ -3,6 +3,7 @@
 import inspect
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -346,6 +347,7 @@ def test_an_interrupted_step_has_moved_all_or_nothing(steps):
     assert [then[1] - now[1] for then, now in zip(after, before, strict=True)] == [1, 1, 1]
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="CPython itself aborts where it finds no memory")
 @pytest.mark.parametrize("steps", [0, 1])
 def test_a_step_that_finds_no_memory_has_moved_all_or_nothing(steps):
     testcapi = pytest.importorskip("_testcapi")
