@@ -19,7 +19,7 @@ from . import kernels
 from .atomic import at_once
 from .names import no_attribute
 from .random import Generator, as_generator
-from .tensor import Tensor, as_tensor, changed_in_place, check_differentiable, record, refuse_masks
+from .tensor import Tensor, as_tensor, check_differentiable, overwriting, record, refuse_masks
 
 Array = Any  # what as_tensor takes: a Tensor, an array, nested lists or a number
 Dim = int | tuple[int, ...] | None
@@ -732,9 +732,7 @@ def batch_norm(
         moved = [(t, (1 - share) * t + share * batch) for t, batch in ((mean, m), (var, unbiased)) if t is not None]
         if num_batches_tracked is not None:
             moved.append((num_batches_tracked, num_batches_tracked + 1))
-        for t, _ in moved:
-            changed_in_place(t)
-        at_once(operator.setitem, [t for t, _ in moved], [...] * len(moved), [new for _, new in moved])
+        at_once(operator.call, [call for t, new in moved for call in overwriting(t, new)])
     parents = tuple(t for t in (x, weight, bias) if t is not None)
 
     def backward(dy):

@@ -15,15 +15,15 @@ from .tensor import Tensor, no_grad
 def gradients_kept(result: Tensor, also: Sequence[Tensor] = ()) -> Iterator[None]:
     """The gradients of the leaves that `result` was made from, and of others, are None at first, and afterwards as before."""
     leaves = [*result.leaves(), *also]
-    before = [leaf.grad for leaf in leaves]
+    before = [leaf._grad for leaf in leaves]
     try:
         try:
-            at_once(setattr, leaves, itertools.repeat("grad"), itertools.repeat(None))
+            at_once(setattr, leaves, itertools.repeat("_grad"), itertools.repeat(None))
             yield
         finally:
-            at_once(setattr, leaves, itertools.repeat("grad"), before)
+            at_once(setattr, leaves, itertools.repeat("_grad"), before)
     finally:  # once more, for Ctrl-C may have come just before the line above
-        at_once(setattr, leaves, itertools.repeat("grad"), before)
+        at_once(setattr, leaves, itertools.repeat("_grad"), before)
 
 
 def gradcheck(

@@ -101,9 +101,8 @@ class _ForeignCount(list[int]):
     """The count of memory that is not NumPy's own (a file's, a bytes object's); it lives as long as a tensor has it."""
 
 
-_foreign_counts: weakref.WeakValueDictionary[int, _ForeignCount] = (
-    weakref.WeakValueDictionary()
-)  # by id of what owns the memory
+# By the id of what owns the memory.
+_foreign_counts: weakref.WeakValueDictionary[int, _ForeignCount] = weakref.WeakValueDictionary()
 
 
 def _count_of(array: np.ndarray, count: list[int] | None = None) -> list[int]:
@@ -127,9 +126,13 @@ def _forget(key: int, counts: dict, owner: weakref.ref) -> None:
     counts.pop(key, None)
 
 
-def changed_in_place(array: np.ndarray) -> None:
-    """Note that this array was changed in place: a `backward()` that needs what its memory held is an error from now on."""
-    _count_of(array)[0] += 1
+def overwriting(array: np.ndarray, values: Any) -> list[Callable[[], Any]]:
+    """What to call, by `at_once(operator.call, ...)`, to overwrite an array and count that: see `Tensor.changed`."""
+    return [functools.partial(operator.setitem, array, ..., values), _counting(_count_of(array))]
+
+
+def _counting(count: list[int]) -> Callable[[], Any]:
+    return functools.partial(operator.setitem, count, 0, count[0] + 1)
 
 
 def _property(path: str) -> Any:
@@ -341,9 +344,7 @@ class Tensor:
 
     def _change(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Change the memory by a function of NumPy's, and count that: both, or neither."""
-        count = self._version
-        counted = functools.partial(operator.setitem, count, 0, count[0] + 1)
-        at_once(operator.call, (functools.partial(function, *arguments), counted))
+        at_once(operator.call, (functools.partial(function, *arguments), _counting(self._version)))
 
     def __copy__(self):
         make, arguments, *_ = self.__reduce__()
@@ -583,8 +584,7 @@ def _commit(leaves: list[Tensor], gradients: dict[Tensor, Any], done: list[Tenso
             before[i] = known = leaf._grad
             after[i] = dy if known is None else _sum(leaf, known, dy)
     for node in done:
-        node._backward = _freed(getattr(node._backward, "__qualname__", "operation"))
-        node._parents = node._saved = ()
+        node._backward, node._parents, node._saved = _freed_of(node), (), ()
 
 
 def _sum(leaf: Tensor, known: Any, dy: np.ndarray) -> np.ndarray:

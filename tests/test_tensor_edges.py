@@ -474,6 +474,13 @@ def test_a_change_in_place_interrupted_at_any_instruction_is_noticed_where_it_wa
     assert n > 10
 
 
+def run_together(threads):
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def test_threads_that_call_backward_onto_one_leaf_lose_no_gradient():
     w = Tensor(np.zeros(1000), requires_grad=True)
 
@@ -484,11 +491,7 @@ def test_threads_that_call_backward_onto_one_leaf_lose_no_gradient():
     switch = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        threads = [threading.Thread(target=work) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        run_together([threading.Thread(target=work) for _ in range(4)])
     finally:
         sys.setswitchinterval(switch)
     assert w.grad.tolist() == [800.0] * 1000
@@ -512,11 +515,7 @@ def test_of_two_threads_with_one_graph_one_adds_its_gradient_and_the_other_is_to
         except RuntimeError as error:
             errors.append(str(error))
 
-    threads = [threading.Thread(target=run, name=name) for name in ("early", "late")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_together([threading.Thread(target=run, name=name) for name in ("early", "late")])
     assert x.grad.tolist() == [2.0] * 3
     assert len(errors) == 1
     assert "a second time" in errors[0]

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..atomic import at_once
 from ..random import as_generator
-from ..tensor import Tensor, _count_of, refuse_masks
+from ..tensor import Tensor, overwriting, refuse_masks
 from .laws import (
     Constant,
     HeNormal,
@@ -43,12 +43,7 @@ def replacing(
     target: Tensor | np.ndarray, values: np.ndarray, law: Initializer, origin: Origin | None
 ) -> list[Callable[[], Any]]:
     """What to call, by `at_once(operator.call, ...)`, to overwrite a tensor or an array, and tell a parameter what made it."""
-    array = target.data if isinstance(target, Tensor) else target
-    count = _count_of(array)
-    calls: list[Callable[[], Any]] = [
-        partial(operator.setitem, array, ..., values),
-        partial(operator.setitem, count, 0, count[0] + 1),
-    ]
+    calls = overwriting(target.data if isinstance(target, Tensor) else target, values)
     if hasattr(target, "law") and hasattr(target, "origin"):  # a Parameter
         calls += [partial(setattr, target, "law", law), partial(setattr, target, "origin", origin)]
     return calls
