@@ -49,18 +49,23 @@ TESTS = {
     "csrc/philox": "tests/kernels/test_sampling.py tests/test_random.py",
     "csrc/summary": "tests/kernels/test_summarize.py tests/flow/test_measure.py",
     "minidl/": "tests --ignore=tests/test_claims.py --ignore=tests/test_examples.py",
+    "minidl/atomic.py": "tests/test_atomic.py tests/test_tensor_edges.py tests/nn/test_module.py tests/test_optim.py",
     "minidl/data.py": "tests/test_data.py",
     "minidl/flow/": "tests/flow",
-    "minidl/functional.py": "tests/test_functional.py tests/test_tensor.py tests/nn tests/test_training_bits.py",
+    "minidl/functional.py": "tests/test_functional.py tests/test_tensor.py tests/test_tensor_edges.py "
+    "tests/nn tests/test_training_bits.py",
     "minidl/gaussian.py": "tests/test_gaussian.py tests/init tests/test_theory.py",
     "minidl/gradcheck.py": "tests/test_gradcheck.py",
     "minidl/init/": "tests/init tests/nn/test_initialize.py",
     "minidl/kernels/": "tests/kernels tests/test_random.py",
-    "minidl/nn/": "tests/nn tests/test_training_bits.py",
-    "minidl/optim": "tests/test_optim.py tests/test_training_bits.py",
+    "minidl/names.py": "tests/test_names.py",
+    "minidl/nn/": "tests/nn tests/test_tensor_edges.py tests/test_training_bits.py",
+    "minidl/optim": "tests/test_optim.py tests/test_tensor_edges.py tests/test_training_bits.py",
+    "minidl/ownership.py": "tests/test_tensor.py tests/test_tensor_edges.py",
     "minidl/plot.py": "tests/test_plot.py tests/flow",
     "minidl/random.py": "tests/test_random.py tests/kernels/test_sampling.py",
-    "minidl/tensor.py": "tests/test_tensor.py tests/test_functional.py tests/test_gradcheck.py tests/nn",
+    "minidl/tensor.py": "tests/test_tensor.py tests/test_tensor_edges.py tests/test_functional.py "
+    "tests/test_gradcheck.py tests/nn",
     "minidl/theory.py": "tests/test_theory.py tests/flow tests/init/test_check.py",
 }
 
