@@ -167,7 +167,7 @@ NOT_CODE = re.compile(
 )
 C_PATTERNS = [  # what is changed is the first group
     (r"(?<= )([-+*/%&|^]|<<|>>|[<>=!]=|[<>]|&&|\|\||[-+*/]=)(?= )", lambda old: [SWAPPED[old]]),
-    (r"(?<![\w.])(0[xX][\da-fA-F]+|\d+)(?=[uUlL]*(?![\w.]))", lambda old: [str(int(old, 0) + 1), str(int(old, 0) - 1)]),
+    (r"(?<![\w.])(?<!e[-+])(0[xX][\da-fA-F]+|\d+)(?=[uUlL]*(?![\w.]))", lambda old: [str(int(old, 0) + 1), str(int(old, 0) - 1)]),
     (r"(?<![\w.])(\d+\.\d*(?:e[-+]?\d+)?)(?=f?\b)", lambda old: [repr(2 * float(old) or 1.0)]),
     (r"(!)(?=[\w(])", lambda old: [""]),
     (r"\b(MIN|MAX)_F", lambda old: [{"MIN": "MAX", "MAX": "MIN"}[old]]),
