@@ -230,7 +230,9 @@ class Copy:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
         if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, command, printed)
+            error = subprocess.CalledProcessError(process.returncode, command, printed)
+            error.add_note(printed[-2000:])
+            raise error
         return printed
 
     def test(self, name, limit=900):

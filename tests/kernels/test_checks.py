@@ -164,7 +164,8 @@ from minidl import kernels
 kernels.set_num_threads(1)
 a, b, out = np.ones(({m}, {k}), "f"), np.ones(({k}, {n}), "f"), np.zeros(({m}, {n}), "f")
 pages = int(open("/proc/self/statm").read().split()[0])
-resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(), resource.RLIM_INFINITY))
+soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(), hard))
 held, size = [], 1 << 26
 while size >= 1 << 15:  # what is left in the heap, but for crumbs
     try:
@@ -176,7 +177,7 @@ try:
 except MemoryError as error:
     held.clear()
     print(error)
-resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 kernels.matmul(a, b, out)
 print((out == {k}).all())
 """
