@@ -19,7 +19,7 @@ def at_once(function: Callable[..., Any], *arguments: Iterable[Any]) -> None:
     """Call a function that is written in C, such as `setattr`, for each row of arguments, with no interrupt in between.
 
     Python looks for signals between two of its own instructions. A `deque` that takes a `map` runs none: the whole loop is one
-    call in C.
+    call in C. One of length 0 keeps nothing, so it needs no memory either.
 
     Examples
     --------
@@ -29,7 +29,10 @@ def at_once(function: Callable[..., Any], *arguments: Iterable[Any]) -> None:
     >>> numbers
     [10, 2, 30]
     """
-    deque(map(function, *arguments), maxlen=0)
+    _nowhere.extend(map(function, *arguments))
+
+
+_nowhere: deque[Any] = deque(maxlen=0)
 
 
 def replaced(objects: list[Any], names: list[str], old: list[Any], new: list[Any]) -> bool:

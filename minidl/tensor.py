@@ -118,12 +118,9 @@ def _count_of(array: np.ndarray, count: list[int] | None = None) -> list[int]:
     if known is not None:
         return known[1]
     count = [0] if count is None else count
-    _counts[key] = weakref.ref(array, functools.partial(_forget, key, _counts)), count
+    # Once the array is gone, this calls `_counts.pop(key, the reference)`: in C, where no interrupt gets lost.
+    _counts[key] = weakref.ref(array, functools.partial(_counts.pop, key)), count
     return count
-
-
-def _forget(key: int, counts: dict, owner: weakref.ref) -> None:
-    counts.pop(key, None)
 
 
 def overwriting(array: np.ndarray, values: Any) -> list[Callable[[], Any]]:
@@ -172,7 +169,7 @@ class Tensor:
     array([2., 4.], dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "_backward", "_data", "_grad", "_number", "_parents", "_saved", "_version", "requires_grad")
+    __slots__ = ("__weakref__", "_data", "_grad", "_made", "_number", "_version", "requires_grad")
     __array_ufunc__ = None  # so that `array + tensor` asks the tensor, and np.exp(tensor) is an error, not a lost gradient
 
     # Operators and methods; functional.py puts them in their places.
@@ -215,9 +212,7 @@ class Tensor:
         self._adopt(data)
         self._grad: np.ndarray | None = None
         self.requires_grad = requires_grad
-        self._backward: Any = None  # what its operation gave; None: a leaf; a _Freed: not any more
-        self._parents: Sequence[Tensor] = ()
-        self._saved: Sequence[tuple[list[int], int]] = ()
+        self._made: Any = None  # how: (backward, parents, saved); None: a leaf; a string: freed, and this was its operation
         self._number = 0  # which came when: of the tensors that operations made, and of leaves that changed shape or dtype
 
     @property
@@ -232,7 +227,7 @@ class Tensor:
             return
         array = _as_array(value)
         if (array.shape, array.dtype) != (self.shape, self.dtype):
-            if self._backward:
+            if self._made:
                 raise RuntimeError(
                     f"data of shape {array.shape} and {array.dtype} for a tensor of shape {self.shape} and {self.dtype} that "
                     f"{self.operation} made: gradients of the old shape and dtype flow through it, so make a new tensor"
@@ -255,10 +250,10 @@ class Tensor:
 
     def _adopt(self, value: Any) -> None:
         self._data = array = _as_array(value)
-        if isinstance(value, Tensor) and value._data is array:
-            self._version: list[int] = value._version
+        if array is value or not isinstance(value, (Tensor, int, float, list, tuple)):
+            self._version: list[int] = _count_of(array)
         else:
-            self._version = [0] if isinstance(value, (int, float, list, tuple)) else _count_of(array)
+            self._version = value._version if isinstance(value, Tensor) and value._data is array else [0]
 
     def changed(self) -> None:
         """Note that the memory has been changed in place: a `backward()` that needs the old value will be an error."""
@@ -315,11 +310,11 @@ class Tensor:
     def __repr__(self):
         values = np.array2string(self._data, separator=", ", prefix="Tensor(")
         dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
-        grad = f", made by {self.operation}" if self._backward else ", requires_grad=True" if self.requires_grad else ""
+        grad = f", made by {self.operation}" if self._made else ", requires_grad=True" if self.requires_grad else ""
         return f"Tensor({values}{dtype}{grad})"
 
     def __setitem__(self, index, value):
-        if self.requires_grad and (_mode.recording or self._backward):
+        if self.requires_grad and (_mode.recording or self._made):
             raise RuntimeError(
                 "a tensor that gradients flow through cannot be changed in place: make a new one, or, for a parameter, "
                 "assign inside `with minidl.no_grad():`"
@@ -334,7 +329,7 @@ class Tensor:
     def _in_place(self, value: Any, operation: str) -> "Tensor":
         """`self += value` and its like: in place for what is not recorded, a new tensor for what is."""
         if _mode.recording and (self.requires_grad or (isinstance(value, Tensor) and value.requires_grad)):
-            if self.requires_grad and not self._backward:
+            if self.requires_grad and not self._made:
                 raise RuntimeError(
                     f"{operation} on a tensor with requires_grad=True: a parameter is changed inside `with minidl.no_grad():`"
                 )
@@ -353,14 +348,15 @@ class Tensor:
         return twin
 
     def __reduce__(self) -> tuple:
-        if self._backward:
+        if self._made:
             raise RuntimeError("only tensors that no operation made can be copied or pickled; call .detach() first")
         return _rebuild, (type(self), self._data, self.requires_grad, self._grad)
 
     @property
     def operation(self) -> str:
         """The name of the operation that made this tensor; empty for a leaf."""
-        return "" if self._backward is None else _freed_of(self).operation
+        name = "" if self._made is None else _operation(self._made)  # "tanh.<locals>.backward", or its like
+        return name.removesuffix(f".<locals>.{name.split('.')[-1]}").split(".")[-1]
 
     def item(self) -> Any:
         """The value of a tensor of one element, as a Python number."""
@@ -400,18 +396,22 @@ class Tensor:
             shape than its tensor. No `.grad` is touched then.
         """
         gradients: dict[Tensor, Any] = {self: _first_gradient(self, gradient)}  # dL/d(tensor), as far as it is known
-        made, waiting, leaves, visited = self._backward, [(self._number, self)], [], []
-        if self._backward is None:
+        made, waiting, leaves, visited = self._made, [(self._number, self)], [], []
+        if made is None:
             waiting, leaves = [], [self]
         while waiting:
             number, node = heappop(waiting)  # the youngest
-            for count, then in node._saved:
+            how = node._made
+            if type(how) is str:
+                raise _freed()
+            backward, parents, saved = how
+            for count, then in saved:
                 if count[0] != then:
                     raise _changed_since(node)
             visited.append(node)
-            backward, parents = node._backward, node._parents
             # Gradients are handed on without a variable here, so that whoever gets one can tell whether anybody else has it.
-            dxs = backward(gradients.pop(node)) if backward.__module__ == _OWN else _guarded(node, gradients.pop(node))
+            ours = backward.__module__ == _OWN
+            dxs = backward(gradients.pop(node)) if ours else _guarded(node, backward, gradients.pop(node))
             if len(dxs) != len(parents):
                 raise RuntimeError(f"backward of {node.operation} gave {len(dxs)} gradients for {len(parents)} inputs")
             for parent, dx in zip(parents, dxs, strict=False):
@@ -425,7 +425,7 @@ class Tensor:
                 if parent in gradients:
                     known = gradients.pop(parent)
                     dx = known.__iadd__(dx) if is_unshared(known) and known.flags.writeable else known + dx
-                elif parent._backward is None:
+                elif parent._made is None:
                     leaves.append(parent)
                 else:
                     heappush(waiting, (parent._number, parent))
@@ -440,9 +440,10 @@ class Tensor:
         seen, stack, leaves = {id(self)}, [self], []
         while stack:
             node = stack.pop()
-            if node._backward is None:
+            how = node._made
+            if how is None:
                 leaves.append(node)
-            for parent in node._parents:
+            for parent in () if how is None or type(how) is str else how[1]:
                 if parent.requires_grad and id(parent) not in seen:
                     seen.add(id(parent))
                     stack.append(parent)
@@ -462,17 +463,18 @@ def _first_gradient(tensor: Tensor, gradient: Any) -> np.ndarray:
             "after detach()?"
         )
     check_differentiable(tensor)
+    value = tensor._data
     if gradient is not None:
-        array = np.array(_real_array("backward()", gradient), tensor.dtype)
+        array = np.array(_real_array("backward()", gradient), value.dtype)
         if array.shape != tensor.shape:
             raise RuntimeError(f"backward() on a tensor of shape {tensor.shape} got a gradient of shape {array.shape}")
         return array
-    if tensor.size != 1:
+    if value.size != 1:
         raise RuntimeError(
             f"backward() on a tensor of shape {tensor.shape}: only one number has a gradient of its own; reduce it "
             "with .sum() or .mean(), or pass gradient= with the same shape"
         )
-    return np.array(1, tensor.dtype, ndmin=tensor.ndim)
+    return np.array(1, value.dtype, ndmin=value.ndim)
 
 
 def _real_array(where: str, gradient: Any) -> np.ndarray:
@@ -482,33 +484,24 @@ def _real_array(where: str, gradient: Any) -> np.ndarray:
     return array
 
 
-class _Freed:
-    """Stands where the backward of an operation was, once what it had saved is freed."""
-
-    def __init__(self, name: str):  # "tanh.<locals>.backward", or its like
-        self.__qualname__ = name
-        self.operation = name.removesuffix(f".<locals>.{name.split('.')[-1]}").split(".")[-1]
-
-    def __call__(self, dy: Any) -> Any:
-        raise RuntimeError(
-            "backward() a second time through the same operations: what they had saved is freed after the first; "
-            "pass retain_graph=True to the first backward(), or compute the forward pass again"
-        )
+def _operation(made: Any) -> str:
+    """What stands in place of (backward, parents, saved) once that is freed: the backward's name."""
+    return made if type(made) is str else getattr(made[0], "__qualname__", "operation")
 
 
-_freed = functools.cache(_Freed)  # one for each name
+def _freed() -> RuntimeError:
+    return RuntimeError(
+        "backward() a second time through the same operations: what they had saved is freed after the first; "
+        "pass retain_graph=True to the first backward(), or compute the forward pass again"
+    )
 
 
-def _freed_of(node: Tensor) -> _Freed:
-    return _freed(getattr(node._backward, "__qualname__", "operation"))
-
-
-def _guarded(node: Tensor, dy: np.ndarray) -> Sequence[np.ndarray | None]:
+def _guarded(node: Tensor, backward: Callable[..., Any], dy: np.ndarray) -> Sequence[np.ndarray | None]:
     """What an operation that is not minidl's makes of dy; one that changes dy in place, which others may hold, is an error."""
     writeable = dy.flags.writeable
     dy.setflags(write=False)
     try:
-        dxs = node._backward(dy)
+        dxs = backward(dy)
     except ValueError as error:
         if "read-only" not in str(error):
             raise
@@ -554,18 +547,17 @@ def _cast(node: Tensor, parent: Tensor, dx: np.ndarray) -> np.ndarray:
 
 
 def check_differentiable(tensor: Tensor) -> None:
-    if tensor.dtype.kind != "f":
+    if tensor._data.dtype.kind != "f":
         raise RuntimeError(f"a tensor of {tensor.dtype} has no gradient, though it has requires_grad=True; make it of floats")
 
 
 def _commit(leaves: list[Tensor], gradients: dict[Tensor, Any], done: list[Tensor], made: Any) -> None:
     """Add their gradients to the leaves' `.grad` and free what the operations in `done` had saved: all of it, or nothing.
 
-    `made` is the backward that the first in `done` had when all this began: another thread may have freed it since.
+    `made` is how the first in `done` was made when all this began. It is freed in the same moment in which the gradients are
+    added, so that nobody, another thread for instance, adds its gradients a second time.
     """
-    dys: list[np.ndarray] = []
-    before: list[Any] = []
-    after: list[Any] = []
+    dys, before, after = [], [], []
     for leaf in leaves:
         dy, known = gradients.pop(leaf), leaf._grad
         if not is_unshared(dy):  # a leaf's gradient is an array of its own; several tensors may have been sent the same one
@@ -573,18 +565,17 @@ def _commit(leaves: list[Tensor], gradients: dict[Tensor, Any], done: list[Tenso
         dys.append(dy)
         before.append(known)
         after.append(dy if known is None else _sum(leaf, known, dy))
-    changed, names = leaves + done[:1], ["_grad"] * len(leaves) + ["_backward"]
-    if done:  # the root is freed in the same moment, so that nobody adds its gradients a second time
+    names = ["_grad"] * len(leaves)
+    if done:
+        names.append("_made")
         before.append(made)
-        after.append(_freed_of(done[0]))
-    while not replaced(changed, names, before, after):  # another thread has left its gradients meanwhile
-        if done and done[0]._backward is not made:
-            done[0]._backward(None)
-        for i, (leaf, dy) in enumerate(zip(leaves, dys, strict=True)):
-            before[i] = known = leaf._grad
-            after[i] = dy if known is None else _sum(leaf, known, dy)
+        after.append(_operation(made))
+    if not replaced(leaves + done[:1], names, before, after):  # another thread was faster
+        if done and done[0]._made is not made:
+            raise _freed()
+        return _commit(leaves, dict(zip(leaves, dys, strict=True)), done, made)
     for node in done:
-        node._backward, node._parents, node._saved = _freed_of(node), (), ()
+        node._made = _operation(node._made)
 
 
 def _sum(leaf: Tensor, known: Any, dy: np.ndarray) -> np.ndarray:
@@ -674,14 +665,14 @@ def record(
             if parent.requires_grad:
                 result.requires_grad = True
                 result._number = next(_numbers)
-                result._backward, result._parents = backward, parents
-                result._saved = watched = [] if view else [(version, 0)]
+                watched = [] if view else [(version, 0)]
+                result._made = (backward, parents, watched)
                 for tensor in saved:
                     version = tensor._version
                     watched.append((version, version[0]))
                 return result
     result.requires_grad = False
-    result._number, result._backward, result._parents, result._saved = 0, None, (), ()
+    result._number, result._made = 0, None
     return result
 
 

@@ -53,9 +53,10 @@ def _basis(offset: float, wide: bool) -> tuple[np.ndarray, np.ndarray]:
 
 def slope(x: Any, y: Tensor) -> np.ndarray | None:
     """f'(x), elementwise, for y = f(x), if f is one operation, whose derivative is at hand."""
-    if y._backward is None or len(y._parents) != 1 or y._parents[0] is not x:
+    if y._made is None or len(y._made[1]) != 1 or y._made[1][0] is not x:
         return None
-    return y._backward(np.ones_like(y._data))[0]
+    backward, *_ = y._made
+    return backward(np.ones_like(y._data))[0]
 
 
 def values_and_slopes(f: Function, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -355,7 +355,7 @@ def test_deleting_a_chain_of_100_000_operations_that_was_never_walked():
     y = x
     for _ in range(100_000):
         y = y.relu()
-    middle = weakref.ref(y._parents[0])
+    middle = weakref.ref(y._made[1][0])
     del y
     assert middle() is None
 
