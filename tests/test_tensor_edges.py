@@ -450,6 +450,25 @@ def test_backward_interrupted_at_any_instruction_leaves_all_gradients_as_before_
     assert outcomes == {(False, False), (True, True)}
 
 
+@pytest.mark.skipif(sys.gettrace() is not None, reason="another tracer is at work")
+def test_an_interrupt_while_memory_is_given_back_is_not_lost():
+    lost = []
+    sys.unraisablehook, hook = lost.append, sys.unraisablehook
+    try:
+        for n in range(50):
+            x = Tensor(np.zeros(3))
+            sys.settrace(Interrupt(n))
+            try:
+                del x
+            except KeyboardInterrupt:
+                lost.append("outside of minidl")
+            finally:
+                sys.settrace(None)
+    finally:
+        sys.unraisablehook = hook
+    assert lost == []  # what runs by itself when a tensor goes has no instructions of Python's
+
+
 @pytest.mark.parametrize("operation", [lambda x: x.__setitem__(0, 5.0), lambda x: x.__iadd__(5.0)])
 def test_a_change_in_place_interrupted_at_any_instruction_is_noticed_where_it_was_made(operation):
     for n in itertools.count():
