@@ -200,7 +200,10 @@ def _numbers(where: str, group: dict[str, Any]) -> tuple[float, float, float, fl
         if type(value) is not float:
             if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
                 raise TypeError(f"{where}: {name} must be a finite number, got {value!r}")
-            value = group[name] = float(value)  # a Python number, so that a float32 parameter stays one
+            try:
+                value = group[name] = float(value)  # a Python number, so that a float32 parameter stays one
+            except OverflowError:
+                raise ValueError(f"{where}: {name} must be a finite number, got an integer that no float can hold") from None
         if not least <= value <= _LARGEST:
             raise ValueError(f"{where}: {name} must be a finite number{' of at least 0' * (least == 0)}, got {value}")
     if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):

@@ -478,6 +478,7 @@ def _first_gradient(tensor: Tensor, gradient: Any) -> np.ndarray:
 
 
 def _real_array(where: str, gradient: Any) -> np.ndarray:
+    refuse_masks(gradient)
     array = np.asarray(_unwrap(gradient))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{where}: a gradient holds real numbers, got {type(gradient).__name__} of dtype {array.dtype}")

@@ -571,6 +571,10 @@ def test_a_masked_array_is_an_error_and_not_an_array_without_its_mask():
         F.cross_entropy(np.zeros((2, 3)), np.ma.array([0, 1], mask=[False, True]))
     with pytest.raises(TypeError, match=r"filled"):
         leaf()[np.ma.array([0, 1], mask=[False, True])]
+    x = leaf((1.0, 2.0))
+    with pytest.raises(TypeError, match="mask"):
+        x.grad = masked
+    assert x.grad is None
 
 
 def test_tensors_of_integers_as_labels_and_indices_are_errors_that_say_what_to_write():

@@ -604,6 +604,18 @@ cdef bint fit_each_other(cnp.ndarray p, cnp.ndarray g, v) noexcept:
                                and cnp.PyArray_TYPE(<cnp.ndarray>v) == cnp.PyArray_TYPE(p))))
 
 
+cdef bint are_arrays(list values, list gradients, list velocities, list fresh) noexcept:
+    """Whether they are lists of one length: of arrays, of arrays, of arrays or None, and of anything."""
+    cdef Py_ssize_t i, n = len(values)
+    if not (len(gradients) == n and len(velocities) == n and len(fresh) == n):
+        return False
+    for i in range(n):
+        if not (cnp.PyArray_Check(values[i]) and cnp.PyArray_Check(gradients[i])
+                and (velocities[i] is None or cnp.PyArray_Check(velocities[i]))):
+            return False
+    return True
+
+
 cdef cnp.ndarray as_taken(cnp.ndarray x, int kind, bint written, list copies):
     """The array, or, where csrc does not take it as it is, a copy, which goes to `copies`: with the array, if it is written."""
     cdef cnp.ndarray copy
@@ -623,7 +635,9 @@ def sgd(list groups, list counts, dict started, dict known):
     cdef cnp.ndarray p
     cdef list values, gradients, velocities, fresh, copies = [], counted = [number[0] + 1 for number in counts]
     for group in groups:
-        values, gradients, velocities = group[:3]
+        values, gradients, velocities, fresh = group[:4]
+        if not are_arrays(values, gradients, velocities, fresh):
+            raise ValueError("sgd: a group has lists of one length, of arrays: values, gradients, velocities (or None), fresh")
         for i in range(len(values)):
             if not fit_each_other(values[i], gradients[i], velocities[i]):
                 return False

@@ -76,6 +76,17 @@ def test_arrays_that_do_not_fit_are_refused(call, backend):
         UNFIT[call](BACKENDS[backend])
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("missing", range(4))
+def test_a_step_with_lists_of_different_lengths_is_refused(missing, backend):
+    p = f(3)
+    lists = [[p, f(3)], [f(3), f(3)], [None, None], [False, False]]
+    lists[missing].pop()
+    with pytest.raises(ValueError, match=r"len|argument"):
+        BACKENDS[backend].sgd([(*lists, 0.1, 0.0, 0.0, 0.0, False)], [], {}, {})
+    assert p.tolist() == [1.0] * 3
+
+
 WORDS = (1, 2)
 COMPILED = {
     "philox: out": lambda k: k.philox(WORDS, (0, 0, 0, 0), np.empty(8, np.uint32)[::2]),
@@ -105,6 +116,8 @@ COMPILED = {
     **{f"{name} of nothing": lambda k, name=name: getattr(k, name)(None) for name in ("tanh", "relu", "exp", "silu")},
     "tanh of text": lambda k: k.tanh("0.5"),
     "tanh of complex numbers": lambda k: k.tanh(np.ones(2, complex)),
+    "sgd: a gradient that is no array": lambda k: k.sgd([([f(3)], [None], [None], [False], 0.1, 0, 0, 0, False)], [], {}, {}),
+    "sgd: a velocity that is no array": lambda k: k.sgd([([f(3)], [f(3)], [1.0], [False], 0.1, 0, 0, 0, False)], [], {}, {}),
     "tanh_backward of nothing": lambda k: k.tanh_backward(None, f(2)),
 }
 
