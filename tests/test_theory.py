@@ -418,6 +418,7 @@ def test_a_layer_of_zeros_sends_nothing_on_and_nothing_back():
     layers = nn.Linear(8, 8, rng=0), nn.Linear(8, 8, weight_init="zeros"), nn.ReLU()
     first, zeros, relu = chain(*layers, signal=theory.Signal(8, 0.0, 1.0))
     assert zeros.std == relu.std == 0
+    assert relu.std_spread == 0  # max(0, 0) is 0 in every network
     assert first.grad_ratio == 0
     assert first.std == pytest.approx(1)
 
