@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from minidl import flow, nn, optim, plot
+from minidl import Tensor, flow, nn, optim, plot
 from minidl import functional as F
 from minidl.random import Generator
 
@@ -152,6 +152,10 @@ def test_a_place_where_no_picture_can_be_is_an_error_and_writes_nothing(name, er
 def test_nothing_to_draw_is_an_error():
     with pytest.raises(ValueError, match="no step was measured"):
         plot.watch(flow.watch(mlp()))
+    with flow.watch(nn.Sequential(nn.Flatten())) as w:
+        w.model(Tensor(X, requires_grad=True)).sum().backward()
+    with pytest.raises(ValueError, match="no layer has weights"):
+        plot.watch(w)
     with pytest.raises(ValueError, match="no layer was called"):
         plot.report(flow.FlowReport([]))
 

@@ -57,6 +57,15 @@ def test_a_zero_layer_is_named_and_mended(activation):
     assert ("stay clones" in finding.evidence) == (activation is nn.ReLU)
 
 
+def test_a_remedy_may_leave_a_fault_of_another_kind_which_is_told_next():
+    model = with_weights(mlp(nn.ReLU), 2, lambda w: 0.1)
+    model[6] = nn.Linear(64, 64, weight_init="he_normal", bias_init=-1000.0, rng=0)
+    (clones,) = flow.diagnose(model, X, Y)
+    exec(clones.remedy, {"model": model})
+    (dead,) = flow.diagnose(model, X, Y)
+    assert (clones.symptom, dead.symptom) == ("clones", "dead")
+
+
 @pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
 def test_a_constant_layer_is_named_and_mended(activation):
     finding = the_only(with_weights(mlp(activation), 2, lambda w: 0.1), "clones", ("2",))

@@ -53,6 +53,8 @@ def test_the_html_table_has_the_cells_of_the_text():
     html = report._repr_html_()
     assert html.count("<tr>") == 6
     assert f"{report['1'].out_std:.3f}</td>" in html
+    assert f"<caption>loss {report.loss:.4g}</caption>" in html
+    assert "caption" not in flow.measure(mlp(), X)._repr_html_()
 
 
 @pytest.mark.parametrize("file", [io.StringIO, io.BytesIO])
