@@ -12,12 +12,14 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -923,9 +925,27 @@ static void *resize(void *over)
     return NULL;
 }
 
+typedef struct {
+    _Atomic size_t there;
+    _Atomic int alone;
+} meeting;
+
+/* Waits for whoever does the other part: in vain, where one thread does both. */
+static void meet(const void *job, size_t begin, size_t end)
+{
+    meeting *m = (meeting *)job;
+    m->there += end - begin;
+    for (time_t end_of_patience = time(NULL) + 60; m->there < 2 && !m->alone; sched_yield())
+        m->alone = time(NULL) > end_of_patience;
+}
+
 static void test_threads(void)
 {
     alarm(1800); /* a call that never comes back ends the program */
+    meeting m = {0, 0};
+    threads_set(2);
+    threads_deal(2, 1, 2, meet, &m);
+    check(m.there == 2 && !m.alone, "two threads at work at the same time");
     for (size_t t = 0; t < COUNT(THREADS); t++)
         for (size_t n = 0; n < 70; n += n < 20 ? 1 : 7)
             for (size_t grain = 1; grain < 20; grain += 5)

@@ -183,6 +183,14 @@ def test_distinct_units(weight, bias, exactly, nearly):
     assert (record.distinct_units, record.nearly_distinct_units) == (exactly, nearly)
 
 
+def test_units_of_any_width_are_told_apart():
+    for width in range(1, 60):
+        weight = np.arange(4.0)[:, None] * np.ones(width)
+        weight[3] = weight[0]
+        report = flow.measure(nn.Sequential(nn.Linear(width, 4, weight_init=weight)), np.ones((2, width), np.float32))
+        assert (report["0"].distinct_units, report["0"].nearly_distinct_units) == (3, 3)
+
+
 def test_distinct_units_of_many_random_ones_with_copies_among_them():
     weight = Generator(0).normal((300, 20))
     weight[200:] = weight[:100]

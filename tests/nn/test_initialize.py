@@ -5,6 +5,7 @@ import copy
 import math
 import os
 import pickle
+import re
 import subprocess
 import sys
 
@@ -532,6 +533,18 @@ def test_the_table_shows_every_parameter_and_leaves_empty_what_is_not_known():
     assert lines[2][-4:] == ["1", "0", "1", "1"]  # the law states no moments
     assert lines[3][-8:] == ["0"] * 8
     assert repr(model.describe()) == str(model.describe())
+
+
+def test_the_table_has_what_the_law_says_beside_what_the_values_are():
+    layer = nn.Linear(3, 2, weight_init=init.Uniform(-1, 2), bias=False, rng=0)
+    layer.weight.data[...] = [[-4.0, 0.0, 1.0], [1.0, 1.0, 7.0]]
+    heads, cells = (re.split(r"\s{2,}", line) for line in str(layer.describe()).splitlines())
+    stated, actual = (
+        {"mean": "0.5", "std": "0.866", "low": "-1", "high": "2"},
+        {"mean": "1", "std": "3.215", "low": "-4", "high": "7"},
+    )
+    expected = {**{f"{name} of law": value for name, value in stated.items()}, **actual}
+    assert {head: cell for head, cell in zip(heads, cells, strict=True) if head in expected} == expected
 
 
 def test_an_interrupted_initialize_leaves_all_or_nothing():
