@@ -7,10 +7,9 @@ the bookkeeping for those outside who may change it. What `backward` needs of it
 forward pass: a leaf may have been given other data since.
 """
 
-import functools
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,9 @@ from . import kernels
 from .atomic import at_once
 from .names import no_attribute
 from .random import Generator, as_generator
-from .tensor import Tensor, as_tensor, check_differentiable, overwriting, record, refuse_masks
+from .tensor import Dim, Tensor, as_tensor, check_differentiable, numpy_names, overwriting, record, refuse_masks
 
 Array = Any  # what as_tensor takes: a Tensor, an array, nested lists or a number
-Dim = int | tuple[int, ...] | None
 
 
 def unbroadcast(dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -73,17 +71,6 @@ def _check_broadcast(operation: str, x: tuple[int, ...], y: tuple[int, ...]) -> 
                 f"{operation}: shapes {x} and {y} don't fit; from the last axis on they must be equal or 1, so "
                 "reshape or transpose one of them"
             ) from None
-
-
-def _numpy_names(operation):
-    """Lets an operation take NumPy's `axis` and `keepdims` for PyTorch's `dim` and `keepdim`, as PyTorch itself does."""
-
-    @functools.wraps(operation)
-    def renamed(*args, **kwargs):
-        known = {ours: kwargs.pop(theirs) for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")) if theirs in kwargs}
-        return operation(*args, **kwargs, **known)
-
-    return renamed
 
 
 # Arithmetic
@@ -211,17 +198,15 @@ def matmul(x: Array, y: Array) -> Tensor:
 # Comparison: no gradient, so the results are plain tensors of booleans
 
 
-def _comparison(compare):
-    def operation(x, y):
-        if y is None:
-            return NotImplemented
-        refuse_masks(y)
-        exact = x.dtype.kind != "f" or (isinstance(y, np.ndarray) and y.dtype.kind in "iub")  # a float may round an integer
-        b = np.asarray(y) if exact and not isinstance(y, Tensor) else as_tensor(y, like=x)._data
-        _check_broadcast(compare.__name__, x.shape, b.shape)
-        return record(compare(x._data, b), (), None)
-
-    return operation
+def compare(relation: Callable[[Any, Any], Any], x: Tensor, y: Any) -> Any:
+    """relation(x, y), elementwise, for one of the six relations in `operator`."""
+    if y is None:
+        return NotImplemented
+    refuse_masks(y)
+    exact = x.dtype.kind != "f" or (isinstance(y, np.ndarray) and y.dtype.kind in "iub")  # a float may round an integer
+    b = np.asarray(y) if exact and not isinstance(y, Tensor) else as_tensor(y, like=x)._data
+    _check_broadcast(relation.__name__, x.shape, b.shape)
+    return record(relation(x._data, b), (), None)
 
 
 # Shape
@@ -314,7 +299,7 @@ def _order(dims: Any, shape: tuple[int, ...]) -> list[int]:
     return [int(dim) % len(shape) for dim in dims]
 
 
-@_numpy_names
+@numpy_names
 def concatenate(tensors: Sequence[Array], dim: int = 0) -> Tensor:
     """y is the tensors in a row along one axis.  Backward: each gets its part of dy."""
     parents = tuple(as_tensor(t) for t in tensors)
@@ -327,7 +312,7 @@ def concatenate(tensors: Sequence[Array], dim: int = 0) -> Tensor:
     return record(y, parents, backward)
 
 
-@_numpy_names
+@numpy_names
 def stack(tensors: Sequence[Array], dim: int = 0) -> Tensor:
     """y is the tensors, all of one shape, along a new axis.  Backward: each gets its part of dy."""
     parents = tuple(as_tensor(t) for t in tensors)
@@ -363,7 +348,7 @@ def _mean(a: np.ndarray, dim: Dim, keepdim: bool) -> np.ndarray:
     return kernels.sum(a, dim, keepdim) / a.dtype.type(_count(a.shape, dim))
 
 
-@_numpy_names
+@numpy_names
 def sum(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """y = sum of x over the axes `dim` (all of them if None).  Backward: every term gets dy."""
     x = as_tensor(x)
@@ -375,7 +360,7 @@ def sum(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     return record(kernels.sum(x._data, dim, keepdim), (x,), backward)
 
 
-@_numpy_names
+@numpy_names
 def mean(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """y = sum(x) / n, over the axes `dim`.  Backward: every term gets dy / n."""
     x = as_tensor(x)
@@ -387,7 +372,7 @@ def mean(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     return record(_mean(x._data, dim, keepdim), (x,), backward)
 
 
-@_numpy_names
+@numpy_names
 def var(x: Array, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> Tensor:
     """y = sum (x - m)^2 / (n - correction), with m the mean, over the axes `dim`; correction 1 is the unbiased estimate.
 
@@ -407,7 +392,7 @@ def var(x: Array, dim: Dim = None, correction: int = 1, keepdim: bool = False) -
     return record(y, (x,), backward)
 
 
-@_numpy_names
+@numpy_names
 def max(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """y = the largest element over the axes `dim`.
 
@@ -425,7 +410,7 @@ def max(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     return record(y, (x,), backward)
 
 
-@_numpy_names
+@numpy_names
 def argmax(x: Array, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The index of the (first) largest element along an axis, as integers; no gradient."""
     x = as_tensor(x)
@@ -622,7 +607,7 @@ def _from_largest(a: np.ndarray, dim: int) -> np.ndarray:
     return a - a.max(axis=dim, keepdims=True, initial=-np.inf)  # where there is nothing, nothing comes
 
 
-@_numpy_names
+@numpy_names
 def softmax(x: Array, dim: int = -1) -> Tensor:
     """y_i = e^x_i / sum_j e^x_j, along one axis.
 
@@ -640,7 +625,7 @@ def softmax(x: Array, dim: int = -1) -> Tensor:
     return record(y, (x,), backward)
 
 
-@_numpy_names
+@numpy_names
 def log_softmax(x: Array, dim: int = -1) -> Tensor:
     """y = ln softmax(x), along one axis.  Backward: dx = dy - softmax(x) sum(dy)."""
     x = _as_real(x)
@@ -937,21 +922,6 @@ def binary_cross_entropy_with_logits(input: Array, target: Array, reduction: str
         return scaled * (kernels.sigmoid(a) - b), -scaled * a
 
     return record(loss, (x, t), backward, saved=(x, t))
-
-
-# What Tensor gets from here: operators (those with a number on the left too) and methods
-
-for _name, _binary in {"add": add, "sub": sub, "mul": mul, "truediv": div, "pow": pow, "matmul": matmul}.items():
-    setattr(Tensor, f"__{_name}__", _binary)
-    setattr(Tensor, f"__r{_name}__", lambda x, y, _binary=_binary: _binary(y, x))
-for _name in ("iadd", "isub", "imul", "itruediv"):
-    setattr(Tensor, f"__{_name}__", lambda x, y, _name=_name: x._in_place(y, f"__{_name}__"))
-for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
-    setattr(Tensor, f"__{_name}__", _comparison(getattr(operator, _name)))
-for _name, _method in {"neg": neg, "abs": abs, "getitem": getitem}.items():
-    setattr(Tensor, f"__{_name}__", _method)
-for _method in (abs, argmax, clip, exp, log, max, mean, relu, reshape, sigmoid, sqrt, sum, tanh, transpose, var):
-    setattr(Tensor, _method.__name__, _method)
 
 
 def __getattr__(name: str) -> Any:

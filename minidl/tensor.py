@@ -1,8 +1,8 @@
 """A value, its gradient, and how it was made; `backward()` walks back along that.
 
 A Tensor is a NumPy array that remembers: each operation in `functional.py` calls `record` with its result, its inputs and
-a function for its gradient. Here is only the remembering and the walk; what is computed is all in `functional.py`, which
-also gives Tensor its operators.
+a function for its gradient. Here is only the remembering and the walk; what is computed is all in `functional.py`, which the
+operators and methods of a Tensor call.
 """
 
 import functools
@@ -22,7 +22,7 @@ from .atomic import at_once, replaced
 from .names import no_attribute
 from .ownership import is_unshared
 
-_numbers = itertools.count(-1, -1)  # downwards, so that the youngest comes first
+_numbers = itertools.count(1)
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -137,6 +137,20 @@ def _property(path: str) -> Any:
     return property(attrgetter(path))
 
 
+Dim = int | tuple[int, ...] | None
+
+
+def numpy_names(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """Lets an operation take NumPy's `axis` and `keepdims` for PyTorch's `dim` and `keepdim`, as PyTorch itself does."""
+
+    @functools.wraps(operation)
+    def renamed(*args, **kwargs):
+        known = {ours: kwargs.pop(theirs) for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")) if theirs in kwargs}
+        return operation(*args, **kwargs, **known)
+
+    return renamed
+
+
 class Tensor:
     """An array that can be differentiated.
 
@@ -172,47 +186,11 @@ class Tensor:
     __slots__ = ("__weakref__", "_data", "_grad", "_made", "_number", "_version", "requires_grad")
     __array_ufunc__ = None  # so that `array + tensor` asks the tensor, and np.exp(tensor) is an error, not a lost gradient
 
-    # Operators and methods; functional.py puts them in their places.
-    __add__: Callable[..., "Tensor"]
-    __radd__: Callable[..., "Tensor"]
-    __sub__: Callable[..., "Tensor"]
-    __rsub__: Callable[..., "Tensor"]
-    __mul__: Callable[..., "Tensor"]
-    __rmul__: Callable[..., "Tensor"]
-    __truediv__: Callable[..., "Tensor"]
-    __rtruediv__: Callable[..., "Tensor"]
-    __pow__: Callable[..., "Tensor"]
-    __rpow__: Callable[..., "Tensor"]
-    __matmul__: Callable[..., "Tensor"]
-    __rmatmul__: Callable[..., "Tensor"]
-    __neg__: Callable[[], "Tensor"]
-    __abs__: Callable[[], "Tensor"]
-    __getitem__: Callable[..., "Tensor"]
-    __lt__: Callable[..., "Tensor"]
-    __le__: Callable[..., "Tensor"]
-    __gt__: Callable[..., "Tensor"]
-    __ge__: Callable[..., "Tensor"]
-    abs: Callable[..., "Tensor"]
-    argmax: Callable[..., "Tensor"]
-    clip: Callable[..., "Tensor"]
-    exp: Callable[..., "Tensor"]
-    log: Callable[..., "Tensor"]
-    max: Callable[..., "Tensor"]
-    mean: Callable[..., "Tensor"]
-    relu: Callable[..., "Tensor"]
-    reshape: Callable[..., "Tensor"]
-    sigmoid: Callable[..., "Tensor"]
-    sqrt: Callable[..., "Tensor"]
-    sum: Callable[..., "Tensor"]
-    tanh: Callable[..., "Tensor"]
-    transpose: Callable[..., "Tensor"]
-    var: Callable[..., "Tensor"]
-
     def __init__(self, data: Any, requires_grad: bool = False):
         self._adopt(data)
         self._grad: np.ndarray | None = None
         self.requires_grad = requires_grad
-        self._made: Any = None  # how: (backward, parents, saved); None: a leaf; a string: freed, and this was its operation
+        self._made: Any = None  # how: (backward, parents, saved), or, once that is freed, `_freed`; None for a leaf
         self._number = 0  # which came when: of the tensors that operations made, and of leaves that changed shape or dtype
 
     @property
@@ -259,6 +237,56 @@ class Tensor:
         """Note that the memory has been changed in place: a `backward()` that needs the old value will be an error."""
         self._version[0] += 1
 
+    def abs(self) -> "Tensor":
+        return F.abs(self)
+
+    def exp(self) -> "Tensor":
+        return F.exp(self)
+
+    def log(self) -> "Tensor":
+        return F.log(self)
+
+    def relu(self) -> "Tensor":
+        return F.relu(self)
+
+    def sigmoid(self) -> "Tensor":
+        return F.sigmoid(self)
+
+    def sqrt(self) -> "Tensor":
+        return F.sqrt(self)
+
+    def tanh(self) -> "Tensor":
+        return F.tanh(self)
+
+    @numpy_names
+    def sum(self, dim: Dim = None, keepdim: bool = False) -> "Tensor":
+        return F.sum(self, dim, keepdim)
+
+    @numpy_names
+    def mean(self, dim: Dim = None, keepdim: bool = False) -> "Tensor":
+        return F.mean(self, dim, keepdim)
+
+    @numpy_names
+    def max(self, dim: Dim = None, keepdim: bool = False) -> "Tensor":
+        return F.max(self, dim, keepdim)
+
+    @numpy_names
+    def var(self, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> "Tensor":
+        return F.var(self, dim, correction, keepdim)
+
+    @numpy_names
+    def argmax(self, dim: int | None = None, keepdim: bool = False) -> "Tensor":
+        return F.argmax(self, dim, keepdim)
+
+    def clip(self, min: float | None = None, max: float | None = None) -> "Tensor":
+        return F.clip(self, min, max)
+
+    def reshape(self, *shape: Any) -> "Tensor":
+        return F.reshape(self, *shape)
+
+    def transpose(self, *dims: Any) -> "Tensor":
+        return F.transpose(self, *dims)
+
     @property
     def T(self) -> "Tensor":
         """The tensor with its axes in reverse order."""
@@ -268,11 +296,88 @@ class Tensor:
         owner = f"{type(self).__name__!r} object"
         if name.startswith("_"):  # Python and NumPy look whether there are such
             raise no_attribute(owner, name, ())
-        from . import functional
-
-        if callable(getattr(functional, name, None)):
+        if callable(getattr(F, name, None)):
             raise AttributeError(f"{owner} has no method {name!r}; write functional.{name}(tensor)")
         raise no_attribute(owner, name, [known for known in dir(type(self)) if not known.startswith("_")])
+
+    # Arithmetic and comparison. Each is a function in functional.py, where its forward stands above its backward.
+
+    def __add__(self, other: Any) -> "Tensor":
+        return F.add(self, other)
+
+    def __radd__(self, other: Any) -> "Tensor":
+        return F.add(other, self)
+
+    def __sub__(self, other: Any) -> "Tensor":
+        return F.sub(self, other)
+
+    def __rsub__(self, other: Any) -> "Tensor":
+        return F.sub(other, self)
+
+    def __mul__(self, other: Any) -> "Tensor":
+        return F.mul(self, other)
+
+    def __rmul__(self, other: Any) -> "Tensor":
+        return F.mul(other, self)
+
+    def __truediv__(self, other: Any) -> "Tensor":
+        return F.div(self, other)
+
+    def __rtruediv__(self, other: Any) -> "Tensor":
+        return F.div(other, self)
+
+    def __pow__(self, other: Any) -> "Tensor":
+        return F.pow(self, other)
+
+    def __rpow__(self, other: Any) -> "Tensor":
+        return F.pow(other, self)
+
+    def __matmul__(self, other: Any) -> "Tensor":
+        return F.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> "Tensor":
+        return F.matmul(other, self)
+
+    def __iadd__(self, other: Any) -> "Tensor":
+        return self._in_place(other, "__iadd__")
+
+    def __isub__(self, other: Any) -> "Tensor":
+        return self._in_place(other, "__isub__")
+
+    def __imul__(self, other: Any) -> "Tensor":
+        return self._in_place(other, "__imul__")
+
+    def __itruediv__(self, other: Any) -> "Tensor":
+        return self._in_place(other, "__itruediv__")
+
+    def __neg__(self) -> "Tensor":
+        return F.neg(self)
+
+    def __abs__(self) -> "Tensor":
+        return F.abs(self)
+
+    def __lt__(self, other: Any) -> "Tensor":
+        return F.compare(operator.lt, self, other)
+
+    def __le__(self, other: Any) -> "Tensor":
+        return F.compare(operator.le, self, other)
+
+    def __gt__(self, other: Any) -> "Tensor":
+        return F.compare(operator.gt, self, other)
+
+    def __ge__(self, other: Any) -> "Tensor":
+        return F.compare(operator.ge, self, other)
+
+    def __eq__(self, other: Any) -> Any:
+        return F.compare(operator.eq, self, other)
+
+    def __ne__(self, other: Any) -> Any:
+        return F.compare(operator.ne, self, other)
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, index: Any) -> "Tensor":
+        return F.getitem(self, index)
 
     def __len__(self):
         return len(self._data)
@@ -301,8 +406,6 @@ class Tensor:
         if function.__name__ not in _WITHOUT_GRADIENT:
             _refuse_to_lose_gradients(f"np.{function.__name__}", (arguments, keywords), function.__name__)
         return function(*_arrays_in(arguments), **_arrays_in(keywords))
-
-    __hash__ = object.__hash__
 
     def __format__(self, spec):
         return format(self.item(), spec) if spec else str(self)
@@ -355,7 +458,7 @@ class Tensor:
     @property
     def operation(self) -> str:
         """The name of the operation that made this tensor; empty for a leaf."""
-        name = "" if self._made is None else _operation(self._made)  # "tanh.<locals>.backward", or its like
+        name = "" if self._made is None else _name(self._made)  # "tanh.<locals>.backward", or its like
         return name.removesuffix(f".<locals>.{name.split('.')[-1]}").split(".")[-1]
 
     def item(self) -> Any:
@@ -396,15 +499,12 @@ class Tensor:
             shape than its tensor. No `.grad` is touched then.
         """
         gradients: dict[Tensor, Any] = {self: _first_gradient(self, gradient)}  # dL/d(tensor), as far as it is known
-        made, waiting, leaves, visited = self._made, [(self._number, self)], [], []
+        made, waiting, leaves, visited = self._made, [(-self._number, self)], [], []
         if made is None:
             waiting, leaves = [], [self]
         while waiting:
-            number, node = heappop(waiting)  # the youngest
-            how = node._made
-            if type(how) is str:
-                raise _freed()
-            backward, parents, saved = how
+            node = heappop(waiting)[1]  # the youngest
+            backward, parents, saved = node._made
             for count, then in saved:
                 if count[0] != then:
                     raise _changed_since(node)
@@ -413,12 +513,12 @@ class Tensor:
             ours = backward.__module__ == _OWN
             dxs = backward(gradients.pop(node)) if ours else _guarded(node, backward, gradients.pop(node))
             if len(dxs) != len(parents):
-                raise RuntimeError(f"backward of {node.operation} gave {len(dxs)} gradients for {len(parents)} inputs")
+                raise _miscounted(node, dxs, parents)
             for parent, dx in zip(parents, dxs, strict=False):
                 if dx is None or not parent.requires_grad:
                     continue
                 value = parent._data
-                if parent._number < number or dx.shape != value.shape:
+                if parent._number > node._number or dx.shape != value.shape:
                     raise _misfit(node, parent, dx)
                 if dx.dtype is not value.dtype and dx.dtype != value.dtype:
                     dx = _cast(node, parent, dx)
@@ -428,7 +528,7 @@ class Tensor:
                 elif parent._made is None:
                     leaves.append(parent)
                 else:
-                    heappush(waiting, (parent._number, parent))
+                    heappush(waiting, (-parent._number, parent))
                 gradients[parent] = dx
             dxs = dx = known = None
         _commit(leaves, gradients, [] if retain_graph else visited, made)
@@ -440,10 +540,10 @@ class Tensor:
         seen, stack, leaves = {id(self)}, [self], []
         while stack:
             node = stack.pop()
-            how = node._made
-            if how is None:
+            if node._made is None:
                 leaves.append(node)
-            for parent in () if how is None or type(how) is str else how[1]:
+                continue
+            for parent in node._made[1]:
                 if parent.requires_grad and id(parent) not in seen:
                     seen.add(id(parent))
                     stack.append(parent)
@@ -485,16 +585,22 @@ def _real_array(where: str, gradient: Any) -> np.ndarray:
     return array
 
 
-def _operation(made: Any) -> str:
-    """What stands in place of (backward, parents, saved) once that is freed: the backward's name."""
-    return made if type(made) is str else getattr(made[0], "__qualname__", "operation")
+def _name(made: tuple) -> str:
+    return getattr(made[0], "__qualname__", "operation")
 
 
-def _freed() -> RuntimeError:
-    return RuntimeError(
-        "backward() a second time through the same operations: what they had saved is freed after the first; "
-        "pass retain_graph=True to the first backward(), or compute the forward pass again"
-    )
+@functools.cache
+def _freed(name: str) -> tuple:
+    """Stands where (backward, parents, saved) was, once that is freed: a backward of this name that raises, and nothing."""
+
+    def backward(dy):
+        raise RuntimeError(
+            "backward() a second time through the same operations: what they had saved is freed after the first; "
+            "pass retain_graph=True to the first backward(), or compute the forward pass again"
+        )
+
+    backward.__qualname__ = name
+    return backward, (), ()
 
 
 def _guarded(node: Tensor, backward: Callable[..., Any], dy: np.ndarray) -> Sequence[np.ndarray | None]:
@@ -526,9 +632,13 @@ def _changed_since(node: Tensor) -> RuntimeError:
     )
 
 
+def _miscounted(node: Tensor, dxs: Sequence, parents: Sequence) -> RuntimeError:
+    return RuntimeError(f"backward of {node.operation} gave {len(dxs)} gradients for {len(parents)} inputs")
+
+
 def _misfit(node: Tensor, parent: Tensor, dx: np.ndarray) -> RuntimeError:
     """Why this gradient, which an operation gave for an input, cannot be the input's."""
-    if parent._number < node._number:
+    if parent._number > node._number:
         return RuntimeError(
             f"backward() through {node.operation}: one of its inputs has been given data of another shape or dtype since, now "
             f"shape {parent.shape} of {parent.dtype}; do that after backward(), or compute the forward pass again"
@@ -570,13 +680,13 @@ def _commit(leaves: list[Tensor], gradients: dict[Tensor, Any], done: list[Tenso
     if done:
         names.append("_made")
         before.append(made)
-        after.append(_operation(made))
+        after.append(_freed(_name(made)))
     if not replaced(leaves + done[:1], names, before, after):  # another thread was faster
         if done and done[0]._made is not made:
-            raise _freed()
+            done[0]._made[0](None)  # raises
         return _commit(leaves, dict(zip(leaves, dys, strict=True)), done, made)
     for node in done:
-        node._made = _operation(node._made)
+        node._made = _freed(_name(node._made))
 
 
 def _sum(leaf: Tensor, known: Any, dy: np.ndarray) -> np.ndarray:
@@ -601,10 +711,8 @@ def _refuse_to_lose_gradients(what: str, given: Any, name: str = "") -> None:
     """Raises where one of the tensors among these arguments has a gradient that NumPy would not pass on."""
     if not (_mode.recording and any(tensor.requires_grad for tensor in _tensors_in(given))):
         return
-    from . import functional
-
     ours = {"amax": "max", "dot": "matmul", "inner": "matmul", "vstack": "concatenate", "hstack": "concatenate"}.get(name, name)
-    instead = f"use minidl.functional.{ours}" if hasattr(functional, ours) else "use the operations of minidl.functional"
+    instead = f"use minidl.functional.{ours}" if hasattr(F, ours) else "use the operations of minidl.functional"
     raise LostGradientError(
         f"{what} would lose the gradient of a tensor with requires_grad=True: {instead}, or, where no gradient is wanted, pass "
         "tensor.detach() or tensor.data"
@@ -726,3 +834,6 @@ def _rebuild(cls, data, requires_grad, grad):
     tensor._data = data  # booleans and integers too
     tensor._grad = grad
     return tensor
+
+
+from . import functional as F  # noqa: E402 - at the end: functional.py needs Tensor and record first
