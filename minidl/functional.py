@@ -496,7 +496,7 @@ def tanh(x: Array) -> Tensor:
     y = kernels.tanh(x._data)
 
     def backward(dy):
-        return (kernels.tanh_backward(dy, y),)
+        return (kernels.tanh_backward(dy, y),)  # dy (1 - y^2)
 
     return record(y, (x,), backward)
 
@@ -507,7 +507,7 @@ def sigmoid(x: Array) -> Tensor:
     y = kernels.sigmoid(x._data)
 
     def backward(dy):
-        return (kernels.sigmoid_backward(dy, y),)
+        return (kernels.sigmoid_backward(dy, y),)  # dy y (1 - y)
 
     return record(y, (x,), backward)
 
@@ -518,7 +518,7 @@ def relu(x: Array) -> Tensor:
     y = kernels.relu(x._data)
 
     def backward(dy):
-        return (kernels.relu_backward(dy, y),)
+        return (kernels.relu_backward(dy, y),)  # dy where y > 0, else 0
 
     return record(y, (x,), backward)
 
@@ -529,7 +529,7 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Tensor:
     a = x._data
 
     def backward(dy):
-        return (kernels.leaky_relu_backward(dy, a, negative_slope),)
+        return (kernels.leaky_relu_backward(dy, a, negative_slope),)  # dy where x > 0, else negative_slope dy
 
     return record(kernels.leaky_relu(a, negative_slope), (x,), backward, saved=(x,))
 
@@ -546,7 +546,7 @@ def elu(x: Array, alpha: float = 1.0, scale: float = 1.0) -> Tensor:
     a = x._data
 
     def backward(dy):
-        return (kernels.elu_backward(dy, a, scale, scale * alpha),)
+        return (kernels.elu_backward(dy, a, scale, scale * alpha),)  # dy scale where x > 0, else dy scale alpha e^x
 
     return record(kernels.elu(a, scale, scale * alpha), (x,), backward, saved=(x,))
 
@@ -570,7 +570,7 @@ def gelu(x: Array) -> Tensor:
     a = x._data
 
     def backward(dy):
-        return (kernels.gelu_backward(dy, a),)
+        return (kernels.gelu_backward(dy, a),)  # dy (P(x) + x p(x))
 
     return record(kernels.gelu(a), (x,), backward, saved=(x,))
 
@@ -581,7 +581,7 @@ def silu(x: Array) -> Tensor:
     a = x._data
 
     def backward(dy):
-        return (kernels.silu_backward(dy, a),)
+        return (kernels.silu_backward(dy, a),)  # dy (s + x s (1 - s))
 
     return record(kernels.silu(a), (x,), backward, saved=(x,))
 
@@ -662,12 +662,13 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
     matrix, shape = a.ndim == 2, a.shape
     if not matrix:
         a = a.reshape(math.prod(shape[:-1]), w.shape[1])  # every axis before the last is batch
-    y = kernels.linear(a, w, b)
+    y = kernels.linear(a, w, b)  # x W^T + b
 
     def backward(dy):
         if not matrix:
             dy = dy.reshape(len(a), len(w))
         need_bias = bias is not None and bias.requires_grad
+        # dy W, dy^T x, and the column sums of dy; None for what is not needed.
         dx, dw, db = kernels.linear_backward(dy, a, w, x.requires_grad, weight.requires_grad, need_bias)
         if dx is not None and not matrix:
             dx = dx.reshape(shape)
@@ -710,7 +711,7 @@ def batch_norm(
     a = _channels_last(x._data)
     w, b = (None if t is None else np.ascontiguousarray(t._data, a.dtype) for t in (weight, bias))
     m, v = np.empty((2, a.shape[1]), a.dtype) if training else (np.array(mean, a.dtype), np.array(var, a.dtype))
-    y = kernels.batch_norm(a, w, b, m, v, eps, training)
+    y = kernels.batch_norm(a, w, b, m, v, eps, training)  # weight (x - m) / sqrt(v + eps) + bias; in training it fills m and v
     if training:
         unbiased, share = v * a.dtype.type(len(a) / (len(a) - 1)), float(momentum)
         _check_variance(unbiased, a)
@@ -721,6 +722,7 @@ def batch_norm(
     parents = tuple(t for t in (x, weight, bias) if t is not None)
 
     def backward(dy):
+        # s (dh - mean(dh) - h mean(dh h)), or s dh outside training; sum dy h; sum dy.
         dx, dw, db = kernels.batch_norm_backward(_channels_last(dy), a, w, m, v, eps, training)
         gradients = [_channels_second(dx, shape)]
         if weight is not None:
@@ -870,11 +872,11 @@ def cross_entropy(input: Array, target: Any, reduction: str = "mean") -> Tensor:
             f"cross_entropy expects labels from 0 to {x.shape[1] - 1} for input of shape {x.shape}, got "
             f"{labels[wrong]} at index {wrong}; classes count from 0, one column of the input each"
         )
-    p, losses, total = computed
+    p, losses, total = computed  # softmax(x), -ln p_n,t, and their sum
     loss, factor = _reduced(losses, reduction, total)
 
     def backward(dy):
-        return (kernels.cross_entropy_backward(dy, p, labels, factor),)
+        return (kernels.cross_entropy_backward(dy, p, labels, factor),)  # dy factor (p - one_hot(target))
 
     return record(loss, (x,), backward)
 
