@@ -238,53 +238,68 @@ class Tensor:
         self._version[0] += 1
 
     def abs(self) -> "Tensor":
+        """|x|, elementwise: see `functional.abs`."""
         return F.abs(self)
 
     def exp(self) -> "Tensor":
+        """e^x, elementwise: see `functional.exp`."""
         return F.exp(self)
 
     def log(self) -> "Tensor":
+        """The natural logarithm, elementwise: see `functional.log`."""
         return F.log(self)
 
     def relu(self) -> "Tensor":
+        """max(x, 0), elementwise: see `functional.relu`."""
         return F.relu(self)
 
     def sigmoid(self) -> "Tensor":
+        """1 / (1 + e^-x), elementwise: see `functional.sigmoid`."""
         return F.sigmoid(self)
 
     def sqrt(self) -> "Tensor":
+        """The square root, elementwise: see `functional.sqrt`."""
         return F.sqrt(self)
 
     def tanh(self) -> "Tensor":
+        """The hyperbolic tangent, elementwise: see `functional.tanh`."""
         return F.tanh(self)
 
     @numpy_names
     def sum(self, dim: Dim = None, keepdim: bool = False) -> "Tensor":
+        """The sum over the axes `dim`, or over all: see `functional.sum`."""
         return F.sum(self, dim, keepdim)
 
     @numpy_names
     def mean(self, dim: Dim = None, keepdim: bool = False) -> "Tensor":
+        """The mean over the axes `dim`, or over all: see `functional.mean`."""
         return F.mean(self, dim, keepdim)
 
     @numpy_names
     def max(self, dim: Dim = None, keepdim: bool = False) -> "Tensor":
+        """The largest element over the axes `dim`, or of all: see `functional.max`."""
         return F.max(self, dim, keepdim)
 
     @numpy_names
     def var(self, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> "Tensor":
+        """The variance over the axes `dim`, or of all: see `functional.var`."""
         return F.var(self, dim, correction, keepdim)
 
     @numpy_names
     def argmax(self, dim: int | None = None, keepdim: bool = False) -> "Tensor":
+        """The index of the largest element along an axis, or of all, as integers: see `functional.argmax`."""
         return F.argmax(self, dim, keepdim)
 
     def clip(self, min: float | None = None, max: float | None = None) -> "Tensor":
+        """The tensor with values below `min` or above `max` replaced by these: see `functional.clip`."""
         return F.clip(self, min, max)
 
     def reshape(self, *shape: Any) -> "Tensor":
+        """The same elements, in order, in another shape: see `functional.reshape`."""
         return F.reshape(self, *shape)
 
     def transpose(self, *dims: Any) -> "Tensor":
+        """The tensor with its axes exchanged: see `functional.transpose`."""
         return F.transpose(self, *dims)
 
     @property
@@ -482,7 +497,20 @@ class Tensor:
 
         Tensors are numbered as they are made, so parents are always older than their children: going on with the youngest that
         is waiting meets each tensor after everything that was made from it, when its own gradient dy is complete. Its
-        operation then says what dy means for its inputs (the chain rule), and what reaches one tensor on several ways adds up.
+        operation then says what dy means for its inputs (the chain rule), and what reaches one tensor along several paths adds
+        up. Without its checks, the walk is this::
+
+            gradients = {self: 1}  # dL/d(tensor), as far as it is known
+            waiting = {self}
+            while waiting:
+                node = the youngest of waiting, which leaves it
+                dy = gradients.pop(node)
+                for parent, dx in zip(parents of node, backward of node(dy)):
+                    gradients[parent] = gradients.get(parent, 0) + dx
+                    if an operation made parent:
+                        waiting.add(parent)
+            for leaf in gradients:
+                leaf.grad += gradients[leaf]
 
         Parameters
         ----------
