@@ -1,6 +1,6 @@
 """minidl: a mini deep-learning framework to learn back-propagation and weight initialization from.
 
-Where to read on: `nn/layers.py` -> `functional.py` -> `tensor.py` -> `init/laws.py` -> `random.py` ->
+Where to read on: `nn/linear.py` -> `functional.py` -> `tensor.py` -> `init/laws.py` -> `random.py` ->
 `kernels/reference.py` -> csrc/.
 """
 

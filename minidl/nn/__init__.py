@@ -5,28 +5,27 @@ from typing import Any
 
 from .. import functional, init
 from ..names import no_attribute
-from .containers import ModuleDict, ModuleList, ParameterList, Sequential
-from .layers import (
+from .activations import (
     ELU,
     GELU,
     SELU,
-    Dropout,
     Elementwise,
-    Flatten,
     LeakyReLU,
-    Linear,
     LogSoftmax,
     ReLU,
-    Residual,
     Sigmoid,
     SiLU,
     Softmax,
     Softplus,
     Tanh,
 )
+from .containers import ModuleDict, ModuleList, ParameterList, Sequential
+from .layers import Dropout, Flatten, Residual
+from .linear import Linear
 from .losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
-from .module import Module, Parameter
-from .normalization import BatchNorm1d
+from .module import Module
+from .norm import BatchNorm1d
+from .parameter import Parameter
 
 # `import minidl.nn.init as init`, as with torch.nn.init: the same modules under a second name
 sys.modules[f"{__name__}.init"] = init

@@ -6,7 +6,8 @@ A plain list or dict of layers as an attribute is found all the same; these have
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, MutableSequence
 from typing import Any
 
-from .module import Module, Parameter, _modules_in, _parts_of
+from .module import Module, _modules_in, _parts_of
+from .parameter import Parameter
 
 
 class Sequential(Module):

@@ -14,7 +14,8 @@ import numpy as np
 from .. import init
 from ..atomic import at_once
 from ..random import Generator, as_generator
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 
 def initialize(model: Module, rng: Generator | int | None, rules: Any, dry_run: bool) -> Module:

@@ -1,4 +1,4 @@
-"""Module: a function with parameters, made of smaller ones; Parameter. `containers.py` has Sequential and its kin.
+"""Module: a function with parameters, made of smaller ones. `containers.py` has Sequential and its kin.
 
 A Module finds what it is made of among its own attributes: Parameters and Modules, lists and dicts of these, and the arrays
 that it has registered as buffers. The names are PyTorch's ("0.weight", "encoder.fc1.bias"), so a state_dict fits both.
@@ -16,7 +16,8 @@ import numpy as np
 from .. import init, tensor
 from ..atomic import at_once
 from ..random import Generator
-from ..tensor import Tensor, _lists, refuse_masks
+from ..tensor import Tensor, _lists, as_tensor, refuse_masks
+from .parameter import Parameter
 
 # Called after every call of every module with (module, arguments, output); what they return is the output. See `flow`.
 observers: list[Callable[["Module", tuple, Any], Any]] = []
@@ -31,38 +32,6 @@ def observed_by(of_calls: list, of_backward: list) -> Iterator[None]:
         yield
     finally:
         observers[:], tensor.backward_observers[:] = before
-
-
-class Parameter(Tensor):
-    """A tensor that training changes, and that knows what it started from.
-
-    Attributes
-    ----------
-    law : Initializer or None
-        What its first value was made by.
-    fans : (fan_in, fan_out) or None
-        As the layer states them; for a parameter of your own that states none, as `init.fans` reads them off the shape.
-    origin : init.Origin or None
-        The seed, and the stream or position, that the law drew from; None where the values were given or loaded.
-    """
-
-    __slots__ = ("fans", "law", "origin")
-
-    def __init__(
-        self,
-        data: Any,
-        requires_grad: bool = True,
-        law: Any = None,
-        fans: init.Fans = None,
-        origin: init.Origin | None = None,
-    ):
-        super().__init__(data, requires_grad)
-        self.law, self.origin = None if law is None else init.law(law), origin
-        self.fans = init.fans(self.shape) if fans is None else init.check_fans(fans)
-
-    def __reduce__(self):
-        arguments = (self.data, self.requires_grad, self.law, self.fans, self.origin)
-        return type(self), arguments, (None, {"grad": self.grad})
 
 
 class InputError(ValueError, TypeError):
@@ -443,3 +412,24 @@ def _fitting(given: Any, old: np.ndarray, least: float) -> np.ndarray:
     if not (new >= least).all():
         raise ValueError(f"expected numbers of at least {least:g}, got {new.min():g}")
     return new
+
+
+def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:
+    """x as a tensor of the layer's dtype. Lists and integers are converted; another float dtype is an error."""
+    if type(x) is Tensor and x.dtype is dtype:
+        return x  # the usual case, first
+    try:
+        refuse_masks(x)
+    except TypeError as error:
+        raise InputError(layer, f"cannot take {type(x).__name__}: {error}") from error
+    if not isinstance(x, (Tensor, np.ndarray)) or x.dtype.kind in "iub":
+        try:
+            if x is None:
+                raise TypeError("None is no number")
+            return Tensor(np.asarray(_lists(x), dtype))
+        except (ValueError, TypeError) as error:
+            raise InputError(layer, f"expects numbers, got {type(x).__name__} ({error})") from error
+    if x.dtype != dtype:
+        other = f", or make the layer with dtype=np.{x.dtype}" if x.dtype in (np.float32, np.float64) else ""
+        raise InputError(layer, f"has {dtype} parameters, got {x.dtype} input; give it {dtype} data{other}")
+    return as_tensor(x)

@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike
 from .. import functional as F
 from .. import init
 from ..random import Generator, as_generator
-from .layers import check_dtype, check_input, check_size, make_parameter
-from .module import InputError, Module, Parameter
+from .module import InputError, Module, check_input
+from .parameter import Parameter, check_dtype, check_size, make_parameter
 
 
 class BatchNorm1d(Module):
