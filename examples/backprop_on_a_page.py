@@ -91,7 +91,7 @@ class Value:
             value = max(waiting, key=lambda v: v.number)
             waiting.remove(value)
             for parent, gradient in zip(value.parents, value.rule(value.grad), strict=True):
-                parent.grad = parent.grad + gradient  # not +=, which would change an array that others may hold
+                parent.grad += gradient
                 waiting.add(parent)
 
 
