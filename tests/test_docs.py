@@ -1,4 +1,4 @@
-"""The documentation's examples, run: the tours and the page on initializers as doctests, the README's model as a program."""
+"""The documentation's examples, run: the pages of small examples as doctests, the README's model as a program."""
 
 import doctest
 import re
@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("name", ["docs/tour.md", "docs/tour.zh-CN.md", "docs/initializers.md"])
-def test_the_numbers_of_the_tour_and_of_the_initializers(name):
+@pytest.mark.parametrize("name", ["docs/tour.md", "docs/tour.zh-CN.md", "docs/initializers.md", "docs/extending.md"])
+def test_the_examples_of_the_page_run_and_give_the_numbers_that_it_shows(name):
     failed, tried = doctest.testfile(str(ROOT / name), module_relative=False)
     assert (failed, tried >= 20) == (0, True)
 
@@ -47,6 +47,8 @@ def test_the_page_on_flow_runs_and_says_what_it_prints(tmp_path, monkeypatch, ca
         "docs/tour.md",
         "docs/tour.zh-CN.md",
         "docs/initializers.md",
+        "docs/extending.md",
+        "docs/glossary.md",
         "docs/kernels.md",
         "docs/flow.md",
         "docs/claims.md",
@@ -67,6 +69,14 @@ def test_both_languages_run_the_same_examples():
         return [(example.source, example.want) for example in found]
 
     assert examples("docs/tour.md") == examples("docs/tour.zh-CN.md")
+
+
+def test_the_glossary_has_the_same_terms_in_both_languages():
+    english, chinese = (ROOT / "docs/glossary.md").read_text(encoding="utf-8").split("## 中文\n")
+    terms = re.findall(r"^\| (?!term)([^|]+) \| [^|]+ \| \[[^|]+ \|$", english, re.MULTILINE)
+    assert len(terms) >= 50
+    assert len(set(terms)) == len(terms)
+    assert re.findall(r"^\| [^|]+ \| ([^|]+) \| [^|]+ \| \[[^|]+ \|$", chinese, re.MULTILINE) == terms
 
 
 def test_the_examples_on_the_page_about_kernels():

@@ -1,17 +1,21 @@
 """The examples are run as a reader runs them: the first one's numbers, picture and arguments in full, of all the others that
 they run, quickly, and leave the picture that they say."""
 
+import ast
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 EXAMPLE = EXAMPLES / "zero_vs_xavier.py"
-GALLERY = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in ("common", "claims", EXAMPLE.stem))
+PAGE = EXAMPLES / "backprop_on_a_page.py"
+GALLERY = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in ("common", "claims", EXAMPLE.stem, PAGE.stem))
 WITHOUT_EXTRAS = """
 import os, runpy, sys
 sys.modules.update(matplotlib=None, tqdm=None)
@@ -118,6 +122,47 @@ def test_every_example_explains_itself_and_names_two_commands(name, tmp_path, ca
     for word in ("--quick", "--seed", "--out", f"{name}.png", "idely read", "You will see"):
         assert word in text
     assert text.count(f"python examples/{name}.py") == 2
+
+
+def test_backprop_on_a_page_learns_alone_in_a_folder_and_has_the_gradients_of_minidl(tmp_path):
+    result = run(tmp_path, without_extras=True, example=shutil.copy(PAGE, tmp_path))
+    assert result.returncode == 0, result.stderr
+    before, *_, after, comparison = result.stdout.splitlines()
+    assert float(before.split("before training: ")[1].split("%")[0]) < 30  # guessing: 10 %
+    assert float(after.split(", ")[1].split("%")[0]) > 90
+    assert float(comparison.split("minidl computes: ")[1]) < 1e-14
+
+
+def test_backprop_on_a_page_is_one_page_that_takes_only_the_digits_and_gradients_from_minidl():
+    source = PAGE.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= 150
+    imports = [ast.unparse(node) for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert imports == [
+        "import argparse",
+        "import itertools",
+        "import numpy as np",
+        "from minidl import data",
+        "from minidl import Tensor, functional",
+    ]
+
+
+def test_backprop_on_a_page_adds_up_what_comes_along_several_paths(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    page = importlib.import_module(PAGE.stem)
+    w = page.Value(np.array([[3.0]]))
+    square = w @ w
+    (square @ square @ w).backward()
+    assert w.grad == 5 * 3.0**4  # of w^5
+
+
+def test_backprop_on_a_page_explains_itself_and_names_a_wrong_argument(tmp_path):
+    help_text = run(tmp_path, "--help", example=PAGE).stdout
+    for word in ("--epochs", "--seed", "chain rule"):
+        assert word in help_text
+    assert help_text.count("python examples/backprop_on_a_page.py") == 2
+    result = run(tmp_path, "--epochs", "-1", example=PAGE)
+    assert result.returncode == 2
+    assert "expected a non-negative integer, got '-1'" in result.stderr
 
 
 def test_a_terminal_that_knows_only_ascii_shows_what_it_can():
