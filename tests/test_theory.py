@@ -405,6 +405,13 @@ def test_batch_norm_in_evaluation_uses_its_running_values():
     assert chain(layer, signal=theory.Signal(2, 0.0, 1.0))[0].std == pytest.approx(1.5)
 
 
+def test_the_way_back_ends_where_an_output_goes_two_ways():
+    layers = nn.Tanh(), nn.Linear(8, 8, rng=0), nn.ReLU(), nn.Sigmoid()
+    signal = theory.Signal(8, 0.0, 1.0)
+    assert [p.grad_ratio is None for p in theory.propagate(layers, [-1, 0, 1, 2], signal)] == [False] * 4
+    assert [p.grad_ratio is None for p in theory.propagate(layers, [-1, 0, 1, 1], signal)] == [True, True, True, False]
+
+
 @pytest.mark.parametrize("layer", [nn.Linear(8, 8, weight_init=0.1), nn.Softmax(), nn.Linear(9, 8)])
 def test_where_the_theory_does_not_reach_it_says_nothing(layer):
     before, at, after = chain(nn.Tanh(), layer, nn.Tanh(), signal=theory.Signal(8, 0.0, 1.0))
