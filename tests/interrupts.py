@@ -11,7 +11,7 @@ def interrupted(call, countdown, error=KeyboardInterrupt, where="minidl"):
         if where not in frame.f_code.co_filename:
             return None
         frame.f_trace_opcodes = True
-        if event == "opcode":
+        if event == "opcode" and frame.f_lineno is not None:  # 3.12 has some of its own, where a generator ends
             countdown -= 1
             if countdown < 0:
                 sys.settrace(None)
@@ -19,6 +19,7 @@ def interrupted(call, countdown, error=KeyboardInterrupt, where="minidl"):
         return trace
 
     known = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # 3.12 sends no such event where nobody had asked for it before settrace
     try:
         sys.settrace(trace)
         call()

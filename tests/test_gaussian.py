@@ -101,6 +101,8 @@ def test_a_function_that_is_not_elementwise_is_an_error():
 def test_a_function_that_is_not_finite_is_an_error():
     with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="f is NaN or infinite, for one at z = -"):
         expectation(np.sqrt)
+    with pytest.raises(ValueError, match=r"f is NaN or infinite, for one at z = -\d"):
+        expectation(lambda z: np.where(z == z[0], np.inf, 1.0))
 
 
 @pytest.mark.parametrize("std", [0.01, 1, 50])

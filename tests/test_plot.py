@@ -168,6 +168,18 @@ def test_what_is_exactly_0_is_marked_at_the_bottom_of_a_logarithmic_axis():
     assert sorted(x for line in zeros for x in line.get_xdata()) == [0, 1, 2, 3, 4]  # all before the last hidden layer's output
 
 
+@pytest.mark.usefixtures("matplotlib")
+def test_the_curves_of_a_comparison_go_over_the_epochs_in_a_band_of_their_seeds():
+    compared = flow.compare({"a": "xavier_normal"}, epochs=2, seeds=2)
+    for axes, curves in zip(plot.comparison(compared).axes, (compared.losses, compared.accuracies), strict=True):
+        (line,), (band,) = axes.lines, axes.collections
+        assert line.get_xdata().tolist() == list(range(curves["a"].shape[1]))
+        assert line.get_ydata() == pytest.approx(curves["a"].mean(axis=0))
+        edge = band.get_paths()[0].vertices
+        assert set(edge[:, 0]) == set(line.get_xdata())
+        assert {*edge[:, 1]} == {*curves["a"].min(axis=0), *curves["a"].max(axis=0)}
+
+
 def test_names_with_dollar_signs_are_no_formulas(matplotlib, tmp_path):
     model = nn.Sequential(nn.Linear(8, 8, rng=0))
     setattr(model, "$\\x$", type("$\\y$", (nn.ReLU,), {})())

@@ -219,7 +219,8 @@ UNDER_A_TRACER = """
 import sys
 
 def trace(frame, event, argument):
-    frame.f_locals  # as debuggers and coverage tools do
+    if "minidl" in frame.f_code.co_filename:  # (3.12.1 itself cannot import ast while somebody reads all of them)
+        frame.f_locals  # as debuggers and coverage tools do
     return trace
 
 {switch_on}
@@ -404,6 +405,7 @@ class Interrupt:
 
     def __init__(self, n):
         self.left = n
+        sys._getframe().f_trace_opcodes = True  # 3.12 sends no such event where nobody had asked for it before settrace
 
     def __call__(self, frame, event, argument):
         frame.f_trace_opcodes = True

@@ -405,6 +405,28 @@ def test_batch_norm_in_evaluation_uses_its_running_values():
     assert chain(layer, signal=theory.Signal(2, 0.0, 1.0))[0].std == pytest.approx(1.5)
 
 
+def test_the_spread_of_the_gradient_over_many_inputs_by_hand():
+    # By the arc-cosine kernels (Cho and Saul 2009): of two inputs' values before a ReLU with correlation cos t, both are
+    # positive with probability g = (pi - t) / 2 pi, and behind it the correlation of two that had none is 1 / pi. The mean
+    # square cosine rho of two inputs' gradients goes to (2 g)^2 rho + 1 / n at each ReLU, which adds ((1 + 2 rho) 4 g - 1) / n,
+    # or, as the gradient that comes in there is already one of chance, that much.
+    n, rho = 50, 0.6**2
+    layers = [layer for _ in range(2) for layer in (nn.Linear(n, n, weight_init="he_normal", rng=0), nn.ReLU())]
+    signal, gradient = theory.Signal(n, 0.0, 1.0, pair=0.0), theory.Signal(n, 0.0, 1.0, pair=0.6)
+    last = nn.Linear(n, n, weight_init="he_normal", rng=0)
+    first = chain(*layers, last, signal=signal, samples=10**9, gradient=gradient)[0]
+    g = (math.pi - math.acos(1 / math.pi)) / (2 * math.pi)
+    variance = ((1 + 2 * rho) * 4 * g - 1) / n + 2 * ((2 * g) ** 2 * rho + 1 / n) / n  # the second with g = 1/4
+    assert first.grad_spread == pytest.approx(math.sqrt(variance) / 2, rel=1e-6)
+
+
+def test_the_way_back_ends_where_an_output_goes_two_ways():
+    layers = nn.Tanh(), nn.Linear(8, 8, rng=0), nn.ReLU(), nn.Sigmoid()
+    signal = theory.Signal(8, 0.0, 1.0)
+    assert [p.grad_ratio is None for p in theory.propagate(layers, [-1, 0, 1, 2], signal)] == [False] * 4
+    assert [p.grad_ratio is None for p in theory.propagate(layers, [-1, 0, 1, 1], signal)] == [True, True, True, False]
+
+
 @pytest.mark.parametrize("layer", [nn.Linear(8, 8, weight_init=0.1), nn.Softmax(), nn.Linear(9, 8)])
 def test_where_the_theory_does_not_reach_it_says_nothing(layer):
     before, at, after = chain(nn.Tanh(), layer, nn.Tanh(), signal=theory.Signal(8, 0.0, 1.0))

@@ -48,6 +48,10 @@ def test_the_table_fits_a_terminal_and_names_every_layer():
     assert "8/8" in lines[3]
 
 
+def test_what_a_layer_has_not_stays_empty_in_the_table():
+    assert "None" not in str(flow.measure(mlp(), X, Y)) + str(flow.measure(mlp(), X))
+
+
 def test_the_html_table_has_the_cells_of_the_text():
     report = flow.measure(mlp(), X, Y)
     html = report._repr_html_()

@@ -298,6 +298,16 @@ def test_the_error_of_a_long_sum_grows_like_its_logarithm(numbers, shape, instru
     assert (abs(kernels.matmul(a, b) - exact_a @ exact_b) <= bound).all()
 
 
+@pytest.mark.parametrize(("depth", "cuts"), [(4096, []), (4097, [2048]), (5000, [2560]), (10_000, [2560, 5056, 7552])])
+def test_the_reference_cuts_a_long_sum_in_halves(depth, cuts):
+    rng = np.random.default_rng(5)
+    a, b = rng.standard_normal((20, depth), np.float32), rng.standard_normal((depth, 20), np.float32)
+    parts = [x @ y for x, y in zip(np.split(a, cuts, axis=1), np.split(b, cuts), strict=True)]
+    while len(parts) > 1:
+        parts = [parts[i] + parts[i + 1] for i in range(0, len(parts), 2)]
+    assert np.array_equal(reference.product(a, b), parts[0])
+
+
 @compiled_only
 def test_ones_are_counted_beyond_the_last_float_that_has_a_successor(instruction_set):
     ones = np.broadcast_to(np.float32(1), (1, 2**25))  # as one chain they would stay at 2^24

@@ -664,6 +664,13 @@ def test_a_label_that_is_no_class_gives_none(wrong, backend):
 
 
 @pytest.mark.parametrize("dtype", REALS)
+def test_cross_entropy_of_no_rows(dtype, backend):
+    p, losses, total = backend.cross_entropy(np.zeros((0, 3), dtype), np.zeros(0, np.intp))
+    assert (p.shape, losses.shape, total) == ((0, 3), (0,), 0)
+    assert p.dtype == losses.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", REALS)
 def test_cross_entropy_is_within_a_bound_of_its_definition(dtype, backend):
     x, labels, u = 5 * normal(30, (50, 12), dtype), np.arange(50) % 12, unit(dtype)
     p, losses, _ = backend.cross_entropy(x, labels)

@@ -465,6 +465,8 @@ def test_a_branch_that_is_no_module_or_changes_the_shape_is_an_error():
         model(np.ones((1, 3), np.float32))
     with pytest.raises(ValueError, match="Residual scale_init: no initializer is called 'zeroes'"):
         nn.Residual(nn.Tanh(), scale_init="zeroes")
+    with pytest.raises(TypeError, match="Residual: dtype must be float32 or float64, got int64"):
+        nn.Residual(nn.Tanh(), scale_init=1, dtype=np.int64)
 
 
 @pytest.mark.parametrize("view", [False, True])
