@@ -1,6 +1,6 @@
 """Optimizers: what is done with a gradient once `backward()` has left it in `.grad`.
 
-`optimizer.py` holds what they have in common (groups, checks), and `sgd.py` holds the rule of gradient descent.
+`optimizer.py` holds what they have in common (groups, checks, saving), and `sgd.py` holds the rule of gradient descent.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent, with momentum: the rule. Groups and checks are in `optimizer.py`."""
+"""Stochastic gradient descent, with momentum: the rule. Groups, checks and saving are in `optimizer.py`."""
 
 from collections.abc import Iterable
 from itertools import compress
@@ -46,6 +46,8 @@ class SGD(Optimizer):
 
     Notes
     -----
+    The velocity is called "momentum_buffer" in a state_dict, as in PyTorch.
+
     Sources: Polyak, "Some methods of speeding up the convergence of iteration methods", 1964; for nesterov, Sutskever,
     Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning", ICML 2013.
 
