@@ -1,6 +1,7 @@
 """Tests SGD against steps worked out by hand and against optimizer and training runs recorded from PyTorch 2.13."""
 
 import inspect
+import io
 import json
 import math
 import sys
@@ -462,3 +463,258 @@ def test_parameters_that_are_different_parts_of_one_array_are_moved():
         p.grad = np.full(p.shape, i + 1.0)
     SGD(parts, lr=1.0).step()
     assert flat.tolist() == [0.0, 0.0, 0.0, -1.0, -1.0, -1.0]
+
+
+def test_a_group_that_is_added_moves_by_its_own_numbers_and_the_defaults():
+    a, b, c = (Tensor(np.array([0.0]), requires_grad=True) for _ in range(3))
+    optimizer = SGD([a], lr=1)
+    optimizer.lr = 4
+    optimizer.add_param_group({"params": iter([b]), "lr": 2})
+    optimizer.add_param_group({"params": c})
+    for p in (a, b, c):
+        p.grad = np.array([1.0])
+    optimizer.step()
+    assert (a.item(), b.item(), c.item()) == (-4, -2, -1)
+
+
+@pytest.mark.parametrize(
+    ("group", "error", "message"),
+    [
+        (lambda a, b: {"params": [b, a]}, ValueError, "^SGD got a parameter twice.*leave out the one at place 1 of group 1"),
+        (lambda a, b: {"params": [b, b]}, ValueError, "^SGD got a parameter twice.*leave out the one at place 1 of group 1"),
+        (lambda a, b: {"params": [b], "lr": -1}, ValueError, "^SGD: group 1: lr must be .* at least 0, got -1"),
+        (
+            lambda a, b: {"params": [b], "betas": 1, 3: 4},
+            TypeError,
+            "^SGD: group 1 has 'betas', 3; a group may have params, lr",
+        ),
+        (lambda a, b: {"params": []}, ValueError, "^SGD: group 1 got no parameters"),
+        (lambda a, b: {"params": 3}, TypeError, "^SGD: group 1 must be a dict like"),
+        (lambda a, b: [b], TypeError, "^SGD: group 1 must be a dict like"),
+        (lambda a, b: None, TypeError, "^SGD: group 1 must be a dict like"),
+        (lambda a, b: {"params": [b * 1]}, ValueError, "^SGD: group 1: the tensor at place 0 was made by mul"),
+    ],
+)
+def test_a_group_that_cannot_be_added_is_an_error_and_changes_nothing(group, error, message):
+    a, b = (Tensor([1.0], requires_grad=True) for _ in range(2))
+    optimizer = SGD([a], lr=0.1)
+    with pytest.raises(error, match=message):
+        optimizer.add_param_group(group(a, b))
+    assert [group["params"] for group in optimizer.param_groups] == [[a]]
+
+
+@pytest.mark.parametrize("nesterov", ["yes", None, math.nan, [True, False], np.ones(2, bool)])
+def test_a_nesterov_that_is_neither_true_nor_false_is_an_error(nesterov):
+    with pytest.raises(TypeError, match=r"^SGD: nesterov must be True or False, got"):
+        SGD([Tensor([1.0])], lr=0.1, momentum=0.9, nesterov=nesterov)
+
+
+# state_dict
+
+
+def test_the_state_dict_has_the_form_of_pytorch():
+    """The velocity of a first step is the gradient, and that of the second 0.5 * 1 + 0.5 * 2."""
+    optimizer = two_groups(2)
+    state = optimizer.state_dict()
+    assert {i: {name: v.tolist() for name, v in known.items()} for i, known in state["state"].items()} == {
+        1: {"momentum_buffer": [[1.5, 1.5], [1.5, 1.5]]},
+        2: {"momentum_buffer": [1.5]},
+    }
+    assert [known["momentum_buffer"].dtype for known in state["state"].values()] == [np.float64, np.float32]
+    rest = {"lr": 1.0, "weight_decay": 0.0, "nesterov": False}
+    assert state["param_groups"] == [
+        {**rest, "momentum": 0.0, "dampening": 0.0, "params": [0]},
+        {**rest, "momentum": 0.5, "dampening": 0.5, "params": [1, 2]},
+    ]
+
+
+def test_a_new_optimizer_has_numbers_and_no_state():
+    state = SGD([Tensor([1.0])], lr=0.5, momentum=0.5).state_dict()
+    assert state["state"] == {}
+    assert state["param_groups"][0]["params"] == [0]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-6)])
+@pytest.mark.parametrize("convert", [list, tuple, lambda values: np.array(values, np.float32), lambda values: np.array(values)])
+def test_a_state_dict_of_pytorch_goes_on_as_in_pytorch(dtype, tolerance, convert):
+    recorded = RECORDED["state"]
+    state = {int(i): {name: convert(v) for name, v in of.items()} for i, of in recorded["state_dict"]["state"].items()}
+    state[0] = {"momentum_buffer": None}  # earlier versions of PyTorch have it where there is no momentum
+    parameters = [Tensor(np.array(row, dtype), requires_grad=True) for row in recorded["values"]]
+    optimizer = SGD([{"params": parameters[:1]}, {"params": parameters[1:]}], lr=1)
+    optimizer.load_state_dict({"state": state, "param_groups": recorded["state_dict"]["param_groups"]})
+    assert str(optimizer) == (
+        "SGD(group 0: lr=0.5, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False; "
+        "group 1: lr=0.1, momentum=0.9, dampening=0.0, weight_decay=0.1, nesterov=True)"
+    )
+    for gradients in recorded["gradients"]:
+        for p, gradient in zip(parameters[:2], gradients, strict=False):
+            p.grad = np.array(gradient, dtype)
+        optimizer.step()
+    single = getattr(convert([0.5]), "dtype", dtype) == np.float32
+    np.testing.assert_allclose([p.data for p in parameters], recorded["after"], rtol=1e-6 if single else tolerance)
+
+
+def network():
+    model = nn.Sequential(nn.Linear(3, 5, rng=0), nn.Tanh(), nn.Linear(5, 2, rng=1, dtype=np.float32))
+    weights, biases = [[layer.weight for layer in (model[0], model[2])], [layer.bias for layer in (model[0], model[2])]]
+    groups = [{"params": weights, "weight_decay": 0.1}, {"params": biases, "nesterov": True}]
+    return model, SGD(groups, lr=0.1, momentum=0.9)
+
+
+def train(model, optimizer, steps=3):
+    for _ in range(steps):
+        optimizer.zero_grad()
+        nn.CrossEntropyLoss()(model(np.eye(3, dtype=np.float32)), [0, 1, 1]).backward()
+        optimizer.step()
+
+
+@pytest.mark.usefixtures("each_kernel")
+def test_training_that_was_saved_and_loaded_has_the_bits_of_training_through():
+    model, optimizer = network()
+    train(model, optimizer)
+    optimizer.lr = 0.05
+    file = io.BytesIO()
+    np.save(file, np.array([model.state_dict(), optimizer.state_dict()]), allow_pickle=True)
+    train(model, optimizer)
+    file.seek(0)
+    weights, state = np.load(file, allow_pickle=True)
+    other, resumed = network()
+    other.load_state_dict(weights)
+    resumed.load_state_dict(state)
+    assert resumed.lr == 0.05
+    train(other, resumed)
+    assert [p.data.tobytes() for p in other.parameters()] == [p.data.tobytes() for p in model.parameters()]
+    assert str(resumed.state_dict()) == str(optimizer.state_dict())
+
+
+def test_what_is_saved_and_what_is_loaded_are_copies():
+    model, optimizer = network()
+    train(model, optimizer)
+    state = optimizer.state_dict()
+    before = str(state)
+    train(model, optimizer)
+    other = network()[1]
+    other.load_state_dict(state)
+    train(network()[0], other)
+    other.param_groups[0]["lr"] = 3
+    assert str(state) == before
+    state["state"][0]["momentum_buffer"][...] = 7
+    state["param_groups"][0]["params"].clear()
+    assert not (other.state_dict()["state"][0]["momentum_buffer"] == 7).any()
+    assert len(other.param_groups[0]["params"]) == 2
+
+
+def test_a_load_takes_the_place_of_everything_and_keeps_the_groups_themselves():
+    optimizer, fresh = two_groups(1), two_groups()
+    group = optimizer.param_groups[0]
+    fresh.lr = 3
+    optimizer.load_state_dict(fresh.state_dict())
+    assert optimizer.state_dict() == fresh.state_dict()
+    assert optimizer.param_groups[0] is group
+    assert group["lr"] == 3
+
+
+def changed(part):
+    """A state_dict that fits `two_groups()`, with a change."""
+    state = two_groups(1).state_dict()
+    part(state)
+    return state
+
+
+def put(*path, to):
+    def part(state):
+        for key in path[:-1]:
+            state = state[key]
+        state[path[-1]] = to
+
+    return part
+
+
+def without(*path):
+    def part(state):
+        for key in path[:-1]:
+            state = state[key]
+        del state[path[-1]]
+
+    return part
+
+
+GROUP, BUFFER = ("param_groups", 1), ("state", 1, "momentum_buffer")
+ONES = np.ones((2, 2))
+
+
+@pytest.mark.parametrize(
+    ("part", "error", "message"),
+    [
+        (without("state"), TypeError, "takes a dict with 'state' and 'param_groups', .* got a dict with 'param_groups'"),
+        (put("model", to={}), TypeError, "got a dict with 'model', 'param_groups', 'state'"),
+        (put("param_groups", to=None), ValueError, "param_groups must be a list of 2 groups, got NoneType"),
+        (without("param_groups", 0), ValueError, "param_groups must be a list of 2 groups, got 1; make the optimizer with the"),
+        (put(*GROUP, to=3), TypeError, "group 1 must be a dict, got int"),
+        (without(*GROUP, "lr"), TypeError, "group 1 has no 'lr'; a group has params, lr"),
+        (put(*GROUP, "betas", to=(0.9, 0.99)), ValueError, "group 1 has 'betas'; remove it: a group has params, lr, momentum"),
+        (put(*GROUP, "maximize", to=True), ValueError, "group 1: maximize must be False or None, .* got True"),
+        (put(*GROUP, "fused", to=np.ones(2)), ValueError, r"group 1: fused must be False or None, .* got array"),
+        (
+            put(*GROUP, "params", to=[1]),
+            ValueError,
+            r"group 1: params must be \[1, 2\], got \[1\]; make the optimizer with the",
+        ),
+        (put(*GROUP, "params", to=[2, 1]), ValueError, r"group 1: params must be \[1, 2\], got \[2, 1\]"),
+        (without(*GROUP, "params"), ValueError, r"group 1: params must be \[1, 2\], got None"),
+        (put(*GROUP, "lr", to=math.nan), ValueError, "group 1: lr must be a finite number of at least 0, got nan"),
+        (put(*GROUP, "momentum", to="0.9"), TypeError, "group 1: momentum must be a finite number, got '0.9'"),
+        (put(*GROUP, "nesterov", to=True), ValueError, "group 1: nesterov needs momentum > 0 and dampening = 0"),
+        (put(*GROUP, "nesterov", to="no"), TypeError, "group 1: nesterov must be True or False, got 'no'"),
+        (put("state", to=[]), TypeError, "state must be a dict from the places of parameters to dicts, got list"),
+        (put("state", 3, to={}), ValueError, "state has 3; its keys are places, integers from 0 to 2"),
+        (put("state", "1", to={}), ValueError, "state has '1'; its keys are places, integers from 0 to 2"),
+        (put("state", 1, to=ONES), TypeError, "state of parameter 1 must be a dict of arrays, got ndarray"),
+        (put("state", 1, "exp_avg", to=ONES), ValueError, "parameter 1 has 'exp_avg'; SGD remembers 'momentum_buffer'"),
+        (put(*BUFFER, to=np.ones(2)), ValueError, r"1: momentum_buffer must have the shape of .*, \(2, 2\), got \(2,\)"),
+        (put(*BUFFER, to=3.0), ValueError, r"1: momentum_buffer must have the shape of .*, \(2, 2\), got \(\)"),
+        (put(*BUFFER, to=ONES * math.nan), ValueError, "1: momentum_buffer has NaN, infinity or a number that float64 cannot"),
+        (put("state", 2, "momentum_buffer", to=[1e300]), ValueError, "2: momentum_buffer .* a number that float32 cannot hold"),
+        (put(*BUFFER, to=ONES * 1j), ValueError, "1: momentum_buffer must be an array of numbers, got one of complex128"),
+        (put(*BUFFER, to=ONES.astype(str)), ValueError, "1: momentum_buffer must be an array of numbers, got one of <U"),
+        (put(*BUFFER, to=[[1, 2], [3]]), ValueError, r"1: momentum_buffer must be an array of numbers \(.*inhomogeneous"),
+        (
+            put(*BUFFER, to=np.ma.array(ONES, mask=ONES)),
+            ValueError,
+            r"1: momentum_buffer must be an array of numbers \(the mask",
+        ),
+    ],
+)
+def test_a_state_dict_that_does_not_fit_is_an_error_and_changes_nothing(part, error, message):
+    optimizer = two_groups(2)
+    before = str(optimizer.state_dict()), str(optimizer)
+    with pytest.raises(error, match=f"^load_state_dict of SGD:? .*{message}"):
+        optimizer.load_state_dict(changed(part))
+    assert (str(optimizer.state_dict()), str(optimizer)) == before
+
+
+@pytest.mark.parametrize("state", [None, [], nn.Linear(2, 1), {}])
+def test_what_is_no_state_dict_is_an_error(state):
+    with pytest.raises(TypeError, match=r"^load_state_dict of SGD takes a dict with 'state' and 'param_groups', as state_dict"):
+        two_groups().load_state_dict(state)
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_an_interrupted_load_has_changed_all_or_nothing(steps):
+    state = changed(put(*GROUP, "lr", to=0.25))
+    state["param_groups"][0]["lr"] = 0.5
+    found = states_after_interrupts(
+        lambda: two_groups(2 * steps), lambda optimizer: optimizer.load_state_dict(state), lambda o: (str(o), all_of(o))
+    )
+    assert len(found) == 2
+    assert [entry[-1] for entry in found[0][1]] == [None, [[[1.5, 1.5], [1.5, 1.5]], None][1 - steps], [[1.5], None][1 - steps]]
+    assert [entry[-1] for entry in found[1][1]] == [None, [[1, 1], [1, 1]], [1]]
+
+
+def test_a_load_does_not_count_as_a_change_of_the_parameters():
+    model, optimizer = network()
+    train(model, optimizer)
+    loss = nn.CrossEntropyLoss()(model(np.eye(3, dtype=np.float32)), [0, 1, 1])
+    optimizer.load_state_dict(optimizer.state_dict())
+    loss.backward()

@@ -60,7 +60,7 @@ TESTS = {
     "minidl/kernels/": "tests/kernels tests/test_random.py",
     "minidl/names.py": "tests/test_names.py",
     "minidl/nn/": "tests/nn tests/test_tensor_edges.py tests/test_training_bits.py",
-    "minidl/optim": "tests/test_optim.py tests/test_tensor_edges.py tests/test_training_bits.py",
+    "minidl/optim/": "tests/test_optim.py tests/test_tensor_edges.py tests/test_training_bits.py",
     "minidl/ownership.py": "tests/test_tensor.py tests/test_tensor_edges.py",
     "minidl/plot.py": "tests/test_plot.py tests/flow",
     "minidl/random.py": "tests/test_random.py tests/kernels/test_sampling.py",

@@ -208,6 +208,31 @@ def record_groups():
     return {"start": start.tolist(), "gradients": [g.tolist() for g in gradients], "after": after}
 
 
+def record_state():
+    """The state_dict of an SGD after two steps, and two steps more: one group has no momentum, one parameter no gradient."""
+    import torch
+
+    start, gradients = numbers(3, 2), [numbers(3, 2) for _ in range(4)]
+    first, second, still = parameters = [torch.nn.Parameter(row.clone()) for row in start]
+    groups = [{"params": [first], "lr": 0.5, "momentum": 0}, {"params": [second, still], "weight_decay": 0.1, "nesterov": True}]
+    optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+    for i, gradient in enumerate(gradients):
+        for p, row in zip((first, second), gradient, strict=False):
+            p.grad = row.clone()
+        optimizer.step()
+        if i == 1:
+            values, saved = [p.tolist() for p in parameters], optimizer.state_dict()
+            state = {
+                key: {name: None if v is None else v.tolist() for name, v in of.items()} for key, of in saved["state"].items()
+            }
+    return {
+        "values": values,
+        "state_dict": {"state": state, "param_groups": saved["param_groups"]},
+        "gradients": [g.tolist() for g in gradients[2:]],
+        "after": [p.tolist() for p in parameters],
+    }
+
+
 def main():
     import torch
 
@@ -221,6 +246,7 @@ def main():
         "sgd": record_sgd(),
         "training": record_training(),
         "groups": record_groups(),
+        "state": record_state(),
     }
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in recorded.items()]
     Path(__file__).with_name("training.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
