@@ -31,6 +31,9 @@ from .parameter import Parameter
 sys.modules[f"{__name__}.init"] = init
 sys.modules[f"{__name__}.functional"] = functional
 
+for _name in ("linear", "parameter"):  # so that `nn.linear` is not a file, but an error that says `Linear`
+    del globals()[_name]
+
 __all__ = [
     "ELU",
     "GELU",
