@@ -11,7 +11,7 @@ import pytest
 
 from minidl import data, flow, init, kernels, nn, no_grad, optim
 from minidl import functional as F
-from minidl.flow.diagnose import _tail
+from minidl.flow.diagnose import _Network, _tail
 from minidl.nn import module as hooks
 from minidl.random import Generator
 
@@ -488,6 +488,16 @@ def test_targets_far_from_0_are_met_by_the_last_bias():
     assert F.mse_loss(fixed(X), y.astype(np.float32)).item() < 5
     (finding,) = flow.diagnose(relu_64_32(2, None, bias=False), X, y.astype(np.float32))
     assert finding.remedy == ""
+
+
+def test_only_the_last_bias_is_set_to_the_mean_of_the_targets():
+    model = mlp(nn.ReLU)
+    network = _Network(model, X, Generator(3).normal((256, 10)), None)
+    network.rule(network.weighted, "he_normal", [float(i) for i in range(10)]).change(model)
+    biases = [layer.bias.data for layer in model if isinstance(layer, nn.Linear)]
+    assert len(biases) == 5
+    assert not any(bias.any() for bias in biases[:-1])
+    assert biases[-1].tolist() == list(range(10))
 
 
 @pytest.mark.parametrize("mean", [0, 3])
