@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from interrupts import interrupted
 
 import minidl
 import minidl.functional as F
@@ -400,23 +401,6 @@ def test_no_grad_on_an_async_function_is_an_error():
 # Interrupted
 
 
-class Interrupt:
-    """Raises KeyboardInterrupt before the n-th instruction of the functions in minidl, counted from 0."""
-
-    def __init__(self, n):
-        self.left = n
-        sys._getframe().f_trace_opcodes = True  # 3.12 sends no such event where nobody had asked for it before settrace
-
-    def __call__(self, frame, event, argument):
-        frame.f_trace_opcodes = True
-        if event == "opcode" and "minidl" in frame.f_code.co_filename and "tests" not in frame.f_code.co_filename:
-            if self.left == 0:
-                sys.settrace(None)
-                raise KeyboardInterrupt
-            self.left -= 1
-        return self
-
-
 @pytest.mark.skipif(sys.gettrace() is not None, reason="another tracer is at work")
 @pytest.mark.parametrize("before", [None, 1.0])
 def test_backward_interrupted_at_any_instruction_leaves_all_gradients_as_before_or_as_after(before):
@@ -427,15 +411,8 @@ def test_backward_interrupted_at_any_instruction_leaves_all_gradients_as_before_
             x.grad, y.grad = np.full(3, before), np.full(3, before)
         loss = ((x + y) * y.exp()).sum()
         held = x.grad, y.grad
-        sys.settrace(Interrupt(n))
-        try:
-            loss.backward()
-        except KeyboardInterrupt:
-            pass
-        else:
+        if not interrupted(loss.backward, n):
             break
-        finally:
-            sys.settrace(None)
         changed = x.grad is not held[0], y.grad is not held[1]
         assert changed in {(False, False), (True, True)}
         if not changed[0]:
@@ -458,14 +435,9 @@ def test_an_interrupt_while_memory_is_given_back_is_not_lost():
     sys.unraisablehook, hook = lost.append, sys.unraisablehook
     try:
         for n in range(50):
-            x = Tensor(np.zeros(3))
-            sys.settrace(Interrupt(n))
-            try:
-                del x
-            except KeyboardInterrupt:
+            held = [Tensor(np.zeros(3))]
+            if interrupted(held.clear, n):
                 lost.append("outside of minidl")
-            finally:
-                sys.settrace(None)
     finally:
         sys.unraisablehook = hook
     assert lost == []  # what runs by itself when a tensor goes has no instructions of Python's
@@ -476,17 +448,10 @@ def test_a_change_in_place_interrupted_at_any_instruction_is_noticed_where_it_wa
     for n in itertools.count():
         x = leaf()
         loss = (x * x).sum()
-        sys.settrace(Interrupt(n))
-        try:
-            with no_grad():
-                operation(x)
-        except KeyboardInterrupt:
-            pass
-        else:
+        stopped = interrupted(no_grad()(lambda x=x: operation(x)), n)
+        minidl.tensor._mode.recording = True
+        if not stopped:
             break
-        finally:
-            sys.settrace(None)
-            minidl.tensor._mode.recording = True
         if x.data.tolist() == [1.0, 2.0, 3.0]:
             loss.backward()
         else:
