@@ -5,6 +5,7 @@ Colours are those of Okabe and Ito, and viridis, which colour-blind eyes can tel
 
 import io
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,29 @@ def save(figure: Any, path: Any) -> Any:
         figure.savefig(picture, format=kind, dpi=110)
         write_whole(path, picture.getvalue())
     return figure
+
+
+def picture(path: Any, draw: Callable[..., Any], *args: Any) -> None:
+    """Save the figure that `draw(*args)` makes, and print where it is; without matplotlib, print how to get it.
+
+    For a script, whose numbers are worth printing without a picture, too.
+
+    Examples
+    --------
+    >>> def curve(losses):
+    ...     figure = new_figure(5, 3)
+    ...     figure.subplots().plot(losses)
+    ...     return figure
+    >>> picture("losses.png", curve, [2.3, 0.4, 0.2])  # doctest: +SKIP
+    Picture: losses.png
+    """
+    try:
+        figure = draw(*args)
+    except ImportError as error:
+        print(f"No picture: {error}.")
+        return
+    save(figure, path)
+    print(f"Picture: {path}")
 
 
 def plain(text: str) -> str:

@@ -191,3 +191,16 @@ def test_names_with_dollar_signs_are_no_formulas(matplotlib, tmp_path):
     figure = flow.compare({"$\\z$": "zeros"}, epochs=1, seeds=1).plot(tmp_path / "compare.png")
     assert figure.legends[0].get_texts()[0].get_text() == r"\$\z\$"
     assert {file.name for file in tmp_path.iterdir()} == {"report.png", "watch.png", "compare.png"}
+
+
+def test_a_picture_of_a_script_is_saved_and_named(tmp_path, capsys, matplotlib):
+    plot.picture(tmp_path / "p.png", plot.new_figure, 1, 1)
+    assert capsys.readouterr().out == f"Picture: {tmp_path / 'p.png'}\n"
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_a_script_goes_on_and_says_how_to_get_its_picture(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    plot.picture(tmp_path / "p.png", plot.new_figure, 1, 1)
+    assert capsys.readouterr().out.startswith("No picture: pictures need matplotlib: pip install matplotlib")
+    assert list(tmp_path.iterdir()) == []

@@ -2,16 +2,14 @@
 
 import copy
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import data as datasets
-from .. import functional as F
-from .. import init, nn, optim
+from .. import init, nn, optim, training
 from ..random import Generator
-from ..tensor import no_grad
 
 
 class Comparison:
@@ -126,8 +124,12 @@ def compare(
         for name in models:
             for i, seed in enumerate(seeds):
                 bar.set_description(f"{name}, seed {seed}")
-                trained = _train(models[name][i], split, seed, epochs, lr, momentum, batch_size)
+                optimizer = optim.SGD(models[name][i].parameters(), lr=lr, momentum=momentum)
+                order = Generator(seed).stream("compare.batches")
+                trained = training.epochs(models[name][i], split, optimizer, epochs, batch_size=batch_size, rng=order)
                 for epoch, (loss, accuracy) in enumerate(trained):
+                    if not math.isfinite(loss):
+                        break
                     losses[name][i, epoch], accuracies[name][i, epoch] = loss, accuracy
                     bar.update(epoch > 0)
     return Comparison(seeds, losses, accuracies)
@@ -151,31 +153,6 @@ def _started(model: nn.Module, start: Any, seed: int) -> nn.Module:
         law = init.law(start)
         rules = {name: law for name, parameter in ours.named_parameters() if parameter.ndim > 1}
     return ours.initialize(rng=seed, rules=rules)
-
-
-def _train(
-    model: nn.Module, split: datasets.Split, seed: int, epochs: int, lr: float, momentum: float, batch_size: int
-) -> Iterator[tuple[float, float]]:
-    """(training loss, held-out accuracy) before training and after each epoch, as long as it does not diverge."""
-    optimizer = optim.SGD(model.parameters(), lr=lr, momentum=momentum)
-    batches = datasets.DataLoader(
-        (split.x_train, split.y_train), batch_size, shuffle=True, rng=Generator(seed).stream("compare.batches")
-    )
-    with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite says it
-        for epoch in range(epochs + 1):
-            if epoch:
-                for x, y in batches:
-                    optimizer.zero_grad()
-                    F.cross_entropy(model(x), y).backward()
-                    optimizer.step()
-            with no_grad():
-                model.eval()
-                loss = F.cross_entropy(model(split.x_train), split.y_train).item()
-                right = model(split.x_test).data.argmax(axis=1) == split.y_test
-                model.train()
-            if not math.isfinite(loss):
-                return
-            yield loss, float(right.mean())
 
 
 def _progress(total: int) -> Any:
