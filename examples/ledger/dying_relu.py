@@ -32,7 +32,7 @@ CLAIMS = [
         ),
         Text(
             "true, but with He's initializer there is little to save: 0, 0.01 and 0.1 leave equally few dead units; it helps "
-            "harsher initializations.",
+            "where the initialization is harsher.",
             "正确，但用 He 初始化时几乎无需补救：偏置 0、0.01、0.1 的死亡单元同样少；起点更差时才有帮助。",
         ),
         Text(
