@@ -57,15 +57,15 @@ PAGES = {
 
 <!-- Written by `python examples/claims.py`; do not edit. 中文：claims.zh-CN.md -->
 
-Five widely read articles on weight initialization make 35 claims. Here each is compared with what minidl measures and with what
-is to be expected. Most are right; where one is not, the number says so. [中文版](claims.zh-CN.md)
+Five widely read articles on weight initialization make 35 claims. Here each is compared with what minidl measures and
+with what is to be expected. Most are right; where one is not, the number says so. [中文版](claims.zh-CN.md)
 
-The articles: **A** on initialization strategies for feed-forward networks; **B** on initialization seen through histograms of a
-network of ten layers with 500 tanh units each; **C** on initialization and performance; **D** on the methods with PyTorch lines
-to copy; **E**, in which four chatbots answer why weights do not start at 0.
+The articles are **A** on initialization strategies for feed-forward networks; **B** on initialization seen through
+histograms of a network of ten layers with 500 tanh units each; **C** on initialization and performance; **D** on the
+methods, with PyTorch lines to copy; and **E**, in which four chatbots answer why weights do not start at 0.
 
-All numbers on this page, and the pictures, are made by `python examples/claims.py`; `tests/test_claims.py` checks the same
-numbers. A digit may differ on another processor where training is involved. n is the number of a layer's inputs.
+All numbers on this page, and the pictures, are made by `python examples/claims.py`; `tests/test_claims.py` checks the
+same numbers. A digit may differ on another processor where training is involved. n is the number of a layer's inputs.
 """,
         ["#", "in", "claim", "verdict", "expected", "measured", "reproduce"],
         "picture",

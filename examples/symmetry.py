@@ -23,7 +23,7 @@ from minidl.script import options, progress, table
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}
 RANDOM = nn.init.XavierUniform()
-STARTS = {  # the initializers of the hidden layer and of the output
+INITIALIZATIONS = {  # the initializers of the hidden layer and of the output
     "all at 0": (0, 0),
     "all at 0.1": (0.1, 0.1),
     "all at 1": (1, 1),
@@ -47,10 +47,10 @@ class Result(NamedTuple):
 
 
 @functools.cache
-def trained(start: str, activation: str, epochs: int = 5, seed: int = 0, bias: float = 0) -> Result:
-    """Trains 64-32-10 from this start. Biases are normal with standard deviation `bias`."""
+def trained(name: str, activation: str, epochs: int = 5, seed: int = 0, bias: float = 0) -> Result:
+    """Trains 64-32-10 from this initialization. Biases are normal with standard deviation `bias`."""
     digits, rng = data.digits(), Generator(seed)
-    hidden_init, output_init = STARTS[start]
+    hidden_init, output_init = INITIALIZATIONS[name]
     hidden = nn.Linear(64, UNITS, weight_init=hidden_init, bias_init=nn.init.Normal(std=bias), rng=rng)
     output = nn.Linear(UNITS, 10, weight_init=output_init, bias_init=nn.init.Normal(std=bias), rng=rng)
     model = nn.Sequential(hidden, ACTIVATIONS[activation](), output)
@@ -87,19 +87,19 @@ def draw(results: dict[str, Result], activation: str) -> Any:
     figure = plot.new_figure(10, 6.8)
     top, bottom = figure.subfigures(2, 1, height_ratios=[2.6, 4.2])
     top.suptitle(f"Weights of the hidden layer after training ({activation}): a row is a unit, a column a pixel", fontsize=10)
-    for axes, start in zip(top.subplots(1, 4), ["all at 0", "all at 0.1", "only hidden at 0", "random"], strict=True):
-        weights = results[start].weights
+    for axes, name in zip(top.subplots(1, 4), ["all at 0", "all at 0.1", "only hidden at 0", "random"], strict=True):
+        weights = results[name].weights
         largest = float(np.abs(weights).max()) or 1.0
         axes.imshow(weights, cmap="PuOr", vmin=-largest, vmax=largest, aspect="auto", interpolation="nearest")
         axes.set(xticks=[], yticks=[])
-        axes.set_title(f"{start}: {results[start].after} distinct of {UNITS}", fontsize=9)
+        axes.set_title(f"{name}: {results[name].after} distinct of {UNITS}", fontsize=9)
     curves, gradients = bottom.subplots(1, 2)
-    shown = [start for start in STARTS if start != "all at 1"]
-    norms = [g for start in shown for g in results[start].first if g > 0]
+    shown = [name for name in INITIALIZATIONS if name != "all at 1"]
+    norms = [g for name in shown for g in results[name].first if g > 0]
     smallest = 10.0 ** np.floor(np.log10(min(norms)))  # below it the axis is linear, so that it has room for an exact 0
-    for i, start in enumerate(shown):
-        result = results[start]
-        style = {"color": plot.COLOURS[i], "marker": plot.MARKERS[i], "markersize": 5 if i else 8, "label": start}
+    for i, name in enumerate(shown):
+        result = results[name]
+        style = {"color": plot.COLOURS[i], "marker": plot.MARKERS[i], "markersize": 5 if i else 8, "label": name}
         curves.plot([epoch.loss for epoch in result.run], **style)
         gradients.plot(result.first, **{**style, "linestyle": ":"})
     curves.axhline(np.log(10), color="grey", linestyle=":", label="guessing: ln 10")
@@ -119,14 +119,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     epochs = 5 if args.quick else 15
     rows, results = [], {}
-    for activation, start in progress([(a, s) for a in ACTIVATIONS for s in STARTS], desc="trainings"):
-        result = results[activation, start] = trained(start, activation, epochs, args.seed)
-        rows.append([activation, start, *result.first, result.after, result.run[-1].loss, f"{result.run[-1].accuracy:.1%}"])
+    for activation, name in progress([(a, s) for a in ACTIVATIONS for s in INITIALIZATIONS], desc="trainings"):
+        result = results[activation, name] = trained(name, activation, epochs, args.seed)
+        rows.append([activation, name, *result.first, result.after, result.run[-1].loss, f"{result.run[-1].accuracy:.1%}"])
     print(
         f"Digits, 64-{UNITS}-10, {epochs} epochs. Norm of the gradient at the first step; distinct hidden units in the end.\n"
     )
     table(["", "weights", "hidden", "output", "its bias", "units", "loss", "test accuracy"], rows)
-    shown = {start: results[args.activation, start] for start in STARTS}
+    shown = {name: results[args.activation, name] for name in INITIALIZATIONS}
     plot.picture(args.out, draw, shown, args.activation)
 
 

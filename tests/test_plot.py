@@ -14,14 +14,14 @@ from minidl.random import Generator
 X, Y = Generator(5).normal((16, 8)), np.arange(16) % 3
 
 
-def mlp(depth=3, law="xavier_uniform"):
+def mlp(depth=3, initializer="xavier_uniform"):
     rng = Generator(0)
-    layers = [m for _ in range(depth) for m in (nn.Linear(8, 8, weight_init=law, rng=rng), nn.ReLU())]
+    layers = [m for _ in range(depth) for m in (nn.Linear(8, 8, weight_init=initializer, rng=rng), nn.ReLU())]
     return nn.Sequential(*layers, nn.Linear(8, 3, rng=rng))
 
 
-def watched(steps=6, law="xavier_uniform"):
-    model = mlp(law=law)
+def watched(steps=6, initializer="xavier_uniform"):
+    model = mlp(initializer=initializer)
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     with flow.watch(model, every=2) as w:
         for _ in range(steps):
@@ -71,8 +71,8 @@ def test_the_histograms_of_a_report_are_those_of_its_activations():
     [
         (mlp(), {}),
         (mlp(20), {"y": Y}),
-        (mlp(law="zeros"), {"y": Y}),  # nothing to put on a logarithmic axis
-        (mlp(law=1e30), {"y": Y}),  # infinities
+        (mlp(initializer="zeros"), {"y": Y}),  # nothing to put on a logarithmic axis
+        (mlp(initializer=1e30), {"y": Y}),  # infinities
         (nn.Linear(8, 3, rng=0), {"y": Y}),
     ],
     ids=["forward only", "deep", "zeros", "overflow", "one layer"],
@@ -99,7 +99,7 @@ def test_the_heat_maps_show_layers_by_steps():
 
 @pytest.mark.usefixtures("matplotlib")
 def test_updates_of_exactly_0_are_left_grey(tmp_path):
-    w = watched(law="zeros")
+    w = watched(initializer="zeros")
     updates = next(a for a in plot.watch(w, tmp_path / "watch.png").axes if a.images)
     assert np.isnan(np.ma.filled(updates.images[0].get_array(), math.nan)).any()
     assert (tmp_path / "watch.png").stat().st_size > 10_000
@@ -162,7 +162,7 @@ def test_nothing_to_draw_is_an_error():
 
 @pytest.mark.usefixtures("matplotlib")
 def test_what_is_exactly_0_is_marked_at_the_bottom_of_a_logarithmic_axis():
-    report = flow.measure(mlp(law="zeros"), X, Y)
+    report = flow.measure(mlp(initializer="zeros"), X, Y)
     _, backward = plot.report(report).subfigs[0].axes
     zeros = [line for line in backward.lines if line.get_fillstyle() == "none" and len(line.get_xdata())]
     assert sorted(x for line in zeros for x in line.get_xdata()) == [0, 1, 2, 3, 4]  # all before the last hidden layer's output

@@ -1,4 +1,4 @@
-"""Claims 17, 18, 22, 23 and 35: the formulas that go by the names of Xavier and He, and what layers start from."""
+"""Claims 17, 18, 22, 23 and 35: the formulas that go by the names of Xavier and He, and what the default of a layer is."""
 
 import numpy as np
 from laws import default_model, weights
@@ -101,14 +101,14 @@ CLAIMS = [
             "方差乘以 n：2/3 和 1/3，而 He 是 2，Xavier 是 1（n_in = n_out = 256）",
         ),
         Text(
-            "{chatbot[0]:.3f} and {chatbot[1]:.3f}; He {law[0]:.3f}, Xavier {law[1]:.3f}",
-            "{chatbot[0]:.3f} 和 {chatbot[1]:.3f}；He {law[0]:.3f}，Xavier {law[1]:.3f}",
+            "{chatbot[0]:.3f} and {chatbot[1]:.3f}; He {right[0]:.3f}, Xavier {right[1]:.3f}",
+            "{chatbot[0]:.3f} 和 {chatbot[1]:.3f}；He {right[0]:.3f}，Xavier {right[1]:.3f}",
         ),
         lambda: {
             "chatbot": [std(name, 256, 256) ** 2 * 256 for name in ("E's He", "E's Xavier")],
-            "law": [std(name, 256, 256) ** 2 * 256 for name in ("He, uniform", "Xavier, uniform")],
+            "right": [std(name, 256, 256) ** 2 * 256 for name in ("He, uniform", "Xavier, uniform")],
         },
-        lambda m: all(near(a, b) for a, b in zip([*m["chatbot"], *m["law"]], (2 / 3, 1 / 3, 2, 1), strict=True)),
+        lambda m: all(near(a, b) for a, b in zip([*m["chatbot"], *m["right"]], (2 / 3, 1 / 3, 2, 1), strict=True)),
         **DRAWN,
     ),
     Claim(
