@@ -19,7 +19,7 @@ import numpy as np
 from claims import Claim, Text
 from common import ACTIVATIONS, linear_layers, network, parser, progress, save, table, train
 
-from minidl import data, flow, init, nn, optim, plot
+from minidl import data, flow, init, nn, optim, plot, recipes
 
 WIDTH = 64
 STARTS = ["Xavier", "He", "orthogonal", "LSUV"]
@@ -36,7 +36,7 @@ def build(start: str, activation: str | Callable[[], nn.Module], depth: int, see
     kind = ACTIVATIONS[activation] if isinstance(activation, str) else activation
     model = network([64] + [WIDTH] * (depth - 1) + [10], kind, laws[start], seed)
     if start == "LSUV":
-        init.lsuv(model, digits.x_train[:300], rng=seed)
+        recipes.lsuv(model, digits.x_train[:300], rng=seed)
     return model
 
 

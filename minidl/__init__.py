@@ -1,7 +1,7 @@
 """minidl: a mini deep-learning framework to learn back-propagation and weight initialization from.
 
-Where to read on: `nn/linear.py` -> `functional.py` -> `tensor.py` -> `init/laws.py` -> `random.py` ->
-`kernels/reference.py` -> csrc/.
+Where to read on: `nn/linear.py` -> `functional.py` -> `tensor.py` -> `init/distributions.py` ->
+`random.py` -> `kernels/reference.py` -> csrc/.
 """
 
 __version__ = "0.1.0"
@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import data, functional, init, kernels, nn, optim, random
+from . import data, functional, init, kernels, nn, optim, random, recipes
 from .gradcheck import gradcheck
 from .kernels import get_num_threads, set_num_threads, show_config
 from .names import no_attribute
@@ -34,6 +34,7 @@ __all__ = [
     "no_grad",
     "optim",
     "random",
+    "recipes",
     "set_num_threads",
     "show_config",
     "theory",

@@ -8,7 +8,7 @@ from .. import nn, theory
 
 
 def predict(model: nn.Module, input_second_moment: float = 1.0) -> dict[str, theory.Prediction]:
-    """What theory says of every layer of a Sequential, from its laws and widths alone; the spread is that of one input.
+    """What theory says of every layer of a Sequential, from its initializers and widths alone; the spread is that of one input.
 
     Parameters
     ----------

@@ -7,6 +7,11 @@ from .module import Module
 class Elementwise(Module):
     """The base of activations: y_i depends on x_i alone. `flow` and `theory` know what to do with any of them, yours too."""
 
+    unit_axis = None
+
+    def propagate(self, signal):
+        return signal.elementwise(self)
+
 
 class Tanh(Elementwise):
     """`functional.tanh`"""

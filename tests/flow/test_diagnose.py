@@ -17,16 +17,16 @@ from minidl.random import Generator
 
 DIGITS = data.digits()
 X, Y = DIGITS.x_train[:256], DIGITS.y_train[:256]
-LAWS = {nn.Tanh: "xavier_normal", nn.ReLU: "he_normal", nn.SELU: "lecun_normal", nn.LeakyReLU: "he_uniform"}
+INITIALIZERS = {nn.Tanh: "xavier_normal", nn.ReLU: "he_normal", nn.SELU: "lecun_normal", nn.LeakyReLU: "he_uniform"}
 
 
-def mlp(activation=nn.Tanh, hidden=(64, 64, 64, 64), law=None, seed=0, batch_norm=False):
+def mlp(activation=nn.Tanh, hidden=(64, 64, 64, 64), initializer=None, seed=0, batch_norm=False):
     """Linear '0', activation '1', Linear '2', ...; with batch norm: Linear '0', BatchNorm1d '1', activation '2', ..."""
     rng, layers = Generator(seed), []
     for n_in, n_out in itertools.pairwise((64, *hidden)):
-        layers.append(nn.Linear(n_in, n_out, weight_init=law or LAWS[activation], rng=rng))
+        layers.append(nn.Linear(n_in, n_out, weight_init=initializer or INITIALIZERS[activation], rng=rng))
         layers += [nn.BatchNorm1d(n_out)] * batch_norm + [activation()]
-    return nn.Sequential(*layers, nn.Linear(hidden[-1], 10, weight_init=law or LAWS[activation], rng=rng))
+    return nn.Sequential(*layers, nn.Linear(hidden[-1], 10, weight_init=initializer or INITIALIZERS[activation], rng=rng))
 
 
 def the_only(model, symptom, layers):
@@ -73,11 +73,11 @@ def test_a_constant_layer_is_named_and_mended(activation):
 
 
 @pytest.mark.skipif(kernels.backend == "reference", reason="NumPy's matmul may add up equal columns in different orders")
-@pytest.mark.parametrize("law", ["zeros", 0.1])
-def test_a_network_of_constants_stays_clones(law):
-    finding = the_only(mlp(law=law), "clones", ("0", "2", "4", "6"))
+@pytest.mark.parametrize("initializer", ["zeros", 0.1])
+def test_a_network_of_constants_stays_clones(initializer):
+    finding = the_only(mlp(initializer=initializer), "clones", ("0", "2", "4", "6"))
     assert "they stay clones however long they are trained" in finding.evidence
-    model = mlp(law=law)
+    model = mlp(initializer=initializer)
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     for _ in range(20):
         optimizer.zero_grad()
@@ -101,7 +101,7 @@ def test_a_last_layer_at_zero_is_worth_a_remark_and_no_verdict():
     diagnosis = flow.diagnose(model, X, Y)
     assert not diagnosis
     assert len(diagnosis.remarks) == 1
-    assert str(diagnosis).startswith("No fault found.\nremark: Linear '8' starts at zero")
+    assert str(diagnosis).startswith("No fault found.\nremark: Linear '8' is initialized at zero")
 
 
 def test_a_residual_branch_that_ends_at_zero_is_no_fault():
@@ -156,7 +156,7 @@ def test_saturated_layers_with_batch_norm_are_mended_in_the_batch_norm():
 
 
 def test_weights_of_variance_1_saturate_every_layer_that_sums_many_of_them():
-    the_only(mlp(law=init.Normal(0, 1), hidden=[64] * 8), "saturated", ("3", "5", "7", "9", "11", "13", "15"))
+    the_only(mlp(initializer=init.Normal(0, 1), hidden=[64] * 8), "saturated", ("3", "5", "7", "9", "11", "13", "15"))
 
 
 def test_inputs_that_are_too_large_are_normalized():
@@ -181,7 +181,10 @@ def test_of_two_deep_networks_on_digits_the_one_with_a_verdict_does_not_learn():
             return F.cross_entropy(model(DIGITS.x_train), DIGITS.y_train).item()
 
     hidden = [64] * 19
-    healthy, old = mlp(hidden=hidden, law="lecun_normal"), mlp(hidden=hidden, law=init.presets.pytorch["Linear.weight"])
+    healthy, old = (
+        mlp(hidden=hidden, initializer="lecun_normal"),
+        mlp(hidden=hidden, initializer=init.presets.pytorch["Linear.weight"]),
+    )
     assert not flow.diagnose(healthy, X, Y)
     finding = the_only(old, "vanishing", tuple(str(2 * i) for i in range(19)))
     # Each layer multiplies the square by 1/3: the root falls by 3^(18 / 2) = 2e4, and 1 / ln 3 = 0.91.
@@ -196,13 +199,13 @@ def test_relu_with_half_of_its_variance_vanishes():
     )
 
 
-def test_deep_sigmoid_vanishes_under_any_law_and_is_mended_by_batch_norm():
+def test_deep_sigmoid_vanishes_under_any_initializer_and_is_mended_by_batch_norm():
     finding = the_only(mlp(nn.Sigmoid, [64] * 7, "xavier_normal"), "vanishing", tuple(map(str, range(0, 14, 2))))
     assert finding.remedy.startswith("for i in (1, 3, 5, 7, 9, 11, 13): model[i] = nn.Sequential(nn.BatchNorm1d(64), ")
 
 
 def test_a_chaotic_network_explodes():
-    the_only(mlp(hidden=[64] * 19, law=init.Normal(0, 0.35)), "exploding", tuple(map(str, range(0, 38, 2))))
+    the_only(mlp(hidden=[64] * 19, initializer=init.Normal(0, 0.35)), "exploding", tuple(map(str, range(0, 38, 2))))
 
 
 @pytest.mark.parametrize(("factor", "symptom"), [(1e3, "exploding"), (1e-3, "vanishing")])
@@ -226,7 +229,7 @@ def test_before_a_batch_norm_the_scale_of_the_weights_is_no_fault(factor):
 
 @pytest.mark.parametrize("mode", ["fan_in", "fan_out"])
 @pytest.mark.parametrize("hidden", [(512, 256, 128, 64, 32, 16), (16, 32, 64, 128, 256, 512)])
-def test_in_a_funnel_one_law_leaves_all_of_it_to_one_side(hidden, mode):
+def test_in_a_funnel_one_initializer_leaves_all_of_it_to_one_side(hidden, mode):
     finding = the_only(mlp(nn.ReLU, hidden, init.HeNormal(mode=mode)), "mismatch", ("0", "2", "4", "6", "8", "10"))
     assert "fan_geo_avg" in finding.remedy
     assert "by a factor of 5.7" in finding.evidence or "by a factor of 0.18" in finding.evidence  # theory: sqrt(512 / 16)
@@ -236,7 +239,7 @@ def test_a_funnel_of_two_layers_is_a_funnel():
     the_only(mlp(nn.ReLU, (512, 16), init.HeNormal(mode="fan_in")), "mismatch", ("0", "2"))
 
 
-def test_a_gentle_funnel_and_one_that_no_law_mends_get_no_verdict():
+def test_a_gentle_funnel_and_one_that_no_initializer_mends_get_no_verdict():
     assert not flow.diagnose(mlp(nn.ReLU, (512, 256, 128, 64)), X, Y)
     assert not flow.diagnose(mlp(nn.Tanh, (512, 256, 128, 64, 32, 16)), X, Y)
 
@@ -246,7 +249,7 @@ def test_a_gentle_funnel_and_one_that_no_law_mends_get_no_verdict():
 
 @pytest.mark.parametrize("depth", [2, 5, 20])
 @pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("activation", LAWS)
+@pytest.mark.parametrize("activation", INITIALIZERS)
 def test_sound_networks_get_no_verdict(activation, batch_norm, depth):
     for width, seed in ((16, 1), (64, 2), (128, 3)):
         diagnosis = flow.diagnose(mlp(activation, [width] * depth, seed=seed, batch_norm=batch_norm), X, Y)
@@ -255,7 +258,7 @@ def test_sound_networks_get_no_verdict(activation, batch_norm, depth):
 
 
 def test_nothing_is_left_of_a_diagnosis():
-    model = mlp(law="zeros", batch_norm=True)
+    model = mlp(initializer="zeros", batch_norm=True)
     model[0].weight.grad = grad = np.ones((64, 64), np.float32)
     state = {name: value.tolist() for name, value in model.state_dict().items()}
     flow.diagnose(model, X, Y)
@@ -332,7 +335,7 @@ def test_a_rule_for_a_layer_of_any_name_draws_that_layer_alone(name):
     fixed = run_line(finding, model)
     assert not flow.diagnose(fixed, X, Y)
     pairs = zip(model.named_parameters(), fixed.named_parameters(), strict=True)
-    assert [key for (key, before), (_, after) in pairs if before.law != after.law] == [f"{name}.weight"]
+    assert [key for (key, before), (_, after) in pairs if before.initializer != after.initializer] == [f"{name}.weight"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -364,7 +367,7 @@ def test_a_layer_called_like_a_class_is_not_taken_for_all_of_the_class():
     (finding,) = flow.diagnose(model, X, Y)
     fixed = run_line(finding, model)
     assert not flow.diagnose(fixed, X, Y)
-    assert fixed.Linear[0].weight.law == init.XavierUniform()
+    assert fixed.Linear[0].weight.initializer == init.XavierUniform()
 
 
 def test_a_module_that_is_used_under_two_names_is_drawn_under_its_first():

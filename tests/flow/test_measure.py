@@ -271,7 +271,7 @@ def test_a_norm_of_nothing_and_of_infinity(values, expected):
 
 
 def test_outputs_that_overflow_are_reported_not_hidden():
-    model = mlp(law=1e30, sizes=(8, 8, 8, 8), activation=nn.ReLU)
+    model = mlp(initializer=1e30, sizes=(8, 8, 8, 8), activation=nn.ReLU)
     report = flow.measure(model, np.ones((4, 8), np.float32))
     assert report["0"].out_std == 0
     assert report["2"].out_mean == math.inf
@@ -493,7 +493,7 @@ def test_measured_and_predicted_agree_for_every_activation_on_real_data(activati
             assert abs(log) < 4.5 * record.grad_spread + 0.1, record.name
 
 
-def test_a_layer_that_is_not_what_its_law_says_stands_out():
+def test_a_layer_that_is_not_what_its_initializer_says_stands_out():
     model = deep(nn.Tanh, 500**-0.5, depth=3)
     model[2].weight.data[:, 250:] = model[2].weight.data[:, :250]  # half of the weights copy the others: not independent
     model[0].weight.data[250:] = model[0].weight.data[:250]

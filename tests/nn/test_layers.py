@@ -221,10 +221,10 @@ def test_without_rng_the_global_generator_is_used():
     assert second.weight.data.tolist() == nn.Linear(3, 2, rng=rng).weight.data.tolist()
 
 
-@pytest.mark.parametrize("law", [init.XavierUniform(), init.HeNormal(), init.Normal(), init.TruncatedNormal()])
+@pytest.mark.parametrize("initializer", [init.XavierUniform(), init.HeNormal(), init.Normal(), init.TruncatedNormal()])
 @pytest.mark.parametrize("rng", [None, Generator(0)])
-def test_one_initializer_given_to_two_layers_makes_no_twins(law, rng):
-    first, second = (nn.Linear(3, 2, weight_init=law, rng=rng) for _ in range(2))
+def test_one_initializer_given_to_two_layers_makes_them_different(initializer, rng):
+    first, second = (nn.Linear(3, 2, weight_init=initializer, rng=rng) for _ in range(2))
     assert not np.isin(first.weight.data, second.weight.data).any()
 
 
@@ -232,7 +232,7 @@ def test_one_initializer_given_to_two_layers_makes_no_twins(law, rng):
 @pytest.mark.parametrize("name", ["in_features", "out_features"])
 def test_a_size_that_is_no_whole_number_from_1_is_an_error(name, size):
     sizes = {"in_features": 3, "out_features": 2} | {name: size}
-    with pytest.raises(ValueError, match=rf"Linear: {name} must be a whole number from 1, got "):
+    with pytest.raises(ValueError, match=rf"Linear: {name} must be a positive integer, got "):
         nn.Linear(**sizes)
 
 
@@ -450,7 +450,7 @@ def test_in_rezero_the_factor_learns_first():
     assert not block.branch.weight.grad.any()
 
 
-def test_a_residual_block_shows_its_law_and_its_parameters_have_names():
+def test_a_residual_block_shows_its_initializer_and_its_parameters_have_names():
     block = nn.Residual(nn.Tanh(), scale_init=init.Zeros())
     assert repr(block) == "Residual(\n  scale_init=Zeros()\n  (branch): Tanh()\n)"
     assert [name for name, _ in block.named_parameters()] == ["scale"]
@@ -479,7 +479,7 @@ def test_layers_whose_function_returns_one_array_twice_do_not_share_it(view):
 
 
 @pytest.mark.skipif(not minidl.ownership._limit, reason="this Python does not say who holds an array")
-@pytest.mark.skipif(minidl.kernels.backend != "compiled", reason="the NumPy twins work with copies")
+@pytest.mark.skipif(minidl.kernels.backend != "compiled", reason="the reference kernels work with copies")
 def test_a_layer_is_made_without_a_second_copy_of_its_weights():
     tracemalloc.start()
     try:

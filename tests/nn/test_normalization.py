@@ -261,9 +261,9 @@ def test_an_input_of_the_other_float_dtype_is_an_error_that_leaves_the_running_s
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"num_features": 0}, ValueError, "num_features must be a whole number from 1, got 0"),
-        ({"num_features": 2.5}, ValueError, "num_features must be a whole number from 1, got 2.5"),
-        ({"num_features": True}, ValueError, "num_features must be a whole number from 1, got True"),
+        ({"num_features": 0}, ValueError, "num_features must be a positive integer, got 0"),
+        ({"num_features": 2.5}, ValueError, "num_features must be a positive integer, got 2.5"),
+        ({"num_features": True}, ValueError, "num_features must be a positive integer, got True"),
         ({"eps": -1e-5}, ValueError, "eps must be a finite number of at least 0, got -1e-05"),
         ({"eps": math.nan}, ValueError, "eps must be a finite number of at least 0, got nan"),
         ({"eps": math.inf}, ValueError, "eps must be a finite number of at least 0, got inf"),

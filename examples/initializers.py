@@ -1,4 +1,4 @@
-"""Which law is Xavier's, which He's, and which only bears the name? Weights drawn by each, beside the arithmetic.
+"""Which initializer is Xavier's, which He's, and which only bears the name? Weights drawn, compared with the arithmetic.
 
 Widely read articles give formulas: N(0, 2/(n_in + n_out)) and +-sqrt(6/(n_in + n_out)) for Xavier, N(0, 2/n_in) and
 +-sqrt(6/n_in) for He. One (B in docs/claims.md) calls randn / sqrt(n_in) Xavier's; a chatbot (in E) gives the ranges
@@ -7,8 +7,8 @@ Widely read articles give formulas: N(0, 2/(n_in + n_out)) and +-sqrt(6/(n_in + 
 You will see the standard deviation and the largest weight of one layer under each, measured and by hand, the histograms with
 the density that was meant, and what `print(model)` says of where every parameter came from.
 
-    python examples/laws.py
-    python examples/laws.py --fan-in 500 --fan-out 500
+    python examples/initializers.py
+    python examples/initializers.py --fan-in 500 --fan-out 500
 """
 
 import math
@@ -22,15 +22,15 @@ from common import parser, save, table, whole_number
 from minidl import init, nn, plot
 
 
-class Law(NamedTuple):
+class Known(NamedTuple):
     formula: str
-    law: Any
+    initializer: Any
     std: float  # by the formula
     bound: float | None  # None: normal
 
 
-def laws(n_in: int, n_out: int) -> dict[str, Law]:
-    """By hand: a uniform law on -+b has the standard deviation b / sqrt 3."""
+def initializers(n_in: int, n_out: int) -> dict[str, Known]:
+    """By hand: a uniform distribution on -+b has the standard deviation b / sqrt 3."""
     n = n_in + n_out
     by_name = {
         "Xavier, normal": ("N(0, 2/(n_in+n_out))", init.XavierNormal(), math.sqrt(2 / n), None),
@@ -56,14 +56,14 @@ def laws(n_in: int, n_out: int) -> dict[str, Law]:
             1 / math.sqrt(n_in),
         ),
     }
-    return {name: Law(*rest) for name, rest in by_name.items()}
+    return {name: Known(*rest) for name, rest in by_name.items()}
 
 
 def weights(name: str, n_in: int = 256, n_out: int = 128, seed: int = 0) -> np.ndarray:
-    return nn.Linear(n_in, n_out, weight_init=laws(n_in, n_out)[name].law, rng=seed).weight.data
+    return nn.Linear(n_in, n_out, weight_init=initializers(n_in, n_out)[name].initializer, rng=seed).weight.data
 
 
-def draw(drawn: dict[str, np.ndarray], known: dict[str, Law]) -> Any:
+def draw(drawn: dict[str, np.ndarray], known: dict[str, Known]) -> Any:
     """A histogram for each, and the density of its formula."""
     figure = plot.new_figure(10, 5)
     *panels, legend = figure.subplots(2, 4, sharex=True, sharey=True).flat
@@ -89,17 +89,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--fan-in", type=whole_number, default=256, help="inputs of the layer, default: 256")
     options.add_argument("--fan-out", type=whole_number, default=128, help="its units, default: 128")
     args = options.parse_args(arguments)
-    known = laws(args.fan_in, args.fan_out)
+    known = initializers(args.fan_in, args.fan_out)
     drawn = {name: weights(name, args.fan_in, args.fan_out, args.seed) for name in known}
     print(f"A layer of {args.fan_in} inputs and {args.fan_out} units\n")
     table(
-        ["law", "formula", "std", "drawn", "bound", "largest drawn"],
+        ["initializer", "formula", "std", "drawn", "bound", "largest drawn"],
         [
-            [name, law.formula, *(f"{v:.4f}" if v else "" for v in (law.std, w.std(), law.bound, np.abs(w).max()))]
-            for (name, law), w in zip(known.items(), drawn.values(), strict=True)
+            [name, by.formula, *(f"{v:.4f}" if v else "" for v in (by.std, w.std(), by.bound, np.abs(w).max()))]
+            for (name, by), w in zip(known.items(), drawn.values(), strict=True)
         ],
     )
-    print(f"\nWhat layers start from unless they are told, as print(model) says:\n\n{default_model()}")
+    print(f"\nHow layers are initialized unless they are told, as print(model) says:\n\n{default_model()}")
     save(lambda: draw(drawn, known), args.out)
 
 
@@ -125,7 +125,7 @@ def just_below(largest: float, bound: float) -> bool:
     return bound * (1 - 15 / 32768) < largest <= bound * (1 + 1e-6)
 
 
-DRAWN = {"picture": "laws.png", "command": "python examples/laws.py"}
+DRAWN = {"picture": "initializers.png", "command": "python examples/initializers.py"}
 
 CLAIMS = [
     Claim(
@@ -153,7 +153,7 @@ CLAIMS = [
         "B",
         Text("Xavier is randn(n_in, n_out) / √n_in.", "Xavier 就是 randn(n_in, n_out) / √n_in。"),
         Text(
-            "false, in general: this is LeCun's law. It equals Xavier's where n_in = n_out, as in B's network.",
+            "false, in general: this is LeCun's initializer. It equals Xavier's where n_in = n_out, as in B's network.",
             "错误，一般而言并非如此：这是 LeCun 初始化；只有 n_in = n_out 时（如 B 的网络）两者才相同。",
         ),
         Text(
@@ -202,14 +202,14 @@ CLAIMS = [
             "方差乘以 n：2/3 和 1/3，而 He 是 2，Xavier 是 1（n_in = n_out = 256）",
         ),
         Text(
-            "{chatbot[0]:.3f} and {chatbot[1]:.3f}; He {law[0]:.3f}, Xavier {law[1]:.3f}",
-            "{chatbot[0]:.3f} 和 {chatbot[1]:.3f}；He {law[0]:.3f}，Xavier {law[1]:.3f}",
+            "{chatbot[0]:.3f} and {chatbot[1]:.3f}; He {right[0]:.3f}, Xavier {right[1]:.3f}",
+            "{chatbot[0]:.3f} 和 {chatbot[1]:.3f}；He {right[0]:.3f}，Xavier {right[1]:.3f}",
         ),
         lambda: {
             "chatbot": [std(name, 256, 256) ** 2 * 256 for name in ("E's He", "E's Xavier")],
-            "law": [std(name, 256, 256) ** 2 * 256 for name in ("He, uniform", "Xavier, uniform")],
+            "right": [std(name, 256, 256) ** 2 * 256 for name in ("He, uniform", "Xavier, uniform")],
         },
-        lambda m: all(near(a, b) for a, b in zip([*m["chatbot"], *m["law"]], (2 / 3, 1 / 3, 2, 1), strict=True)),
+        lambda m: all(near(a, b) for a, b in zip([*m["chatbot"], *m["right"]], (2 / 3, 1 / 3, 2, 1), strict=True)),
         **DRAWN,
     ),
     Claim(
@@ -217,7 +217,7 @@ CLAIMS = [
         "D",
         Text("Every layer has a default initialization.", "每种层都有默认的初始化方法。"),
         Text(
-            "true; here print(model) says which law made each parameter.",
+            "true; here print(model) says which initializer made each parameter.",
             "正确；在这里 print(model) 会写明每个参数由哪种分布生成。",
         ),
         Text(
