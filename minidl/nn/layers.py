@@ -11,6 +11,8 @@ from ..tensor import as_tensor
 from .module import InputError, Module, check_input
 from .parameter import Parameter, check_dtype, make_parameter
 
+__all__ = ["Dropout", "Flatten", "Residual"]
+
 
 class Residual(Module):
     """y = x + f(x), or y = x + alpha f(x) with a number alpha that is learned.

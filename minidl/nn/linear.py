@@ -15,6 +15,8 @@ from ..random import Generator, as_generator
 from .module import InputError, Module, check_input
 from .parameter import Parameter, check_dtype, check_size, make_parameter
 
+__all__ = ["Linear"]
+
 
 class Linear(Module):
     """y = x W^T + b.

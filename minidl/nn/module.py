@@ -21,6 +21,8 @@ from ..tensor import Tensor, _lists, as_tensor, refuse_masks
 from .initialize import Description, initialize
 from .parameter import Parameter
 
+__all__ = ["Module"]
+
 # Called after every call of every module with (module, arguments, output); what they return is the output. See `flow`.
 observers: list[Callable[["Module", tuple, Any], Any]] = []
 

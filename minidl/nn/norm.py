@@ -14,6 +14,8 @@ from ..random import Generator, as_generator
 from .module import InputError, Module, check_input
 from .parameter import Parameter, check_dtype, check_size, make_parameter
 
+__all__ = ["BatchNorm1d"]
+
 
 class BatchNorm1d(Module):
     """y = weight (x - m) / sqrt(v + eps) + bias, for each of num_features channels by itself.

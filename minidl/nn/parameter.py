@@ -15,6 +15,8 @@ from ..names import named
 from ..random import Generator
 from ..tensor import Tensor
 
+__all__ = ["Parameter"]
+
 
 class Parameter(Tensor):
     """A tensor that training changes, and that knows how it was initialized.
