@@ -4,8 +4,6 @@ Where to read on: `nn/linear.py` -> `functional.py` -> `tensor.py` -> `init/dist
 `random.py` -> `kernels/reference.py` -> csrc/.
 """
 
-__version__ = "0.1.0"
-
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +13,14 @@ from .kernels import get_num_threads, set_num_threads, show_config
 from .names import no_attribute
 from .random import manual_seed
 from .tensor import Tensor, enable_grad, no_grad
+from .version import __version__
 
 if TYPE_CHECKING:
     from . import flow, theory
 
 __all__ = [
     "Tensor",
+    "__version__",
     "data",
     "enable_grad",
     "flow",

@@ -684,6 +684,27 @@ class Incoming:
         return _Step(x, _std(x), _spread(x, self._samples))
 
 
+class _Width:
+    """Takes the place of `Incoming` to ask a layer how many units it takes; None where it takes any number."""
+
+    def linear(self, weight: nn.Parameter, bias: nn.Parameter | None) -> int:
+        return weight.shape[1]
+
+    def normalize(self, units: int, *rest: Any) -> int:
+        return units
+
+    def keep(self, *rest: Any) -> None:
+        return None
+
+    elementwise = dropout = keep
+
+
+def input_width(layers: Sequence[nn.Module]) -> int:
+    """How many units the first of these layers takes that says so; 1 if none does."""
+    widths = (layer.propagate(_Width()) for layer in layers)
+    return next((width for width in widths if width is not None), 1)
+
+
 def _backward(
     steps: Sequence[_Step | None], sources: Sequence[int | None], samples: int, gradient: Signal | None
 ) -> dict[int, tuple[float, float]]:

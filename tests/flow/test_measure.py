@@ -149,6 +149,17 @@ def test_after_a_batch_norm_of_channels_the_units_are_the_channels():
     assert flat.predicted_std is last.predicted_std is None  # other units than those before
 
 
+def test_a_layer_of_ones_own_says_on_which_axis_its_units_are():
+    class Channels(nn.Module):
+        unit_axis = 1
+
+        def forward(self, x):
+            return x * 1.0
+
+    report = flow.measure(nn.Sequential(Channels(), nn.ReLU()), X_CHANNELS)
+    assert [record.units for record in report] == [X_CHANNELS.shape[1]] * 2
+
+
 def test_without_channels_the_units_are_on_the_last_axis():
     weight = np.vstack([np.eye(5), -np.ones((1, 5))])
     model = nn.Sequential(nn.Linear(5, 6, weight_init=weight), nn.ReLU())
