@@ -176,12 +176,12 @@ def correlation_map(f: Function, c: float, q: float, sigma_w: float, sigma_b: fl
     Raises
     ------
     ValueError
-        If c is no correlation, or q = 0 is no fixed point.
+        If c is not a correlation, or q = 0 is not a fixed point.
     """
     _check(q=q, sigma_w=sigma_w, sigma_b=sigma_b)
     _check_correlation(c)
     if q == 0 and (moment := variance_map(f, 0.0, sigma_w, sigma_b)) > 0:
-        raise ValueError(f"correlation_map: q = 0 is no fixed point, for it leads to {moment:.4g}; see fixed_point")
+        raise ValueError(f"correlation_map: q = 0 is not a fixed point, for it leads to {moment:.4g}; see fixed_point")
     m = _Moments(f, q or LIMIT)
     return (sigma_w**2 * float(_pair(m.coefficients(m.values)[1], c)[0, 0]) + sigma_b**2) / (q or LIMIT)
 
@@ -378,7 +378,7 @@ class Prediction:
 
     On the way back the weights are taken as independent of the gradient at the last layer's output. It is not where the loss
     makes it of the last weights themselves, as the mean squared error of many outputs does: W^T (W x - y) is not W^T times a
-    vector that knows nothing of W. Then a measured gradient may be many spreads from `grad_ratio`, and that is not by chance.
+    vector that does not depend on W. Then a measured gradient may be many spreads from `grad_ratio`, and that is not by chance.
 
     Attributes
     ----------

@@ -245,7 +245,7 @@ class Dead(nn.Module):
         return 0 * x
 
 
-def test_lsuv_of_what_is_no_module_or_with_numbers_that_cannot_be_is_an_error():
+def test_lsuv_of_what_is_not_a_module_or_with_numbers_that_cannot_be_is_an_error():
     with pytest.raises(TypeError, match="lsuv takes a Module, got list"):
         recipes.lsuv([nn.Linear(2, 2)], [[1.0, 2.0]])
     for arguments in ({"tol": 0}, {"tol": math.nan}, {"max_iter": 0}, {"max_iter": 1.5}):

@@ -96,8 +96,8 @@ def test_where_a_signal_vanishes_a_kink_counts_with_the_mean_of_its_two_sides():
 
 
 @pytest.mark.parametrize(("f", "sigma_b"), [(F.tanh, 0.1), (F.sigmoid, 0.0)])
-def test_a_correlation_at_a_moment_of_0_where_0_is_no_fixed_point_is_an_error(f, sigma_b):
-    with pytest.raises(ValueError, match="q = 0 is no fixed point, for it leads to 0"):
+def test_a_correlation_at_a_moment_of_0_where_0_is_not_a_fixed_point_is_an_error(f, sigma_b):
+    with pytest.raises(ValueError, match="q = 0 is not a fixed point, for it leads to 0"):
         theory.correlation_map(f, 0.5, 0.0, 1.0, sigma_b)
 
 
@@ -224,7 +224,7 @@ def test_a_scale_that_cannot_be_is_an_error_that_names_it(wrong):
 
 
 @pytest.mark.parametrize("wrong", [np.tanh, lambda x: F.sum(x), lambda x: 3.0])
-def test_what_is_no_activation_is_an_error(wrong):
+def test_what_is_not_an_activation_is_an_error(wrong):
     with pytest.raises(TypeError):
         theory.variance_map(wrong, 1.0, 1.0)
 

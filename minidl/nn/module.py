@@ -336,7 +336,7 @@ class Module:
         Raises
         ------
         ValueError
-            If names or shapes don't fit, values are no numbers, NaN or infinite, a variance is negative, or an array of the
+            If names or shapes don't fit, values are not numbers, NaN or infinite, a variance is negative, or an array of the
             model is read-only. Nothing has been changed then.
         """
         if not isinstance(state_dict, Mapping):
@@ -444,7 +444,7 @@ def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:
     if not isinstance(x, (Tensor, np.ndarray)) or x.dtype.kind in "iub":
         try:
             if x is None:
-                raise TypeError("None is no number")
+                raise TypeError("None is not a number")
             return Tensor(np.asarray(_lists(x), dtype))
         except (ValueError, TypeError) as error:
             raise InputError(layer, f"expects numbers, got {type(x).__name__} ({error})") from error

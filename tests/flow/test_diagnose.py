@@ -30,13 +30,13 @@ def mlp(activation=nn.Tanh, hidden=(64, 64, 64, 64), initializer=None, seed=0, b
 
 
 def the_only(model, symptom, layers):
-    """The finding, after seeing that it is alone, and that its remedy mends it."""
+    """The finding, after seeing that it is alone, and that its remedy fixes it."""
     diagnosis = flow.diagnose(model, X, Y)
     assert [(finding.symptom, finding.layers) for finding in diagnosis] == [(symptom, layers)]
     assert all(repr(name) in str(diagnosis) for name in (layers[0], layers[-1]))
-    mended = copy.deepcopy(model)
-    exec(diagnosis[0].remedy, {"model": mended, "nn": nn, "init": init})
-    assert not flow.diagnose(mended, X, Y), diagnosis[0].remedy
+    fixed = copy.deepcopy(model)
+    exec(diagnosis[0].remedy, {"model": fixed, "nn": nn, "init": init})
+    assert not flow.diagnose(fixed, X, Y), diagnosis[0].remedy
     return diagnosis[0]
 
 
@@ -49,7 +49,7 @@ def with_weights(model, place, change):
 
 
 @pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
-def test_a_zero_layer_is_named_and_mended(activation):
+def test_a_zero_layer_is_named_and_fixed(activation):
     finding = the_only(with_weights(mlp(activation), 4, lambda w: 0), "clones", ("4",))
     assert "1 distinct of 64 units" in finding.evidence
     assert "All weights are 0" in finding.evidence
@@ -67,7 +67,7 @@ def test_a_remedy_may_leave_a_fault_of_another_kind_which_is_told_next():
 
 
 @pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
-def test_a_constant_layer_is_named_and_mended(activation):
+def test_a_constant_layer_is_named_and_fixed(activation):
     finding = the_only(with_weights(mlp(activation), 2, lambda w: 0.1), "clones", ("2",))
     assert "different gradients" in finding.evidence
 
@@ -104,7 +104,7 @@ def test_a_last_layer_at_zero_is_worth_a_remark_and_no_verdict():
     assert str(diagnosis).startswith("No fault found.\nremark: Linear '8' is initialized at zero")
 
 
-def test_a_residual_branch_that_ends_at_zero_is_no_fault():
+def test_a_residual_branch_that_ends_at_zero_is_not_a_fault():
     rng = Generator(0)
     blocks = [nn.Residual(nn.Sequential(nn.Linear(64, 64, weight_init=init.Fixup(3), rng=rng), nn.ReLU(),
                                         nn.Linear(64, 64, weight_init="zeros"))) for _ in range(3)]  # fmt: skip
@@ -114,7 +114,7 @@ def test_a_residual_branch_that_ends_at_zero_is_no_fault():
 # Dead and saturated
 
 
-def test_a_dead_relu_layer_is_named_and_mended():
+def test_a_dead_relu_layer_is_named_and_fixed():
     model = mlp(nn.ReLU)
     model[4].bias.data[...] = -10
     finding = the_only(model, "dead", ("5",))
@@ -131,14 +131,14 @@ def test_more_dead_units_than_chance_allows_are_a_fault_and_fewer_are_none():
         assert [finding.symptom for finding in flow.diagnose(model, X, Y)] == symptoms
 
 
-def test_a_batch_norm_that_kills_its_relu_is_mended_where_it_is_wrong():
+def test_a_batch_norm_that_kills_its_relu_is_fixed_where_it_is_wrong():
     model = mlp(nn.ReLU, batch_norm=True)
     model[4].bias.data[...] = -20
     assert '"4.bias": "zeros"' in the_only(model, "dead", ("5",)).remedy
 
 
 @pytest.mark.parametrize("fault", ["weights", "bias", "far bias"])
-def test_a_saturated_layer_is_named_and_mended(fault):
+def test_a_saturated_layer_is_named_and_fixed(fault):
     model = mlp()
     if fault == "weights":
         with_weights(model, 4, lambda w: 100 * w)
@@ -148,7 +148,7 @@ def test_a_saturated_layer_is_named_and_mended(fault):
     assert "inputs from N(0, 1) give 0.3%" in finding.evidence  # 2 (1 - P(2.993)) = 0.28 %, of tables
 
 
-def test_saturated_layers_with_batch_norm_are_mended_in_the_batch_norm():
+def test_saturated_layers_with_batch_norm_are_fixed_in_the_batch_norm():
     model = mlp(batch_norm=True)
     for place in (1, 4, 7, 10):
         model[place].weight.data[...] = 100
@@ -199,7 +199,7 @@ def test_relu_with_half_of_its_variance_vanishes():
     )
 
 
-def test_deep_sigmoid_vanishes_under_any_initializer_and_is_mended_by_batch_norm():
+def test_deep_sigmoid_vanishes_under_any_initializer_and_is_fixed_by_batch_norm():
     finding = the_only(mlp(nn.Sigmoid, [64] * 7, "xavier_normal"), "vanishing", tuple(map(str, range(0, 14, 2))))
     assert finding.remedy.startswith("for i in (1, 3, 5, 7, 9, 11, 13): model[i] = nn.Sequential(nn.BatchNorm1d(64), ")
 
@@ -220,7 +220,7 @@ def test_numbers_that_overflow_are_told_with_the_first_layer_that_has_them():
 
 
 @pytest.mark.parametrize("factor", [1e-4, 1e4])
-def test_before_a_batch_norm_the_scale_of_the_weights_is_no_fault(factor):
+def test_before_a_batch_norm_the_scale_of_the_weights_is_not_a_fault(factor):
     assert not flow.diagnose(with_weights(mlp(batch_norm=True), 0, lambda w: factor * w), X, Y)
 
 
@@ -239,7 +239,7 @@ def test_a_funnel_of_two_layers_is_a_funnel():
     the_only(mlp(nn.ReLU, (512, 16), init.HeNormal(mode="fan_in")), "mismatch", ("0", "2"))
 
 
-def test_a_gentle_funnel_and_one_that_no_initializer_mends_get_no_verdict():
+def test_a_gentle_funnel_and_one_that_no_initializer_fixes_get_no_verdict():
     assert not flow.diagnose(mlp(nn.ReLU, (512, 256, 128, 64)), X, Y)
     assert not flow.diagnose(mlp(nn.Tanh, (512, 256, 128, 64, 32, 16)), X, Y)
 
@@ -524,7 +524,7 @@ def test_of_a_loss_of_ones_own_the_value_is_not_judged():
         (nn.SELU, "lecun_normal"),
     ],
 )
-def test_usual_initializers_start_near_ln_c(activation, initializer):
+def test_usual_initializers_begin_near_ln_c(activation, initializer):
     inputs = Generator(8).normal((256, 64))
     for hidden, classes in (((), 2), ((64,), 100), ((128, 128), 10), ((64,) * 3, 2)):
         rng, layers = Generator(1), []
@@ -545,7 +545,7 @@ def test_one_weighted_layer_is_judged_by_what_can_be_judged():
     assert (diagnosis, diagnosis.remarks) == ([], [])
 
 
-def test_a_bottleneck_is_no_funnel_and_no_fault():
+def test_a_bottleneck_is_neither_a_funnel_nor_a_fault():
     assert not flow.diagnose(mlp(nn.ReLU, (512, 64, 16, 64, 512)), X, Y)
     assert not flow.diagnose(mlp(nn.ReLU, (16, 64, 512, 64, 16)), X, Y)
     assert not flow.diagnose(mlp(nn.Tanh, (64, 2, 64)), X, Y)

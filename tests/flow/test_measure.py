@@ -441,7 +441,7 @@ def test_a_tolerance_that_cannot_be_is_an_error():
         flow.measure(mlp(), X, tolerance=-1)
 
 
-# Theory beside it
+# Compared with theory
 
 
 def stds(report, kind):

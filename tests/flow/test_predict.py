@@ -15,7 +15,7 @@ def test_predict_needs_no_data():
     assert 0.3 < predictions["1"].grad_ratio < 0.5
 
 
-def test_predict_starts_from_the_second_moment_of_the_input():
+def test_predict_begins_with_the_second_moment_of_the_input():
     model = nn.Sequential(nn.Linear(500, 500, bias=False, weight_init="lecun_normal", rng=0))
     assert flow.predict(model, 9.0)["0"].std == pytest.approx(3)
 

@@ -1,4 +1,4 @@
-"""Records, in golden.json beside it, a hash of what every initializer draws: `python tests/init/record_golden.py`.
+"""Records, in golden.json, a hash of what every initializer draws: `python tests/init/record_golden.py`.
 
 To be run when an initializer is added; a hash that changes means that a seed no longer gives the weights it gave. Left
 out are initializers that draw nothing. Those that go through matmul (Orthogonal and its like), whose last bits depend

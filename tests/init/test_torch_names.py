@@ -33,7 +33,7 @@ def test_calculate_gain_of_an_unknown_activation_is_an_error_that_lists_the_know
 
 
 @pytest.mark.parametrize("slope", ["0.2", True, [0.2]])
-def test_calculate_gain_of_a_slope_that_is_no_number_is_an_error(slope):
+def test_calculate_gain_of_a_slope_that_is_not_a_number_is_an_error(slope):
     with pytest.raises(ValueError, match=r"negative_slope .* is not a number"):
         init.calculate_gain("leaky_relu", slope)
 

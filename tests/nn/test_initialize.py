@@ -298,7 +298,7 @@ def test_loaded_values_and_parameters_without_an_initializer_stay_unless_a_rule_
     assert {name for name, p in model.named_parameters() if p.origin is None} == {"own", "a.weight"}
 
 
-def test_an_array_that_a_layer_was_given_is_what_it_starts_from_again():
+def test_an_array_that_a_layer_was_given_initializes_it_again():
     layer = nn.Linear(2, 1, weight_init=[[1.0, 2.0]])
     layer.weight.data[...] = 9
     assert layer.initialize().weight.data.tolist() == [[1, 2]]

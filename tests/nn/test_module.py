@@ -78,7 +78,7 @@ def test_a_shared_parameter_comes_once_among_the_parameters_and_under_both_names
     assert list(model.state_dict()) == ["a.weight", "a.bias", "b.weight", "b.bias"]
 
 
-def test_an_attribute_set_to_none_is_no_parameter_any_more():
+def test_an_attribute_set_to_none_is_not_a_parameter_any_more():
     layer = nn.Linear(3, 2)
     layer.bias = None
     assert list(layer.state_dict()) == ["weight"]

@@ -95,7 +95,7 @@ def test_affine_false_has_no_parameters_and_track_running_stats_false_no_buffers
     assert list(nn.BatchNorm1d(2, track_running_stats=False).state_dict()) == ["weight", "bias"]
 
 
-def test_the_start_is_scale_1_and_shift_0_as_the_signature_says():
+def test_the_initial_values_are_scale_1_and_shift_0_as_the_signature_says():
     parameters = inspect.signature(nn.BatchNorm1d).parameters
     assert list(parameters)[:5] == ["num_features", "eps", "momentum", "affine", "track_running_stats"]
     assert [parameter.default for parameter in parameters.values()][1:5] == [1e-5, 0.1, True, True]
