@@ -174,7 +174,7 @@ def matmul(x: Array, y: Array) -> Tensor:
     if not x.ndim or not y.ndim or x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
         raise ValueError(
             f"matmul: shapes {x.shape} and {y.shape} don't fit; the last axis of the first must be as long as the "
-            "last but one (of a vector: the only) axis of the second"
+            "second-to-last (of a vector: the only) axis of the second"
         )
     # A vector is a matrix of one row (on the left) or one column (on the right).
     a = x._data if x.ndim > 1 else x._data[None, :]
@@ -739,7 +739,7 @@ def _check_batch_norm(shape, running, weight, bias, training, momentum, eps) -> 
     if len(shape) < 2:
         raise ValueError(f"batch_norm expects input of shape (batch, channels, ...), got {shape}")
     if not isinstance(momentum, (int, float, np.number)) or not 0 <= momentum <= 1:
-        raise ValueError(f"batch_norm: momentum must be a number from 0 to 1, the share of the batch, got {momentum!r}")
+        raise ValueError(f"batch_norm: momentum must be a number from 0 to 1, the weight of the batch, got {momentum!r}")
     if not isinstance(eps, (int, float, np.number)) or not 0 <= eps < math.inf:
         raise ValueError(f"batch_norm: eps must be a finite number of at least 0, got {eps!r}")
     for name, t in running.items():
@@ -762,7 +762,7 @@ def _check_batch_norm(shape, running, weight, bias, training, momentum, eps) -> 
         channel = negative.argmax()
         raise ValueError(
             f"batch_norm: running_var must not be negative, got {running['running_var'][channel]} in channel {channel}; "
-            "restore the running statistics, or train anew"
+            "restore the running statistics, or train again"
         )
 
 

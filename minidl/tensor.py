@@ -461,9 +461,9 @@ class Tensor:
 
     def __copy__(self):
         make, arguments, *_ = self.__reduce__()
-        twin = make(*arguments)
-        twin._grad, twin._version = self._grad, self._version  # it shares the memory, as copies of lists do
-        return twin
+        copy = make(*arguments)
+        copy._grad, copy._version = self._grad, self._version  # it shares the memory, as copies of lists do
+        return copy
 
     def __reduce__(self) -> tuple:
         if self._made:
@@ -791,7 +791,7 @@ def record(
     saved : sequence of Tensor
         The inputs whose values `backward` reads. (The result itself is watched too, but for a view.)
     view : bool
-        Whether the result shares the memory of its only parent.
+        If True, the result shares the memory of its only parent.
     """
     result = Tensor.__new__(Tensor)
     result._data = data if type(data) is np.ndarray else np.asarray(data)

@@ -91,7 +91,7 @@ def test_a_test_size_that_is_no_number_is_an_error(test_size):
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "0", True])
 def test_a_seed_that_is_no_whole_number_is_an_error(seed):
-    with pytest.raises(ValueError, match=rf"seed must be a whole number from 0 to 2\*\*64 - 1, got {seed!r}"):
+    with pytest.raises(ValueError, match=rf"seed must be an integer from 0 to 2\*\*64 - 1, got {seed!r}"):
         digits(seed=seed)
 
 

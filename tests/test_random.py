@@ -97,10 +97,10 @@ def test_manual_seed_starts_again_and_returns_the_generator():
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.0, True, "1", [1]])
 def test_what_is_no_seed_is_refused_and_the_state_stays(seed):
-    with pytest.raises(ValueError, match=r"seed must be a whole number from 0 to 2\*\*64 - 1, got"):
+    with pytest.raises(ValueError, match=r"seed must be an integer from 0 to 2\*\*64 - 1, got"):
         Generator(seed)
     rng = at(5, seed=3)
-    with pytest.raises(ValueError, match="seed must be a whole number"):
+    with pytest.raises(ValueError, match="seed must be an integer"):
         rng.manual_seed(seed)
     assert (rng.seed, rng.position) == (3, 5)
 
@@ -800,7 +800,7 @@ def test_every_number_of_a_permutation_is_equally_likely_in_every_place():
 @pytest.mark.parametrize("n", [-1, 2.5, "4"])
 def test_a_permutation_of_no_number_is_refused(n):
     rng = Generator(1)
-    with pytest.raises(ValueError, match=f"permutation takes a whole number from 0, got {n!r}"):
+    with pytest.raises(ValueError, match=f"permutation takes a non-negative integer, got {n!r}"):
         rng.permutation(n)
     assert rng.position == 0
 

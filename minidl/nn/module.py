@@ -17,6 +17,7 @@ from .. import init, tensor
 from ..atomic import at_once
 from ..init.base import replacing
 from ..random import Generator
+from ..state import fitting
 from ..tensor import Tensor, _lists, as_tensor, refuse_masks
 from .initialize import Description, initialize
 from .parameter import Parameter
@@ -352,7 +353,9 @@ class Module:
         for name in (name for name in own if name in state_dict):
             value, least = own[name]
             try:
-                new = _fitting(state_dict[name], _array_of(value), -math.inf if least is None else least)
+                if not _array_of(value).flags.writeable:
+                    raise ValueError("the model's own array is read-only; make it of a copy")
+                new = fitting(state_dict[name], _array_of(value), -math.inf if least is None else least)
             except ValueError as error:
                 problems.append(f"{name}: {error}")
             else:
@@ -410,27 +413,6 @@ def _like(value: Any) -> str:
 
 def _array_of(value: Any) -> np.ndarray:
     return value.data if isinstance(value, Tensor) else value
-
-
-def _fitting(given: Any, old: np.ndarray, least: float) -> np.ndarray:
-    """A copy of what a state_dict has for this array, in its dtype; a ValueError says why it does not fit."""
-    try:
-        array = np.asarray(_lists(_array_of(given)))
-    except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor that NumPy cannot read
-        raise ValueError(f"no array ({error})") from error
-    if array.shape != old.shape:
-        raise ValueError(f"shape {array.shape}, expected {old.shape}")
-    if not old.flags.writeable:
-        raise ValueError("the model's own array is read-only; make it of a copy")
-    with np.errstate(over="ignore", invalid="ignore"):
-        new = array.astype(old.dtype) if array.dtype.kind in "fiu" else None
-    if new is None or not (np.isfinite(array).all() and np.isfinite(new).all()):
-        raise ValueError(f"expected finite numbers, got dtype {array.dtype} or, in {old.dtype}, NaN or infinity")
-    if old.dtype.kind in "iu" and not (new == array).all():
-        raise ValueError(f"expected integers that {old.dtype} can hold, got {array}")
-    if not (new >= least).all():
-        raise ValueError(f"expected numbers of at least {least:g}, got {new.min():g}")
-    return new
 
 
 def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:

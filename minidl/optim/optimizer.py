@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..atomic import at_once
-from ..tensor import Tensor, _lists
+from ..state import fitting
+from ..tensor import Tensor
 
 LARGEST = sys.float_info.max
 _ONLY_IN_PYTORCH = ("maximize", "foreach", "differentiable", "fused", "decoupled_weight_decay")  # options of its groups
@@ -327,8 +328,12 @@ class Optimizer:
             if unknown := set(arrays) - set(self._remembered):
                 raise ValueError(f"{here} has {_listed(unknown)}; {type(self).__name__} remembers {_listed(self._remembered)}")
             for name, array in arrays.items():
-                if array is not None:
-                    loaded[name][p] = _fitting(f"{here}: {name}", array, p._data)
+                if array is None:
+                    continue
+                try:
+                    loaded[name][p] = fitting(array, p._data)
+                except ValueError as error:
+                    raise ValueError(f"{here}: {name}: {error}") from error
         return loaded
 
     def _check_apart(self, params: list[Tensor]) -> None:
@@ -362,23 +367,3 @@ class Optimizer:
 
 def _listed(names: Iterable[Any]) -> str:
     return ", ".join(sorted(map(repr, names)))
-
-
-def _fitting(where: str, given: Any, value: np.ndarray) -> np.ndarray:
-    """A copy of what a state_dict has for the parameter of this value: of its shape, dtype and layout in memory."""
-    try:
-        array = np.asarray(_lists(given))
-    except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor that NumPy cannot read
-        raise ValueError(f"{where} must be an array of numbers ({error})") from error
-    if array.shape != value.shape:
-        raise ValueError(f"{where} must have the shape of its parameter, {value.shape}, got {array.shape}")
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{where} must be an array of numbers, got one of {array.dtype}")
-    new = np.empty_like(value)
-    with np.errstate(over="ignore", invalid="ignore"):
-        new[...] = array
-    if not np.isfinite(new).all():
-        raise ValueError(
-            f"{where} has NaN, infinity or a number that {value.dtype} cannot hold; save it while training is sound"
-        )
-    return new
