@@ -14,8 +14,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent
 PICTURE = ROOT / "docs" / "imports.svg"
 
-# The top first: a module imports what stands further down and, within a package, its own modules further to the left. Where a
-# package has no list, all that is in it counts as one.
+# The top first: a module imports what stands further down and, within a package, what stands further to the left.
+# Where a package has no list, all that is in it counts as one.
 HOUSE = {
     "minidl": "",
     "flow": "report quantities measure predict remedy diagnose compare watch",
@@ -26,6 +26,7 @@ HOUSE = {
     "data": "",
     "optim": "optimizer sgd",
     "nn": "parameter initialize module linear norm activations layers losses containers",
+    "state": "",
     "init": "base distributions matrices gain torch_names presets check",
     "functional": "",
     "tensor": "",
