@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from minidl import data, flow, init, nn, optim, plot, training
+from minidl import data, flow, init, nn, optim, plot, recipes, training
 from minidl.random import Generator
 from minidl.script import options, progress, table
 
@@ -41,7 +41,7 @@ def build(name: str, activation: str | Callable[[], nn.Module], depth: int, seed
         layers += [nn.Linear(n_in, n_out, weight_init=initializers[name], rng=rng), kind()]
     model = nn.Sequential(*layers[:-1])
     if name == "LSUV":
-        init.lsuv(model, digits.x_train[:300], rng=seed)
+        recipes.lsuv(model, digits.x_train[:300], rng=seed)
     return model
 
 

@@ -144,16 +144,16 @@ def draw(runs, args):
     return figure
 
 
-def law(text):
-    """The value of --init: a number, or the name of a law."""
+def initializer(text):
+    """The value of --init: a number, or the name of an initializer."""
     try:
-        constant = init.law(float(text))
+        constant = init.get(float(text))
         if np.isfinite(constant((1,))).all():
             return text, constant
     except ValueError:
         pass
     try:
-        return text, init.law(text)
+        return text, init.get(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -163,10 +163,10 @@ def main(arguments=None):
     parser.add_argument(
         "--init",
         nargs="+",
-        type=law,
-        metavar="LAW",
-        default=[law("zeros"), law("xavier_uniform")],
-        help=f"numbers, or names: {', '.join(init.BY_NAME)} (default: zeros xavier_uniform)",
+        type=initializer,
+        metavar="INITIALIZER",
+        default=[initializer("zeros"), initializer("xavier_uniform")],
+        help="numbers, or names such as he_normal or orthogonal (default: zeros xavier_uniform)",
     )
     parser.add_argument("--activation", choices=ACTIVATIONS, default="tanh", help="default: tanh")
     parser.add_argument("--depth", type=positive_integer, default=4, help="linear layers, default: 4")

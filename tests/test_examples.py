@@ -100,7 +100,7 @@ def test_help_names_every_option(tmp_path):
 
 
 def test_an_example_of_the_gallery_runs_without_extras_and_says_how_to_get_the_picture(tmp_path):
-    result = run(tmp_path, "--quick", without_extras=True, example=EXAMPLES / "laws.py")
+    result = run(tmp_path, "--quick", without_extras=True, example=EXAMPLES / "initializers.py")
     assert result.returncode == 0, result.stderr
     assert "0.1531" in result.stdout  # He's bound for 256 inputs, sqrt(6 / 256)
     assert "pictures need matplotlib" in result.stdout

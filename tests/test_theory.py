@@ -96,8 +96,8 @@ def test_where_a_signal_vanishes_a_kink_counts_with_the_mean_of_its_two_sides():
 
 
 @pytest.mark.parametrize(("f", "sigma_b"), [(F.tanh, 0.1), (F.sigmoid, 0.0)])
-def test_a_correlation_at_a_moment_of_0_where_0_is_no_fixed_point_is_an_error(f, sigma_b):
-    with pytest.raises(ValueError, match="q = 0 is no fixed point, for it leads to 0"):
+def test_a_correlation_at_a_moment_of_0_where_0_is_not_a_fixed_point_is_an_error(f, sigma_b):
+    with pytest.raises(ValueError, match="q = 0 is not a fixed point, for it leads to 0"):
         theory.correlation_map(f, 0.5, 0.0, 1.0, sigma_b)
 
 
@@ -224,7 +224,7 @@ def test_a_scale_that_cannot_be_is_an_error_that_names_it(wrong):
 
 
 @pytest.mark.parametrize("wrong", [np.tanh, lambda x: F.sum(x), lambda x: 3.0])
-def test_what_is_no_activation_is_an_error(wrong):
+def test_what_is_not_an_activation_is_an_error(wrong):
     with pytest.raises(TypeError):
         theory.variance_map(wrong, 1.0, 1.0)
 
@@ -342,7 +342,7 @@ def test_batch_norm_with_relu_multiplies_the_gradient_by_pi_over_pi_minus_1_a_la
     assert [r**2 for r in ratios] == pytest.approx([math.pi / (math.pi - 1)] * 3, rel=1e-6)
 
 
-def test_predictions_follow_the_law_and_where_it_no_longer_holds_the_weights():
+def test_predictions_follow_the_initializer_and_where_it_no_longer_holds_the_weights():
     layer = nn.Linear(50, 40, weight_init="he_normal", rng=0)
     assert chain(layer, signal=theory.Signal(50, 0.0, 3.0))[0].std == pytest.approx(math.sqrt(2 * 3))
     layer.weight.data *= 0.1
@@ -499,8 +499,10 @@ CASES = {
 def test_theory_agrees_with_random_networks_and_knows_how_far_they_stray(name):
     activation, scale = CASES[name]
     depth, width, samples, networks = 12, 64, 40, 40
-    law = nn.init.Normal(0.0, scale / math.sqrt(width))
-    layers = [m for _ in range(depth) for m in (nn.Linear(width, width, bias=False, weight_init=law, rng=0), activation)]
+    initializer = nn.init.Normal(0.0, scale / math.sqrt(width))
+    layers = [
+        m for _ in range(depth) for m in (nn.Linear(width, width, bias=False, weight_init=initializer, rng=0), activation)
+    ]
     deviations, spreads, logs = [], [], []
     for seed in range(networks):
         measured, x = simulate(activation, scale, depth, width, samples, seed)

@@ -56,7 +56,7 @@ TESTS = {
     "tests/nn tests/test_training_bits.py",
     "minidl/gaussian.py": "tests/test_gaussian.py tests/init tests/test_theory.py",
     "minidl/gradcheck.py": "tests/test_gradcheck.py",
-    "minidl/init/": "tests/init tests/nn/test_initialize.py",
+    "minidl/init/": "tests/init tests/nn/test_initialize.py tests/test_recipes.py",
     "minidl/kernels/": "tests/kernels tests/test_random.py",
     "minidl/names.py": "tests/test_names.py",
     "minidl/nn/": "tests/nn tests/test_tensor_edges.py tests/test_training_bits.py",
@@ -64,6 +64,7 @@ TESTS = {
     "minidl/ownership.py": "tests/test_tensor.py tests/test_tensor_edges.py",
     "minidl/plot.py": "tests/test_plot.py tests/flow",
     "minidl/random.py": "tests/test_random.py tests/kernels/test_sampling.py",
+    "minidl/recipes.py": "tests/test_recipes.py",
     "minidl/tensor.py": "tests/test_tensor.py tests/test_tensor_edges.py tests/test_functional.py "
     "tests/test_gradcheck.py tests/nn",
     "minidl/theory.py": "tests/test_theory.py tests/flow tests/init/test_check.py",

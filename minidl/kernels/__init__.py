@@ -14,6 +14,8 @@ import warnings
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from ..version import __version__
+
 BUILD = "To build them, install a C compiler (gcc or clang) and run `pip install -e .` in minidl's folder again"
 
 
@@ -81,8 +83,6 @@ set_num_threads(_default_num_threads())
 
 def show_config():
     """Print which kernels run, on which instruction set, with how many threads: for bug reports."""
-    from .. import __version__
-
     print(
         f"minidl   {__version__}\nkernels  {backend}\nisa      {_backend.instruction_set()} "
         f"(possible: {', '.join(_backend.instruction_sets())})\nthreads  {get_num_threads()}\nnumpy    {np.__version__}"

@@ -1,4 +1,5 @@
-"""Tests that `init.check` finds nothing wrong with right laws and calls each of a collection of wrong ones by its mistake."""
+"""Tests that `init.check` finds nothing wrong with right initializers and calls each of a collection of wrong ones by
+its mistake."""
 
 import math
 import re
@@ -19,7 +20,7 @@ def xavier(fan_in, fan_out):
 
 
 def normal(variance):
-    """A student's function: a normal law of this variance, a function of the shape."""
+    """A student's function: a normal distribution of this variance, a function of the shape."""
     return lambda shape, rng: rng.normal(shape, std=math.sqrt(variance(shape)))
 
 
@@ -54,31 +55,31 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize(("law", "variance"), RIGHT)
-def test_a_right_law_gives_no_alarm(law, variance):
-    report = init.check(law, variance)
+@pytest.mark.parametrize(("initializer", "variance"), RIGHT)
+def test_a_right_initializer_gives_no_alarm(initializer, variance):
+    report = init.check(initializer, variance)
     assert report.problems == []
     assert bool(report)
     assert str(report).splitlines()[0].endswith("all is well")
 
 
 @pytest.mark.parametrize("first", range(1, 6))
-@pytest.mark.parametrize(("law", "variance"), RIGHT[:4])
-def test_a_right_law_gives_no_alarm_whatever_the_numbers(law, variance, first):
-    """Some are drawn first, so that the law gets others."""
+@pytest.mark.parametrize(("initializer", "variance"), RIGHT[:4])
+def test_a_right_initializer_gives_no_alarm_whatever_the_numbers(initializer, variance, first):
+    """Some are drawn first, so that the initializer gets others."""
 
     def later(shape, rng):
         rng.uniform(first)
-        return law(shape, rng)
+        return initializer(shape, rng)
 
     assert init.check(later, variance).problems == []
 
 
-@pytest.mark.parametrize("law", [init.Identity(), init.ZerO()], ids=str)
-def test_a_law_that_draws_nothing_on_purpose_is_right_and_the_report_says_so(law):
-    report = init.check(law)
+@pytest.mark.parametrize("initializer", [init.Identity(), init.ZerO()], ids=str)
+def test_an_initializer_that_draws_nothing_on_purpose_is_right_and_the_report_says_so(initializer):
+    report = init.check(initializer)
     assert report
-    assert report.notes == ["it draws nothing: every layer of one shape starts alike, from every seed"]
+    assert report.notes == ["it draws nothing: every layer of one shape begins alike, from every seed"]
 
 
 own = np.random.default_rng(0)
@@ -116,7 +117,7 @@ class InFloat32(init.Initializer):
 
 
 WRONG = [
-    # Uniform laws: U(-b, b) has variance b^2 / 3
+    # Uniform distributions: U(-b, b) has variance b^2 / 3
     (
         uniform(lambda s: math.sqrt(2 / (s[0] + s[1]))),
         xavier,
@@ -128,7 +129,11 @@ WRONG = [
         r"variance is 1 / \(3 fan_in\), not 2 .* \(1/3 of it where fan_in = fan_out\): is this U",
     ),
     (uniform(lambda s: math.sqrt(2 / s[1])), he, r"variance is 1/3 of 2 / fan_in"),
-    (normal(lambda s: 6 / s[1]), he, "3 times 2 / fan_in: is the bound of the uniform law used as a standard deviation"),
+    (
+        normal(lambda s: 6 / s[1]),
+        he,
+        "3 times 2 / fan_in: is the bound of the uniform distribution used as a standard deviation",
+    ),
     (normal(lambda s: 6 / (s[0] + s[1])), he, r"variance is 6 / \(fan_in \+ fan_out\), not 2 / fan_in \(3/2 of it where"),
     # Factors
     (normal(lambda s: 1 / s[1]), he, "variance is 1/2 of 2 / fan_in: is the factor 2 for ReLU missing"),
@@ -163,9 +168,9 @@ WRONG = [
     (lambda s, rng: init.HeNormal()(s), he, "uses minidl's global generator"),
     (lambda s, rng: own.normal(size=s), None, "100% of the values differ between two draws from generators of one seed"),
     (counts_its_calls, None, "% of the values differ between two draws from generators of one seed: .* keeps something"),
-    (lambda s, rng: np.random.default_rng(0).normal(size=s), None, "two draws from one generator are the same, .* twins"),
-    (lambda s, rng: init.HeNormal()(s, 0), he, "two draws from one generator are the same, .* twins"),
-    ("zeros", None, "two draws from one generator are the same, .* twins"),
+    (lambda s, rng: np.random.default_rng(0).normal(size=s), None, "two draws from one generator are the same, .* identical"),
+    (lambda s, rng: init.HeNormal()(s, 0), he, "two draws from one generator are the same, .* identical"),
+    ("zeros", None, "two draws from one generator are the same, .* identical"),
     # Units
     (lambda s, rng: np.full(s, rng.normal(())), None, "of 100 units only 1 differ: those with the same weights stay clones"),
     (some_clones, he, "of 100 units only 99 differ"),
@@ -182,36 +187,36 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("law", "variance", "message"), WRONG, ids=[message for _, _, message in WRONG])
-def test_a_wrong_law_is_called_by_its_mistake(law, variance, message):
+@pytest.mark.parametrize(("initializer", "variance", "message"), WRONG, ids=[message for _, _, message in WRONG])
+def test_a_wrong_initializer_is_called_by_its_mistake(initializer, variance, message):
     with np.errstate(all="ignore"):
-        report = init.check(law, variance)
+        report = init.check(initializer, variance)
     assert not report
     assert len(report.problems) <= 2
     assert any(re.search(message, problem) for problem in report.problems), report.problems
 
 
-def test_a_uniform_law_not_centred_has_two_problems_and_both_are_said():
+def test_a_uniform_distribution_not_centred_has_two_problems_and_both_are_said():
     report = init.check(lambda shape, rng: rng.uniform(shape, 0, math.sqrt(6 / shape[1])), he)
     assert str(report).splitlines()[0].endswith("<lambda>): 2 problems")
     assert "1/4 of 2 / fan_in" in report.problems[1]  # [0, b) is half as wide as [-b, b)
 
 
 @pytest.mark.parametrize(
-    ("law", "note"),
+    ("initializer", "note"),
     [
         (normal(lambda shape: 2 / shape[1]), "the variance is 2 / fan_in: He's, for ReLU; state what it should be"),
         (normal(lambda shape: 1 / (3 * shape[1])), r"the variance is 1 / (3 fan_in): is this U(-1/sqrt n, 1/sqrt n)?"),
         (normal(lambda shape: 5 / shape[1]), "the variance fits no well-known formula"),
     ],
 )
-def test_without_a_stated_variance_the_formula_that_fits_is_noted(law, note):
-    report = init.check(law)
+def test_without_a_stated_variance_the_formula_that_fits_is_noted(initializer, note):
+    report = init.check(initializer)
     assert report
     assert report.notes[0].startswith(note)
 
 
-def test_a_law_that_says_that_it_goes_by_the_shape_may():
+def test_an_initializer_that_says_that_it_goes_by_the_shape_may():
     (note,) = init.check(init.Orthogonal(), lambda fan_in, fan_out: 1 / max(fan_in, fan_out)).notes
     assert note.startswith("it goes by the shape, as its own moments say")
 
@@ -229,15 +234,15 @@ def test_a_function_is_told_what_it_does_to_a_kernel():
     assert "it is for matrices only" in init.check(matrices_only, he).notes[0]
 
 
-@pytest.mark.parametrize("law", [draws_from_numpy, lambda s, rng: minidl.manual_seed(9).normal(s), init.HeNormal()])
-def test_a_check_leaves_the_global_generators_as_they_were(law):
+@pytest.mark.parametrize("initializer", [draws_from_numpy, lambda s, rng: minidl.manual_seed(9).normal(s), init.HeNormal()])
+def test_a_check_leaves_the_global_generators_as_they_were(initializer):
     np.random.seed(3)  # noqa: NPY002
     expected = np.random.random()  # noqa: NPY002
     np.random.seed(3)  # noqa: NPY002
     minidl.manual_seed(4).uniform(5)
     rng = minidl.random.as_generator(None)
     before = (rng.seed, rng.position)
-    init.check(law, he)
+    init.check(initializer, he)
     assert np.random.random() == expected  # noqa: NPY002
     assert (rng.seed, rng.position) == before
 

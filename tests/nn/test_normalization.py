@@ -94,7 +94,7 @@ def test_affine_false_has_no_parameters_and_track_running_stats_false_no_buffers
     assert list(nn.BatchNorm1d(2, track_running_stats=False).state_dict()) == ["weight", "bias"]
 
 
-def test_the_start_is_scale_1_and_shift_0_as_the_signature_says():
+def test_the_initial_values_are_scale_1_and_shift_0_as_the_signature_says():
     parameters = inspect.signature(nn.BatchNorm1d).parameters
     assert list(parameters)[:5] == ["num_features", "eps", "momentum", "affine", "track_running_stats"]
     assert [parameter.default for parameter in parameters.values()][1:5] == [1e-5, 0.1, True, True]
@@ -233,9 +233,9 @@ def test_an_input_of_the_other_float_dtype_is_an_error_that_leaves_the_running_s
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"num_features": 0}, ValueError, "num_features must be a whole number from 1, got 0"),
-        ({"num_features": 2.5}, ValueError, "num_features must be a whole number from 1, got 2.5"),
-        ({"num_features": True}, ValueError, "num_features must be a whole number from 1, got True"),
+        ({"num_features": 0}, ValueError, "num_features must be a positive integer, got 0"),
+        ({"num_features": 2.5}, ValueError, "num_features must be a positive integer, got 2.5"),
+        ({"num_features": True}, ValueError, "num_features must be a positive integer, got True"),
         ({"eps": -1e-5}, ValueError, "eps must be a finite number of at least 0, got -1e-05"),
         ({"eps": math.nan}, ValueError, "eps must be a finite number of at least 0, got nan"),
         ({"eps": math.inf}, ValueError, "eps must be a finite number of at least 0, got inf"),

@@ -1,7 +1,7 @@
 """Claims 17, 18, 22, 23 and 35: the formulas that go by the names of Xavier and He, and what the default of a layer is."""
 
 import numpy as np
-from laws import default_model, weights
+from initializers import default_model, weights
 
 from ledger import Claim, Text
 
@@ -24,7 +24,7 @@ def just_below(largest: float, bound: float) -> bool:
     return bound * (1 - 15 / 32768) < largest <= bound * (1 + 1e-6)
 
 
-DRAWN = {"picture": "laws.png", "command": "python examples/laws.py"}
+DRAWN = {"picture": "initializers.png", "command": "python examples/initializers.py"}
 
 CLAIMS = [
     Claim(

@@ -1,4 +1,4 @@
-"""Which law is Xavier's, which He's, and which only bears the name? Weights drawn by each, beside the arithmetic.
+"""Which initializer is Xavier's, which He's, and which only bears the name? Weights drawn, compared with the arithmetic.
 
 Widely read articles give formulas: N(0, 2/(n_in + n_out)) and +-sqrt(6/(n_in + n_out)) for Xavier, N(0, 2/n_in) and
 +-sqrt(6/n_in) for He. One (B in docs/claims.md) calls randn / sqrt(n_in) Xavier's; a chatbot (in E) gives the ranges
@@ -7,8 +7,8 @@ Widely read articles give formulas: N(0, 2/(n_in + n_out)) and +-sqrt(6/(n_in + 
 You will see the standard deviation and the largest weight of one layer under each, measured and by hand, the histograms with
 the density that was meant, and what `print(model)` says of where every parameter came from.
 
-    python examples/laws.py
-    python examples/laws.py --fan-in 500 --fan-out 500
+    python examples/initializers.py
+    python examples/initializers.py --fan-in 500 --fan-out 500
 """
 
 import math
@@ -21,15 +21,15 @@ from minidl import init, nn, plot
 from minidl.script import options, positive_integer, table
 
 
-class Law(NamedTuple):
+class Known(NamedTuple):
     formula: str
-    law: Any
+    initializer: Any
     std: float  # by the formula
     bound: float | None  # None: normal
 
 
-def laws(n_in: int, n_out: int) -> dict[str, Law]:
-    """By hand: a uniform law on -+b has the standard deviation b / sqrt 3."""
+def initializers(n_in: int, n_out: int) -> dict[str, Known]:
+    """By hand: a uniform distribution on -+b has the standard deviation b / sqrt 3."""
     n = n_in + n_out
     by_name = {
         "Xavier, normal": ("N(0, 2/(n_in+n_out))", init.XavierNormal(), math.sqrt(2 / n), None),
@@ -55,14 +55,14 @@ def laws(n_in: int, n_out: int) -> dict[str, Law]:
             1 / math.sqrt(n_in),
         ),
     }
-    return {name: Law(*rest) for name, rest in by_name.items()}
+    return {name: Known(*rest) for name, rest in by_name.items()}
 
 
 def weights(name: str, n_in: int = 256, n_out: int = 128, seed: int = 0) -> np.ndarray:
-    return nn.Linear(n_in, n_out, weight_init=laws(n_in, n_out)[name].law, rng=seed).weight.data
+    return nn.Linear(n_in, n_out, weight_init=initializers(n_in, n_out)[name].initializer, rng=seed).weight.data
 
 
-def draw(drawn: dict[str, np.ndarray], known: dict[str, Law]) -> Any:
+def draw(drawn: dict[str, np.ndarray], known: dict[str, Known]) -> Any:
     """A histogram for each, and the density of its formula."""
     figure = plot.new_figure(10, 5)
     *panels, legend = figure.subplots(2, 4, sharex=True, sharey=True).flat
@@ -84,21 +84,21 @@ def draw(drawn: dict[str, np.ndarray], known: dict[str, Law]) -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = options(__doc__, "laws.png")
+    parser = options(__doc__, "initializers.png")
     parser.add_argument("--fan-in", type=positive_integer, default=256, help="inputs of the layer, default: 256")
     parser.add_argument("--fan-out", type=positive_integer, default=128, help="its units, default: 128")
     args = parser.parse_args(arguments)
-    known = laws(args.fan_in, args.fan_out)
+    known = initializers(args.fan_in, args.fan_out)
     drawn = {name: weights(name, args.fan_in, args.fan_out, args.seed) for name in known}
     print(f"A layer of {args.fan_in} inputs and {args.fan_out} units\n")
     table(
-        ["law", "formula", "std", "drawn", "bound", "largest drawn"],
+        ["initializer", "formula", "std", "drawn", "bound", "largest drawn"],
         [
-            [name, law.formula, *(f"{v:.4f}" if v else "" for v in (law.std, w.std(), law.bound, np.abs(w).max()))]
-            for (name, law), w in zip(known.items(), drawn.values(), strict=True)
+            [name, by.formula, *(f"{v:.4f}" if v else "" for v in (by.std, w.std(), by.bound, np.abs(w).max()))]
+            for (name, by), w in zip(known.items(), drawn.values(), strict=True)
         ],
     )
-    print(f"\nWhat layers start from unless they are told, as print(model) says:\n\n{default_model()}")
+    print(f"\nHow layers are initialized unless they are told, as print(model) says:\n\n{default_model()}")
     plot.picture(args.out, draw, drawn, known)
 
 
