@@ -1,7 +1,7 @@
 """minidl: a mini deep-learning framework to learn back-propagation and weight initialization from.
 
 Where to read on: `nn/linear.py` -> `functional.py` -> `tensor.py` -> `init/distributions.py` ->
-`random.py` -> `kernels/reference.py` -> csrc/.
+`random.py` -> `kernels/reference/` -> csrc/.
 """
 
 import importlib

@@ -659,22 +659,30 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
         if b.shape != (w.shape[0],):
             raise ValueError(f"linear: bias of shape {b.shape} with a weight of shape {w.shape}: expected ({w.shape[0]},)")
         parents = (x, weight, bias)
+    if a.dtype != w.dtype or (b is not None and b.dtype != w.dtype):
+        a, w, b = _of_one_dtype(a, w, b)
     matrix, shape = a.ndim == 2, a.shape
     if not matrix:
         a = a.reshape(math.prod(shape[:-1]), w.shape[1])  # every axis before the last is batch
     y = kernels.linear(a, w, b)  # x W^T + b
 
     def backward(dy):
-        if not matrix:
-            dy = dy.reshape(len(a), len(w))
-        need_bias = bias is not None and bias.requires_grad
-        # dy W, dy^T x, and the column sums of dy; None for what is not needed.
-        dx, dw, db = kernels.linear_backward(dy, a, w, x.requires_grad, weight.requires_grad, need_bias)
+        dy = dy if matrix else dy.reshape(len(a), len(w))
+        dx = kernels.matmul(dy, w) if x.requires_grad else None
+        dw = kernels.matmul(dy.T, a) if weight.requires_grad else None
         if dx is not None and not matrix:
             dx = dx.reshape(shape)
-        return (dx, dw) if bias is None else (dx, dw, db)
+        if bias is None:
+            return dx, dw
+        db = kernels.column_sums(dy) if bias.requires_grad else None
+        return dx, dw, db
 
     return record(y if matrix else y.reshape(*shape[:-1], len(w)), parents, backward, saved=(x, weight))
+
+
+def _of_one_dtype(*arrays: np.ndarray | None) -> list[np.ndarray | None]:
+    """The same, but float64 instead of float32, as a kernel takes one dtype."""
+    return [t.astype(np.float64) if t is not None and t.dtype == np.float32 else t for t in arrays]
 
 
 def batch_norm(
@@ -865,14 +873,7 @@ def cross_entropy(input: Array, target: Any, reduction: str = "mean") -> Tensor:
             f"floats); pass the list or the integer array itself, or {cast}"
         )
     labels = labels.astype(np.intp)  # a copy, for backward reads it later
-    computed = kernels.cross_entropy(a, labels)
-    if computed is None:
-        wrong = np.flatnonzero((labels < 0) | (labels >= x.shape[1]))[0]
-        raise ValueError(
-            f"cross_entropy expects labels from 0 to {x.shape[1] - 1} for input of shape {x.shape}, got "
-            f"{labels[wrong]} at index {wrong}; classes count from 0, one column of the input each"
-        )
-    p, losses, total = computed  # softmax(x), -ln p_n,t, and their sum
+    p, losses, total = kernels.cross_entropy(a, labels)  # softmax(x), -ln p_n,t, and their sum
     loss, factor = _reduced(losses, reduction, total)
 
     def backward(dy):

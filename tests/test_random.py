@@ -330,7 +330,7 @@ def test_a_size_is_a_number_or_a_tuple_filled_row_by_row(law):
 )
 def test_what_is_no_size_is_refused_and_nothing_is_drawn(law, size, error):
     rng = Generator(1)
-    with pytest.raises(error, match=r"size must be a whole number or a tuple of them, none negative, got .*\d"):
+    with pytest.raises(error, match=r"size must be a non-negative integer or a tuple of them, got .*\d"):
         SIZED[law](rng, size)
     assert rng.position == 0
 

@@ -59,7 +59,6 @@ class Optimizer:
     ...         for params, group in groups:
     ...             for p in params:
     ...                 p.data -= group["lr"] * np.sign(p.grad)
-    ...         return True
     >>> w = Tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = SignDescent([w], {"lr": 0.25})
     >>> (w * w).sum().backward()
@@ -149,8 +148,11 @@ class Optimizer:
         counts = [p._version for p in moved]
         if len(set(map(id, counts))) < len(counts):
             self._check_apart(moved)
-        if not self._step(groups, counts):
-            raise self._misfit(moved)
+        try:
+            self._step(groups, counts)
+        except ValueError:
+            self._check_fit(moved)
+            raise
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the optimizer remembers, in PyTorch's form: copies, which later steps do not change.
@@ -221,11 +223,11 @@ class Optimizer:
         state = self._saved_state(where, state_dict["state"])
         at_once(dict.update, [self._state, *self.param_groups], [state, *numbers])
 
-    def _step(self, groups: list[tuple[list[Tensor], dict[str, Any]]], counts: list[list[int]]) -> bool:
+    def _step(self, groups: list[tuple[list[Tensor], dict[str, Any]]], counts: list[list[int]]) -> None:
         """The rule: move the parameters of each group by its numbers, and count that by adding 1 to each of the counts.
 
-        Returns False, having done nothing, if the shapes or dtypes of a parameter, its gradient and what is remembered
-        of it do not fit each other.
+        Raises a ValueError, having done nothing, if the shapes or dtypes of a parameter, its gradient and what is
+        remembered of it do not fit each other.
         """
         raise NotImplementedError
 
@@ -345,21 +347,20 @@ class Optimizer:
                     f"{type(self).__name__}: parameters {both} show the same memory; use one Parameter in both places"
                 )
 
-    def _misfit(self, params: list[Tensor]) -> ValueError:
-        """Why one of these could not be moved."""
+    def _check_fit(self, params: list[Tensor]) -> None:
+        """Refuse parameters that cannot be moved, by an error that says why in place of the one that is being handled."""
         for p in params:
             who, value = f"{type(self).__name__}: parameter {self._place(p)}", p._data
             if p._grad is not None and p._grad.shape != value.shape:
-                return ValueError(f"{who} has shape {value.shape}, its .grad {p._grad.shape}")
+                raise ValueError(f"{who} has shape {value.shape}, its .grad {p._grad.shape}") from None
             if not value.flags.writeable:
-                return ValueError(f"{who} is a read-only array, which cannot be moved; make it of a copy")
+                raise ValueError(f"{who} is a read-only array, which cannot be moved; make it of a copy") from None
             for name, known in self._state.items():
                 if (array := known.get(p)) is not None and (array.shape, array.dtype) != (value.shape, value.dtype):
-                    return ValueError(
+                    raise ValueError(
                         f"{who} has been given data of shape {value.shape} and {value.dtype}, but its {name} is from before, "
                         f"of shape {array.shape} and {array.dtype}; make a new optimizer"
-                    )
-        return ValueError(f"{type(self).__name__}: a parameter was changed by another thread meanwhile")
+                    ) from None
 
     def _place(self, p: Tensor) -> int:
         return [id(q) for q in self._parameters()].index(id(p))
