@@ -1,6 +1,6 @@
 """Builds the C kernels. Everything else about the package is in pyproject.toml.
 
-The extension is optional: where there is no C compiler the install goes on, and minidl runs on its NumPy twins.
+The extension is optional: where there is no C compiler the install goes on, and minidl runs on its NumPy reference.
 """
 
 import sys

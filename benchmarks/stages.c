@@ -73,7 +73,7 @@ void tiled(size_t m, size_t n, size_t k, const float *restrict a, const float *r
 /* 5. The tile in the vectors of this machine, with fused multiply-adds and as large as its registers allow: the microkernel. */
 void vector_tiled(size_t m, size_t n, size_t k, const float *restrict a, const float *restrict b, float *restrict c)
 {
-    const microkernel_f32 *kernel = &isa_current()->f32;
+    const microkernel_f32 *kernel = isa_current()->microkernel_f32;
     for (size_t j = 0; j < n; j += kernel->nr)
         for (size_t i = 0; i < m; i += kernel->mr) {
             size_t rows = least(m - i, kernel->mr), vectors = least(n - j, kernel->nr) / kernel->lanes;
@@ -85,7 +85,7 @@ void vector_tiled(size_t m, size_t n, size_t k, const float *restrict a, const f
  * a cache line, 256 numbers of k at a time so that a sliver of B stays in the first cache. */
 void packed(size_t m, size_t n, size_t k, const float *restrict a, const float *restrict b, float *restrict c)
 {
-    const microkernel_f32 *kernel = &isa_current()->f32;
+    const microkernel_f32 *kernel = isa_current()->microkernel_f32;
     size_t mr = kernel->mr, nr = kernel->nr, deep = 256;
     float *packed_a = aligned_alloc(64, (m + mr) * deep * sizeof *a), *packed_b = aligned_alloc(64, (n + nr) * deep * sizeof *b);
     for (size_t pc = 0; pc < k; pc += deep) {
@@ -157,7 +157,7 @@ void uniform_one(size_t n, float *out)
 /* 4. The same in vectors, words and all. */
 void uniform_vectors(size_t n, float *out)
 {
-    sample_uniform_f32((draw){KEY, 0, n}, (sample_law){0, 1, 0, 0, 0, 0, 0}, out);
+    sample_uniform_f32((draw){KEY, 0, n}, (distribution){0, 1, 0, 0, 0, 0, 0}, out);
 }
 
 /* The normal laws below get their words in vectors: what differs is what they do with them. */
@@ -236,5 +236,5 @@ void normal_table(size_t n, float *out)
 /* 8. The same in vectors. */
 void normal_vectors(size_t n, float *out)
 {
-    sample_normal_f32((draw){KEY, 0, n}, (sample_law){-INFINITY, INFINITY, 0, 1, 0, 0, 1}, out);
+    sample_normal_f32((draw){KEY, 0, n}, (distribution){-INFINITY, INFINITY, 0, 1, 0, 0, 1}, out);
 }

@@ -1,12 +1,12 @@
-/* isa.h: the table of what each instruction set brings: a microkernel for matmul, the vector loops of sampling, summaries
- * and passes.
+/* isa.h: the table of what each instruction set brings: a micro-kernel for matmul, the vector loops of sampling, summaries
+ * and the fused kernels.
  *
  * One small file per instruction set (isa_generic.c, isa_avx2.c, isa_avx512.c, isa_neon.c) fills one table; cpu.c chooses
  * among them at run time, so that one binary runs on every processor of its architecture. */
 #ifndef MINIDL_ISA_H
 #define MINIDL_ISA_H
 
-#include "passes.h"
+#include "fused.h"
 #include "summary.h"
 
 #include <stddef.h>
@@ -19,16 +19,31 @@ typedef struct {
 /* The words that are made at once: those of 16 counters. */
 enum { PHILOX_GROUP = 64 };
 
-/* What matmul takes from an instruction set, see microkernel.h. `run` makes a tile of C of at most mr rows and nr columns (or
- * of one row and ROW_VECTORS vectors): C = A B + added, or A B where added is NULL, with A of any strides and unit column
- * stride in the others. `pack` copies a length x depth matrix into slivers of `width` rows, stored column after column, the last
- * vector filled up with zeros; it may write up to `lanes` numbers past the end. B is packed by it too, seen transposed. */
+/* What matmul takes from an instruction set; the functions are in microkernel.h.
+ *
+ * `run` makes a tile of C of at most mr rows and nr columns (or of one row and ROW_VECTORS vectors): C = A B + added, or A B
+ * where added is NULL, with A of any strides and unit column stride in the others. `dots` multiplies one row of A with
+ * contiguous columns of B.
+ *
+ * `pack` copies a length x depth matrix into micro-panels of `width` rows, each of them column after column, as `run` reads A:
+ *
+ *           p = 0 1 2                       width = 4, lanes = 2, depth = 3
+ *     i = 0     a b c
+ *         1     d e f            micro-panel 0:  a d g j  b e h k  c f i l
+ *         2     g h i    pack    micro-panel 1:  m 0 . .  n 0 . .  o 0 . .
+ *         3     j k l   ----->                   '-p=0-'  '-p=1-'  '-p=2-'
+ *         4     m n o
+ *                                element (i, p) goes to out[i / width * width * depth + p * width + i % width]
+ *
+ * In the last micro-panel zeros fill up the last vector that has an element; of what a dot stands for nothing is promised,
+ * since `run` reads whole vectors, and only those. `pack` may write up to `lanes` numbers past the end. B is packed by it too,
+ * seen transposed: into micro-panels of `width` columns, each of them row after row. */
 enum { ROW_VECTORS = 8 };
 
-/* `pack` takes so many columns that lie in order at a time, for all slivers: each of these gets a few lines of cache in order. */
+/* `pack` takes this many contiguous columns at a time, for all micro-panels: each of these gets a few lines of cache in order. */
 enum { PACKED_AT_ONCE = 8 };
 
-/* `dots` multiplies one row with columns that lie in order: DOT_BYTES of chains for each element, DOT_SUMS vectors at once. */
+/* `dots` has DOT_BYTES of chains for each element, and DOT_SUMS vectors of them at once. */
 enum { DOT_BYTES = 128, DOT_SUMS = 8 };
 
 #define MICROKERNEL(REAL)                                                                                                  \
@@ -50,32 +65,35 @@ typedef struct {
     size_t n;
 } draw;
 
-/* A law and its numbers. Uniform: [low, high). Normal: mean + std * quantile(p), kept in [low, high], where p is uniform
- * on [p_low, p_low + width] and q_high = 1 - (p_low + width); the whole normal has p_low = q_high = 0 and width = 1. */
+/* What is drawn from. Uniform: [low, high). Normal: mean + std * quantile(p), kept in [low, high], where p is uniform on
+ * [p_low, p_low + width] and q_high = 1 - (p_low + width); the whole normal has p_low = q_high = 0 and width = 1. */
 typedef struct {
     double low, high, mean, std, p_low, q_high, width;
-} sample_law;
+} distribution;
 
-/* Makes the samples of one part, in one thread. `out` holds floats or doubles, as the sampler's name says. */
-typedef void sampler(draw part, const sample_law *law, void *out);
+/* Makes the samples of one part, in one thread. */
+typedef void sampler_f32(draw part, const distribution *source, float *out);
+typedef void sampler_f64(draw part, const distribution *source, double *out);
 
 typedef struct {
     const char *name;
-    microkernel_f32 f32;
-    microkernel_f64 f64;
+    const microkernel_f32 *microkernel_f32;
+    const microkernel_f64 *microkernel_f64;
+    const fused_kernels *fused_f32, *fused_f64;
     void (*philox_group)(philox_key key, uint64_t low, uint64_t high, uint32_t out[PHILOX_GROUP]);
-    sampler *uniform_f32, *uniform_f64, *normal_f32, *normal_f64;
+    sampler_f32 *uniform_f32, *normal_f32;
+    sampler_f64 *uniform_f64, *normal_f64;
     summary (*summarize_f32)(size_t n, const float *x, size_t bins, int64_t *counts);
     summary (*summarize_f64)(size_t n, const double *x, size_t bins, int64_t *counts);
-    pass *passes[PASSES][2];
 } isa_table;
 
-/* How an isa_*.c file fills in its microkernels and passes. */
-#define TILE_f32 {MR_OF_f32, NV_OF_f32 * LANES_OF_f32, LANES_OF_f32, run_f32, dots_f32, pack_f32}
-#define TILE_f64 {MR_OF_f64, NV_OF_f64 * LANES_OF_f64, LANES_OF_f64, run_f64, dots_f64, pack_f64}
-#define BOTH(stem) {stem##_f32, stem##_f64}
-#define ALL_PASSES {BOTH(elementwise), BOTH(column_sums), BOTH(batch_norm), BOTH(batch_norm_backward), BOTH(cross_entropy), \
-                    BOTH(cross_entropy_backward), BOTH(sgd)}
+/* All but the name: what the templates have made in an isa_*.c file. */
+#define OWN_KERNELS                                                                                  \
+    .microkernel_f32 = &own_microkernel_f32, .microkernel_f64 = &own_microkernel_f64,                \
+    .fused_f32 = &own_fused_f32, .fused_f64 = &own_fused_f64, .philox_group = philox_group,          \
+    .uniform_f32 = uniform_f32, .uniform_f64 = uniform_f64,                                          \
+    .normal_f32 = normal_f32, .normal_f64 = normal_f64,                                              \
+    .summarize_f32 = summarized_f32, .summarize_f64 = summarized_f64
 
 extern const isa_table isa_generic, isa_avx2, isa_avx512, isa_neon;
 

@@ -29,7 +29,7 @@
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define LOW_HALVES 0, 8, 1, 9, 2, 10, 3, 11
 #define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
-#include "passes_loops.h"
+#include "fused_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -47,7 +47,7 @@
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
 #define LOW_HALVES 0, 4, 1, 5
 #define HIGH_HALVES 2, 6, 3, 7
-#include "passes_loops.h"
+#include "fused_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -62,8 +62,7 @@
 #define UNPACK_HIGH(a, b) ((lanes64)_mm256_unpackhi_epi64((__m256i)(a), (__m256i)(b)))
 #include "sampling_kernels.h"
 
-const isa_table isa_avx2 = {"avx2", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64,
-    summarized_f32, summarized_f64, ALL_PASSES};
+const isa_table isa_avx2 = {.name = "avx2", OWN_KERNELS};
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -30,7 +30,7 @@
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define LOW_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define HIGH_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#include "passes_loops.h"
+#include "fused_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -48,7 +48,7 @@
 #define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
 #define LOW_HALVES 0, 8, 1, 9, 2, 10, 3, 11
 #define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
-#include "passes_loops.h"
+#include "fused_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -64,8 +64,7 @@
 #define UNPACK_HIGH(a, b) ((lanes64)_mm512_unpackhi_epi64((__m512i)(a), (__m512i)(b)))
 #include "sampling_kernels.h"
 
-const isa_table isa_avx512 = {"avx512", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64,
-    summarized_f32, summarized_f64, ALL_PASSES};
+const isa_table isa_avx512 = {.name = "avx512", OWN_KERNELS};
 
 #if defined(__clang__)
 #pragma clang attribute pop

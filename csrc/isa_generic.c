@@ -19,7 +19,7 @@ typedef float vec_f32 __attribute__((vector_size(16), aligned(4), may_alias));
 #define FMA(a, b, c) ((a) * (b) + (c))
 #define LOW_HALVES 0, 4, 1, 5
 #define HIGH_HALVES 2, 6, 3, 7
-#include "passes_loops.h"
+#include "fused_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -38,7 +38,7 @@ typedef double vec_f64 __attribute__((vector_size(16), aligned(8), may_alias));
 #define FMA(a, b, c) ((a) * (b) + (c))
 #define LOW_HALVES 0, 2
 #define HIGH_HALVES 1, 3
-#include "passes_loops.h"
+#include "fused_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -61,5 +61,4 @@ typedef double vec_f64 __attribute__((vector_size(16), aligned(8), may_alias));
 #define UNPACK_HIGH(a, b) ((lanes64){(a)[1], (b)[1]})
 #include "sampling_kernels.h"
 
-const isa_table isa_generic = {"generic", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64,
-    summarized_f32, summarized_f64, ALL_PASSES};
+const isa_table isa_generic = {.name = "generic", OWN_KERNELS};

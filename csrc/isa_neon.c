@@ -23,7 +23,7 @@
 #define FMA(a, b, c) vfmaq_f32(c, a, b)
 #define LOW_HALVES 0, 4, 1, 5
 #define HIGH_HALVES 2, 6, 3, 7
-#include "passes_loops.h"
+#include "fused_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -41,7 +41,7 @@
 #define FMA(a, b, c) vfmaq_f64(c, a, b)
 #define LOW_HALVES 0, 2
 #define HIGH_HALVES 1, 3
-#include "passes_loops.h"
+#include "fused_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -57,6 +57,5 @@
 #define UNPACK_HIGH(a, b) ((lanes64)vzip2q_u64((uint64x2_t)(a), (uint64x2_t)(b)))
 #include "sampling_kernels.h"
 
-const isa_table isa_neon = {"neon", TILE_f32, TILE_f64, philox_group, uniform_f32, uniform_f64, normal_f32, normal_f64,
-    summarized_f32, summarized_f64, ALL_PASSES};
+const isa_table isa_neon = {.name = "neon", OWN_KERNELS};
 #endif

@@ -3,9 +3,7 @@
  * The naive triple loop, cut into blocks so that each level of cache is read many times for every time it is filled.
  * Packing copies a block into the order in which the microkernel reads it, whatever strides the caller's matrix has. What is
  * in that order already, or is read too seldom to repay the copy, is left where it is. */
-#define PASTE_(a, b) a##_##b
-#define PASTE(a, b) PASTE_(a, b)
-#define NAME(stem) PASTE(stem, SUFFIX)
+#include "template.h"
 
 typedef struct {
     REAL *data;
@@ -223,7 +221,7 @@ int NAME(matmul)(size_t m, size_t n, size_t k, const REAL *a, ptrdiff_t a_row, p
 {
     if (m == 0 || n == 0)
         return 0;
-    const NAME(microkernel) *kernel = &isa_current()->SUFFIX;
+    const NAME(microkernel) *kernel = isa_current()->NAME(microkernel);
     _Atomic int failed = 0;
     NAME(product) p = {m, n, k, {(REAL *)a, a_row, a_column}, {(REAL *)b, b_row, b_column}, {(REAL *)bias, 0, bias != NULL},
         {c, c_row, c_column}, kernel, 0, &failed};
@@ -245,6 +243,3 @@ int NAME(matmul)(size_t m, size_t n, size_t k, const REAL *a, ptrdiff_t a_row, p
 
 #undef SUFFIX
 #undef REAL
-#undef NAME
-#undef PASTE
-#undef PASTE_

@@ -6,14 +6,10 @@
  * number a row) meets one row of B (NV vectors). Every element is one chain of multiply-adds over k from 0, to which, at the
  * end, what C holds so far is added. What lies around it, the five loops and the packing, is in matmul_loops.h. */
 #include "isa.h"
+#include "template.h"
 
 #include <string.h>
 
-#ifndef PASTE
-#define PASTE_(a, b) a##_##b
-#define PASTE(a, b) PASTE_(a, b)
-#endif
-#define NAME(stem) PASTE(stem, SUFFIX)
 #if defined(__clang__)
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -198,9 +194,16 @@ static void NAME(pack)(size_t length, size_t depth, size_t width, const REAL *x,
     }
 }
 
-enum { NAME(MR_OF) = MR, NAME(LANES_OF) = LANES, NAME(NV_OF) = NV };
+/* own_microkernel_f32, own_microkernel_f64 */
+static const NAME(microkernel) NAME(own_microkernel) = {
+    .mr = MR,
+    .nr = NV * LANES,
+    .lanes = LANES,
+    ENTRY(run),
+    ENTRY(dots),
+    ENTRY(pack),
+};
 
-#undef NAME
 #undef SUFFIX
 #undef REAL
 #undef VEC

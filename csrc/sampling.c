@@ -1,5 +1,5 @@
-/* sampling.c: deals big draws out to threads, and makes integers and permutations. The uniform and normal laws
- * themselves, one vector loop each, are in sampling_kernels.h; the words in philox.h. */
+/* sampling.c: deals big draws out to threads, and makes integers and permutations. The uniform and normal
+ * distributions, one vector loop each, are in sampling_kernels.h; the words in philox.h. */
 #include "sampling.h"
 
 #include "threads.h"
@@ -9,46 +9,50 @@
 /* Below this many samples a second thread costs more than it brings. */
 enum { SAMPLES_PER_THREAD = 1 << 13 };
 
-/* One draw, dealt out: what each thread needs to make its part. */
+/* One draw, dealt out: what each thread needs to make its part. The other precision's sampler is NULL. */
 typedef struct {
     draw whole;
-    size_t words_per_sample, sample_size;
-    sampler *make;
-    const sample_law *law;
-    char *out;
+    sampler_f32 *make_f32;
+    sampler_f64 *make_f64;
+    const distribution *source;
+    void *out;
 } dealt_draw;
 
 static void make_part(const void *job, size_t begin, size_t end)
 {
     const dealt_draw *d = job;
-    draw mine = {d->whole.key, d->whole.position + begin * d->words_per_sample, end - begin};
-    d->make(mine, d->law, d->out + begin * d->sample_size);
+    uint64_t words = d->make_f32 ? 1 : 2;
+    draw part = {d->whole.key, d->whole.position + begin * words, end - begin};
+    if (d->make_f32)
+        d->make_f32(part, d->source, (float *)d->out + begin);
+    else
+        d->make_f64(part, d->source, (double *)d->out + begin);
 }
 
-static void deal(draw whole, size_t words_per_sample, size_t sample_size, sampler *make, const sample_law *law, void *out)
+static void deal(draw whole, sampler_f32 *make_f32, sampler_f64 *make_f64, const distribution *source, void *out)
 {
-    dealt_draw d = {whole, words_per_sample, sample_size, make, law, out};
+    dealt_draw d = {whole, make_f32, make_f64, source, out};
     threads_deal(whole.n, PHILOX_GROUP, 1 + whole.n / SAMPLES_PER_THREAD, make_part, &d);
 }
 
-void sample_uniform_f32(draw part, sample_law law, float *out)
+void sample_uniform_f32(draw part, distribution source, float *out)
 {
-    deal(part, 1, sizeof *out, isa_current()->uniform_f32, &law, out);
+    deal(part, isa_current()->uniform_f32, NULL, &source, out);
 }
 
-void sample_uniform_f64(draw part, sample_law law, double *out)
+void sample_uniform_f64(draw part, distribution source, double *out)
 {
-    deal(part, 2, sizeof *out, isa_current()->uniform_f64, &law, out);
+    deal(part, NULL, isa_current()->uniform_f64, &source, out);
 }
 
-void sample_normal_f32(draw part, sample_law law, float *out)
+void sample_normal_f32(draw part, distribution source, float *out)
 {
-    deal(part, 1, sizeof *out, isa_current()->normal_f32, &law, out);
+    deal(part, isa_current()->normal_f32, NULL, &source, out);
 }
 
-void sample_normal_f64(draw part, sample_law law, double *out)
+void sample_normal_f64(draw part, distribution source, double *out)
 {
-    deal(part, 2, sizeof *out, isa_current()->normal_f64, &law, out);
+    deal(part, NULL, isa_current()->normal_f64, &source, out);
 }
 
 void sample_words(philox_key key, uint64_t low, uint64_t high, size_t n, uint32_t *out)
@@ -65,7 +69,7 @@ void sample_words(philox_key key, uint64_t low, uint64_t high, size_t n, uint32_
     }
 }
 
-/* The 64 bits of the sample at a position, in the attempt-th stream beside the main one (counter words 2 and 3). */
+/* The 64 bits of the sample at a position, in the attempt-th separate stream (counter words 2 and 3). */
 static uint64_t retry(philox_key key, uint64_t position, uint64_t attempt)
 {
     uint32_t words[PHILOX_GROUP];

@@ -1,6 +1,6 @@
 /* sampling_kernels.h: from random words to uniform and normal samples; each isa_*.c includes it once.
  *
- * One sample uses one word (float32) or two (float64), whatever its law: sample i of a call begins at word
+ * One sample uses one word (float32) or two (float64), whatever its distribution: sample i of a call begins at word
  * position + i or position + 2 i. So a stream is the same however it is cut into calls, chunks or threads.
  * Normals are made by inversion, z = quantile(p), which serves the truncated normal as well.
  *
@@ -105,10 +105,10 @@ static inline double quantile_f64(double p, double q)
 
 /* low + (high - low) u with u in [0, 1) on a grid of 2^-24 (float32) or 2^-53 (float64). Rounding may reach high: then
  * the largest number below it is taken. */
-static void uniform_f32(draw part, const sample_law *law, void *samples)
+static void uniform_f32(draw part, const distribution *source, float *out)
 {
     word_chunk chunk;
-    float *out = samples, low = (float)law->low, high = (float)law->high, width = high - low, last = nextafterf(high, low);
+    float low = (float)source->low, high = (float)source->high, width = high - low, last = nextafterf(high, low);
     for (size_t n; part.n; part.n -= n, part.position += n, out += n) {
         n = part.n < CHUNK ? part.n : CHUNK;
         const uint32_t *word = words_at(&chunk, part.key, part.position, n);
@@ -119,10 +119,10 @@ static void uniform_f32(draw part, const sample_law *law, void *samples)
     }
 }
 
-static void uniform_f64(draw part, const sample_law *law, void *samples)
+static void uniform_f64(draw part, const distribution *source, double *out)
 {
     word_chunk chunk;
-    double *out = samples, low = law->low, high = law->high, width = high - low, last = nextafter(high, low);
+    double low = source->low, high = source->high, width = high - low, last = nextafter(high, low);
     for (size_t n; part.n; part.n -= n, part.position += 2 * n, out += n) {
         n = part.n < CHUNK / 2 ? part.n : CHUNK / 2;
         const uint32_t *word = words_at(&chunk, part.key, part.position, 2 * n);
@@ -133,14 +133,13 @@ static void uniform_f64(draw part, const sample_law *law, void *samples)
     }
 }
 
-static void normal_f32(draw part, const sample_law *law, void *samples)
+static void normal_f32(draw part, const distribution *source, float *out)
 {
     word_chunk chunk;
-    float *out = samples;
-    int whole = law->width == 1 && law->low == -INFINITY && law->high == INFINITY;
-    vec_f32 mean = SET_F32((float)law->mean), std = SET_F32((float)law->std);
-    vec_f32 low = SET_F32((float)law->low), high = SET_F32((float)law->high);
-    vec_f32 p_low = SET_F32((float)law->p_low), q_high = SET_F32((float)law->q_high), width = SET_F32((float)law->width);
+    int whole = source->width == 1 && source->low == -INFINITY && source->high == INFINITY;
+    vec_f32 mean = SET_F32((float)source->mean), std = SET_F32((float)source->std);
+    vec_f32 low = SET_F32((float)source->low), high = SET_F32((float)source->high);
+    vec_f32 p_low = SET_F32((float)source->p_low), q_high = SET_F32((float)source->q_high), width = SET_F32((float)source->width);
     for (size_t n; part.n; part.n -= n, part.position += n, out += n) {
         n = part.n < CHUNK ? part.n : CHUNK;
         const uint32_t *word = words_at(&chunk, part.key, part.position, n);
@@ -160,11 +159,11 @@ static void normal_f32(draw part, const sample_law *law, void *samples)
     }
 }
 
-static void normal_f64(draw part, const sample_law *law, void *samples)
+static void normal_f64(draw part, const distribution *source, double *out)
 {
     word_chunk chunk;
-    double *out = samples, mean = law->mean, std = law->std, low = law->low, high = law->high;
-    double p_low = law->p_low, q_high = law->q_high, width = law->width;
+    double mean = source->mean, std = source->std, low = source->low, high = source->high;
+    double p_low = source->p_low, q_high = source->q_high, width = source->width;
     for (size_t n; part.n; part.n -= n, part.position += 2 * n, out += n) {
         n = part.n < CHUNK / 2 ? part.n : CHUNK / 2;
         const uint32_t *word = words_at(&chunk, part.key, part.position, 2 * n);

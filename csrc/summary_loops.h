@@ -1,16 +1,14 @@
-/* summary_loops.h: the template of a summary, pass by pass; each isa_*.c includes it once per precision, with SUFFIX and REAL.
+/* summary_loops.h: the template of a summary, sweep by sweep; each isa_*.c includes it once per precision, with SUFFIX and REAL.
  *
  * Sums are in double, so that squares of small numbers are not 0. All is sought in PARTS parts, every PARTS-th element in one:
  * so nothing waits for the addition before it, and compilers use vectors. The bits are the same for all instruction sets. */
 #include "summary.h"
+#include "template.h"
 
 #include <math.h>
 
-#define PASTE_(a, b) a##_##b
-#define PASTE(a, b) PASTE_(a, b)
-#define NAME(stem) PASTE(stem, SUFFIX)
 
-/* sum of x - centre */
+/* sum_f32, sum_f64: sum of x - centre */
 static double NAME(sum)(size_t n, const REAL *x, double centre)
 {
     double parts[PARTS] = {0};
@@ -26,7 +24,7 @@ static double NAME(sum)(size_t n, const REAL *x, double centre)
     return parts[0];
 }
 
-/* sum of (x - mean)^2 */
+/* squares_f32, squares_f64: sum of (x - mean)^2 */
 static double NAME(squares)(size_t n, const REAL *x, double mean)
 {
     double parts[PARTS] = {0};
@@ -44,7 +42,7 @@ static double NAME(squares)(size_t n, const REAL *x, double mean)
     return parts[0];
 }
 
-/* The least and the largest element. */
+/* extremes_f32, extremes_f64: the least and the largest element. */
 static void NAME(extremes)(size_t n, const REAL *x, double *low, double *high)
 {
     REAL least[PARTS], largest[PARTS];
@@ -68,6 +66,7 @@ static void NAME(extremes)(size_t n, const REAL *x, double *low, double *high)
     *high = (double)largest[0];
 }
 
+/* summarized_f32, summarized_f64 */
 static summary NAME(summarized)(size_t n, const REAL *x, size_t bins, int64_t *counts)
 {
     summary found = {NAN, NAN, NAN, NAN};
@@ -104,6 +103,3 @@ static summary NAME(summarized)(size_t n, const REAL *x, size_t bins, int64_t *c
     return found;
 }
 
-#undef NAME
-#undef PASTE
-#undef PASTE_

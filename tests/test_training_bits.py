@@ -1,7 +1,7 @@
 """A whole training run (digits, batch norm, momentum) has the same bits for any number of threads, and on every instruction set
 with fused multiply-add: what csrc/ says of each kernel, held to what a user gets.
 
-Every kernel gets enough work for several threads: passes.c wants 2^16 numbers for each, or fewer where it does more with one;
+Every kernel gets enough work for several threads: fused.c wants 2^16 numbers for each, or fewer where it does more with one;
 matmul.c 1.5 2^20 multiply-adds.
 """
 

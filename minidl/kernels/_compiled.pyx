@@ -45,7 +45,7 @@ cdef extern from "isa.h":
         philox_key key
         uint64_t position
         size_t n
-    ctypedef struct sample_law:
+    ctypedef struct distribution:
         double low, high, mean, std, p_low, q_high, width
     ctypedef struct isa_table:
         const char *name
@@ -55,10 +55,10 @@ cdef extern from "isa.h":
 
 cdef extern from "sampling.h" nogil:
     void sample_words(philox_key key, uint64_t low, uint64_t high, size_t n, uint32_t *out)
-    void sample_uniform_f32(draw part, sample_law law, float *out)
-    void sample_uniform_f64(draw part, sample_law law, double *out)
-    void sample_normal_f32(draw part, sample_law law, float *out)
-    void sample_normal_f64(draw part, sample_law law, double *out)
+    void sample_uniform_f32(draw part, distribution source, float *out)
+    void sample_uniform_f64(draw part, distribution source, double *out)
+    void sample_normal_f32(draw part, distribution source, float *out)
+    void sample_normal_f64(draw part, distribution source, double *out)
     void sample_integers(draw part, int64_t low, uint64_t range, int64_t *out)
     void sample_permutation(draw part, int64_t *out)
 
@@ -75,7 +75,7 @@ cdef extern from "summary.h" nogil:
     summary summarize_f32(size_t n, const float *x, size_t bins, int64_t *counts)
     summary summarize_f64(size_t n, const double *x, size_t bins, int64_t *counts)
 
-cdef extern from "passes.h" nogil:
+cdef extern from "fused.h" nogil:
     ctypedef enum elementwise_function:
         TANH, TANH_BACKWARD, SIGMOID, SIGMOID_BACKWARD, RELU, RELU_BACKWARD, LEAKY_RELU, LEAKY_RELU_BACKWARD
         ELU, ELU_BACKWARD, SILU, SILU_BACKWARD, GELU, GELU_BACKWARD, EXP, LOG
@@ -137,13 +137,13 @@ cdef extern from "passes.h" nogil:
         const sgd_tensor *tensors
         double lr, momentum, dampening, weight_decay
         int nesterov
-    void pass_elementwise(const elementwise_job *job, int precision)
-    void pass_column_sums(const column_sums_job *job, int precision)
-    void pass_batch_norm(const batch_norm_job *job, int precision)
-    void pass_batch_norm_backward(const batch_norm_backward_job *job, int precision)
-    void pass_cross_entropy(const cross_entropy_job *job, int precision)
-    void pass_cross_entropy_backward(const cross_entropy_backward_job *job, int precision)
-    void pass_sgd(const sgd_job *job, int precision)
+    void fused_elementwise(const elementwise_job *job, int precision)
+    void fused_column_sums(const column_sums_job *job, int precision)
+    void fused_batch_norm(const batch_norm_job *job, int precision)
+    void fused_batch_norm_backward(const batch_norm_backward_job *job, int precision)
+    void fused_cross_entropy(const cross_entropy_job *job, int precision)
+    void fused_cross_entropy_backward(const cross_entropy_backward_job *job, int precision)
+    void fused_sgd(const sgd_job *job, int precision)
 
 cdef extern from "threads.h":
     void threads_set(size_t n)
@@ -204,7 +204,7 @@ cdef draw part_of(key, uint64_t position, cnp.ndarray out):
     return draw(philox_key(key[0], key[1]), position, out.size)
 
 
-cdef cnp.ndarray sample(size, real, key, uint64_t position, sample_law law, bint normal):
+cdef cnp.ndarray sample(size, real, key, uint64_t position, distribution source, bint normal):
     cdef cnp.ndarray out = new_array(size, real)
     if not (is_real(cnp.PyArray_TYPE(out)) and cnp.PyArray_ISCARRAY(out)):
         raise bad_samples(real)
@@ -213,21 +213,21 @@ cdef cnp.ndarray sample(size, real, key, uint64_t position, sample_law law, bint
     cdef bint single = cnp.PyArray_ITEMSIZE(out) == 4
     with nogil:
         if single:
-            (sample_normal_f32 if normal else sample_uniform_f32)(part, law, <float *>samples)
+            (sample_normal_f32 if normal else sample_uniform_f32)(part, source, <float *>samples)
         else:
-            (sample_normal_f64 if normal else sample_uniform_f64)(part, law, <double *>samples)
+            (sample_normal_f64 if normal else sample_uniform_f64)(part, source, <double *>samples)
     return out
 
 
 def uniform(size, real, key, uint64_t position, double low, double high):
-    return sample(size, real, key, position, sample_law(low, high, 0, 0, 0, 0, 0), False)
+    return sample(size, real, key, position, distribution(low, high, 0, 0, 0, 0, 0), False)
 
 
 def normal(size, real, key, uint64_t position, double mean, double std, double p_low, double q_high, double width,
            double low, double high):
     if not (p_low >= 0 and q_high >= 0 and width >= 0 and abs(p_low + width + q_high - 1) < 1e-6):
         raise bad_probabilities(p_low, q_high, width)
-    return sample(size, real, key, position, sample_law(low, high, mean, std, p_low, q_high, width), True)
+    return sample(size, real, key, position, distribution(low, high, mean, std, p_low, q_high, width), True)
 
 
 def integers(size, key, uint64_t position, int64_t low, uint64_t range):
@@ -438,7 +438,7 @@ cdef cnp.ndarray run_elementwise(elementwise_function function, cnp.ndarray x, c
     cdef elementwise_job job = elementwise_job(function, x.size, a, b, x.data, data_or_null(dy), out.data)
     cdef int precision = cnp.PyArray_ITEMSIZE(x) == 8
     with nogil:
-        pass_elementwise(&job, precision)
+        fused_elementwise(&job, precision)
     return out
 
 
@@ -522,7 +522,7 @@ def column_sums(x):
     cdef column_sums_job job = column_sums_job(a.shape[0], columns, a.data, out.data)
     cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     with nogil:
-        pass_column_sums(&job, precision)
+        fused_column_sums(&job, precision)
     return out
 
 
@@ -544,7 +544,7 @@ def batch_norm(x, weight, bias, mean, var, double eps, bint training):
                                              m.data, v.data, y.data)
     cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     with nogil:
-        pass_batch_norm(&job, precision)
+        fused_batch_norm(&job, precision)
     return y
 
 
@@ -556,7 +556,7 @@ def batch_norm_backward(dy, x, weight, mean, var, double eps, bint training):
         a.shape[0], a.shape[1], training, eps, d.data, a.data, data_or_null(w), m.data, v.data, dx.data, dweight.data, dbias.data)
     cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     with nogil:
-        pass_batch_norm_backward(&job, precision)
+        fused_batch_norm_backward(&job, precision)
     return dx, dweight, dbias
 
 
@@ -568,7 +568,7 @@ def cross_entropy(x, labels):
     cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     cdef double total = 0
     with nogil:
-        pass_cross_entropy(&job, precision)
+        fused_cross_entropy(&job, precision)
         for i in range(rows):
             total += (<double *>losses.data)[i] if precision else (<float *>losses.data)[i]
     return p, losses, total
@@ -583,7 +583,7 @@ def cross_entropy_backward(dy, p, labels, double factor):
         a.shape[0], a.shape[1], a.data, d.data, d.ndim > 0, factor, <Py_ssize_t *>t.data, dx.data)
     cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     with nogil:
-        pass_cross_entropy_backward(&job, precision)
+        fused_cross_entropy_backward(&job, precision)
     return dx
 
 
@@ -655,7 +655,7 @@ def sgd(list groups, list counts, dict started, dict known):
         n = job - jobs
         with nogil:
             for i in range(n):
-                pass_sgd(&jobs[i], i % 2)
+                fused_sgd(&jobs[i], i % 2)
         for x, copy in copies:
             if x is not None:
                 cnp.PyArray_CopyInto(x, copy)

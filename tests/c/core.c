@@ -1,12 +1,13 @@
 /* core.c: the test program of csrc/, without Python, so that it runs under sanitizers and on other processors; how to build
  * it is in tools/check_core.sh.
  *
- * Philox is held to published known answers, matmul to one multiplication and addition after the other, the passes to numbers
- * worked out by hand, and every instruction set, number of threads and cut of a call to plain C in one piece. It prints hashes
- * of the values themselves: the same on every machine. Laws and passes are held to their NumPy twins in tests/kernels. */
+ * Philox is held to published known answers, matmul to one multiplication and addition after the other, the fused kernels to
+ * numbers worked out by hand, and every instruction set, number of threads and cut of a call to plain C in one piece. It prints
+ * hashes of the values themselves: the same on every machine. In tests/kernels samples and fused kernels are held to the NumPy
+ * reference implementation. */
+#include "fused.h"
 #include "isa.h"
 #include "matmul.h"
-#include "passes.h"
 #include "sampling.h"
 #include "threads.h"
 
@@ -172,20 +173,20 @@ static void test_philox(void)
             }
 }
 
-/* Laws */
+/* Distributions */
 
 enum kind { UNIFORM_F32, UNIFORM_F64, NORMAL_F32, NORMAL_F64, INTEGERS, PERMUTATION };
 
 typedef struct {
     const char *name;
     enum kind kind;
-    sample_law law;
+    distribution source;
     uint64_t range;
     uint64_t golden;
-} law_case;
+} draw_case;
 
 /* low, high, mean, std, p_low, q_high, width; range; hash */
-static const law_case LAWS[] = {
+static const draw_case DRAWS[] = {
     {"uniform float32 [0, 1)", UNIFORM_F32, {0, 1, 0, 0, 0, 0, 0}, 0, 0xfe964bdf43ffd34a},
     {"uniform float32 [1, 1 + 2^-23)", UNIFORM_F32, {1, 1 + 0x1p-23, 0, 0, 0, 0, 0}, 0, 0x0e2d3d0278d16248},
     {"uniform float64 [0, 1)", UNIFORM_F64, {0, 1, 0, 0, 0, 0, 0}, 0, 0x52b881eba32ad245},
@@ -204,21 +205,21 @@ static const law_case LAWS[] = {
     {"permutation", PERMUTATION, {0, 0, 0, 0, 0, 0, 0}, 0, 0x9a7e03422daacabd},
 };
 
-static size_t size_of(const law_case *c)
+static size_t size_of(const draw_case *c)
 {
     return c->kind == UNIFORM_F32 || c->kind == NORMAL_F32 ? 4 : 8;
 }
 
 /* n samples from word `position`, in memory of exactly their size. */
-static void *samples(const law_case *c, uint64_t position, size_t n)
+static void *samples(const draw_case *c, uint64_t position, size_t n)
 {
     draw part = {{0xDEADBEEF, 0x01234567}, position, n};
     void *out = memory_of(n * size_of(c));
     switch (c->kind) {
-    case UNIFORM_F32: sample_uniform_f32(part, c->law, out); break;
-    case UNIFORM_F64: sample_uniform_f64(part, c->law, out); break;
-    case NORMAL_F32: sample_normal_f32(part, c->law, out); break;
-    case NORMAL_F64: sample_normal_f64(part, c->law, out); break;
+    case UNIFORM_F32: sample_uniform_f32(part, c->source, out); break;
+    case UNIFORM_F64: sample_uniform_f64(part, c->source, out); break;
+    case NORMAL_F32: sample_normal_f32(part, c->source, out); break;
+    case NORMAL_F64: sample_normal_f64(part, c->source, out); break;
     case INTEGERS: sample_integers(part, -3, c->range, out); break;
     case PERMUTATION: sample_permutation(part, out); break;
     }
@@ -231,7 +232,7 @@ static void choose(int isa)
 }
 
 /* Compares n samples with the expected ones, made by every instruction set in one piece, and, without threads, in two. */
-static void check_samples(const law_case *c, uint64_t position, size_t n, const void *expected)
+static void check_samples(const draw_case *c, uint64_t position, size_t n, const void *expected)
 {
     size_t size = size_of(c), words = size / 4;
     for (int isa = 0; isa_available(isa); isa++) {
@@ -251,7 +252,7 @@ static void check_samples(const law_case *c, uint64_t position, size_t n, const 
     }
 }
 
-static void test_law(const law_case *c)
+static void test_draw(const draw_case *c)
 {
     /* A counter has 2^34 words before its second word counts. */
     static const uint64_t positions[] = {0, 1, 2, 3, 5, (1ull << 34) - 7, (1ull << 34) + 3};
@@ -558,17 +559,17 @@ static void test_bias(size_t real)
     }
 }
 
-/* Passes */
+/* Fused kernels */
 
 enum { GUARD = 64 }; /* bytes */
 
-/* The kinds of passes: every elementwise_function, and then these. */
+/* What is fused: every elementwise_function, and then these. */
 enum { SUMS = LOG + 1, NORM, NORM_EVALUATED, NORM_BACKWARD, NORM_EVALUATED_BACKWARD, ENTROPY, ENTROPY_BACKWARD, SGD, NESTEROV };
 
 static const struct {
     const char *name;
     uint64_t golden[2]; /* float32, float64 */
-} PASSES_OF[] = {
+} FUSED[] = {
     {"tanh", {0xc0552d3662dfeb0b, 0xe98dcfa70fd97b0d}},
     {"tanh backward", {0x237371f761e9c490, 0xb30fc5fa546a0ec0}},
     {"sigmoid", {0x566e17959d344ea1, 0x91fab769d1623946}},
@@ -633,10 +634,10 @@ static uint64_t result(size_t real, void *out, size_t n, uint64_t h, const char 
     return h;
 }
 
-/* The hash of all that a pass makes of fixed input of this size. */
+/* The hash of all that a fused kernel makes of fixed input of this size. */
 static uint64_t made(int kind, size_t real, size_t rows, size_t columns)
 {
-    const char *name = PASSES_OF[kind].name;
+    const char *name = FUSED[kind].name;
     int precision = real == 8, all = kind < SUMS;
     size_t n = rows * columns;
     void *x = numbers(real, 11, n, all), *dy = numbers(real, 12, n, all);
@@ -648,13 +649,13 @@ static uint64_t made(int kind, size_t real, size_t rows, size_t columns)
     switch (kind) {
     default: {
         elementwise_job job = {(elementwise_function)kind, n, 0.01, 1.76, x, dy, place_for(real, n)};
-        pass_elementwise(&job, precision);
+        fused_elementwise(&job, precision);
         h = result(real, job.out, n, h, name);
         break;
     }
     case SUMS: {
         column_sums_job job = {rows, columns, x, place_for(real, columns)};
-        pass_column_sums(&job, precision);
+        fused_column_sums(&job, precision);
         h = result(real, job.out, columns, h, name);
         break;
     }
@@ -666,7 +667,7 @@ static uint64_t made(int kind, size_t real, size_t rows, size_t columns)
             put(real, job.mean, (ptrdiff_t)j, 0.25);
             put(real, job.var, (ptrdiff_t)j, 1.0 + (double)j);
         }
-        pass_batch_norm(&job, precision);
+        fused_batch_norm(&job, precision);
         h = result(real, job.y, n, result(real, job.var, columns, result(real, job.mean, columns, h, name), name), name);
         break;
     }
@@ -678,7 +679,7 @@ static uint64_t made(int kind, size_t real, size_t rows, size_t columns)
         for (int with = 0; with < 2; with++) { /* weight and dx */
             batch_norm_backward_job job = {rows, columns, kind == NORM_BACKWARD, 1e-5, dy, x, with ? weight : NULL, bias, var,
                 with ? place_for(real, n) : NULL, place_for(real, columns), place_for(real, columns)};
-            pass_batch_norm_backward(&job, precision);
+            fused_batch_norm_backward(&job, precision);
             h = result(real, job.dbias, columns, result(real, job.dweight, columns, h, name), name);
             h = with ? result(real, job.dx, n, h, name) : h;
         }
@@ -687,13 +688,13 @@ static uint64_t made(int kind, size_t real, size_t rows, size_t columns)
     }
     case ENTROPY: {
         cross_entropy_job job = {rows, columns, x, labels, place_for(real, n), place_for(real, rows)};
-        pass_cross_entropy(&job, precision);
+        fused_cross_entropy(&job, precision);
         h = result(real, job.losses, rows, result(real, job.p, n, h, name), name);
         break;
     }
     case ENTROPY_BACKWARD: {
         cross_entropy_backward_job job = {rows, columns, x, row_dy, 1, 1, labels, place_for(real, n)};
-        pass_cross_entropy_backward(&job, precision);
+        fused_cross_entropy_backward(&job, precision);
         h = result(real, job.dx, n, h, name);
         break;
     }
@@ -709,7 +710,7 @@ static uint64_t made(int kind, size_t real, size_t rows, size_t columns)
         }
         sgd_job job = {COUNT(sizes), tensors, 0.1, 0.9, 0, momentum ? 0.01 : 0, momentum};
         for (int step = 0; step < 2; step++) {
-            pass_sgd(&job, precision);
+            fused_sgd(&job, precision);
             for (size_t t = 0; t < COUNT(sizes); t++)
                 tensors[t].fresh = 0;
         }
@@ -729,7 +730,7 @@ static uint64_t made(int kind, size_t real, size_t rows, size_t columns)
     return h;
 }
 
-static void test_pass(int kind, size_t real)
+static void test_fused(int kind, size_t real)
 {
     /* The last has work for three threads, and more rows than one of them, more columns than two of them. */
     static const size_t shapes[][2] = {{1, 1}, {2, 3}, {3, 7}, {5, 15}, {4, 16}, {2, 17}, {9, 31}, {3, 33}, {2, 63}, {7, 64},
@@ -744,13 +745,13 @@ static void test_pass(int kind, size_t real)
                 choose(isa);
                 threads_set(threads);
                 check(made(kind, real, rows, columns) == expected, "%s of %zu x %zu numbers of %zu bytes, %zu threads",
-                      PASSES_OF[kind].name, rows, columns, real, threads);
+                      FUSED[kind].name, rows, columns, real, threads);
             }
         threads_set(1);
     }
     char what[64];
-    snprintf(what, sizeof what, "%s float%zu", PASSES_OF[kind].name, 8 * real);
-    check_hash(what, expected, PASSES_OF[kind].golden[real == 8]);
+    snprintf(what, sizeof what, "%s float%zu", FUSED[kind].name, 8 * real);
+    check_hash(what, expected, FUSED[kind].golden[real == 8]);
 }
 
 /* Whether these are the numbers, to so many units of 2^-24 or 2^-53 of each. */
@@ -775,7 +776,7 @@ static void *given(size_t real, const double *x, size_t n)
 #define GIVEN(...) given(real, (const double[]){__VA_ARGS__}, COUNT(((const double[]){__VA_ARGS__})))
 #define ARE(found, units, ...) are(real, found, (const double[]){__VA_ARGS__}, COUNT(((const double[]){__VA_ARGS__})), units)
 
-static void test_known_passes(size_t real)
+static void test_known_fused(size_t real)
 {
     int precision = real == 8;
     static const struct {
@@ -795,8 +796,8 @@ static void test_known_passes(size_t real)
     };
     for (size_t i = 0; i < COUNT(known); i++) {
         void *x = GIVEN(known[i].x), *dy = GIVEN(known[i].dy), *y = memory_of(real);
-        pass_elementwise(&(elementwise_job){known[i].function, 1, 0.25, 2, x, dy, y}, precision);
-        check(ARE(y, 6, known[i].y), "%s of %g is %.17g", PASSES_OF[known[i].function].name, known[i].x, get(real, y, 0));
+        fused_elementwise(&(elementwise_job){known[i].function, 1, 0.25, 2, x, dy, y}, precision);
+        check(ARE(y, 6, known[i].y), "%s of %g is %.17g", FUSED[known[i].function].name, known[i].x, get(real, y, 0));
         free(x);
         free(dy);
         free(y);
@@ -805,29 +806,29 @@ static void test_known_passes(size_t real)
     /* One column 1 2 3 6: mean 3, variance 14/4, 1 / sqrt(14/4 + 1/2) = 1/2. */
     void *x = GIVEN(1, 2, 3, 6), *dy = GIVEN(1, 0, 0, 0), *weight = GIVEN(2), *bias = GIVEN(10), *y = memory_of(4 * real);
     void *mean = memory_of(real), *var = memory_of(real), *dweight = memory_of(real), *dbias = memory_of(real);
-    pass_column_sums(&(column_sums_job){4, 1, x, mean}, precision);
+    fused_column_sums(&(column_sums_job){4, 1, x, mean}, precision);
     check(ARE(mean, 0, 12), "the sum of a column");
     size_t rows = 1000000;
     void *tenths = memory_of(rows * real);
     for (size_t i = 0; i < rows; i++)
         put(real, tenths, (ptrdiff_t)i, 0.1);
-    pass_column_sums(&(column_sums_job){rows, 1, tenths, mean}, precision);
+    fused_column_sums(&(column_sums_job){rows, 1, tenths, mean}, precision);
     check(ARE(mean, 16, 1e6 * get(real, tenths, 0)), "the sum of a long column, %.17g", get(real, mean, 0)); /* in one chain: 1e5 */
     free(tenths);
-    pass_batch_norm(&(batch_norm_job){4, 1, 1, 0.5, x, weight, bias, mean, var, y}, precision);
+    fused_batch_norm(&(batch_norm_job){4, 1, 1, 0.5, x, weight, bias, mean, var, y}, precision);
     check(ARE(mean, 0, 3) && ARE(var, 0, 3.5) && ARE(y, 0, 8, 9, 10, 13), "batch norm by hand");
-    pass_batch_norm_backward(&(batch_norm_backward_job){4, 1, 1, 0.5, dy, x, weight, mean, var, y, dweight, dbias}, precision);
+    fused_batch_norm_backward(&(batch_norm_backward_job){4, 1, 1, 0.5, dy, x, weight, mean, var, y, dweight, dbias}, precision);
     check(ARE(dweight, 0, -1) && ARE(dbias, 0, 1) && ARE(y, 0, 0.5, -0.375, -0.25, 0.125), "batch norm backward by hand");
 
     /* 0, ln 3: p = 1/4, 3/4, and -ln p = ln 4/3 for the second. */
     void *logits = GIVEN(0, 1.09861228866810969140, 1e30, -1e30), *p = memory_of(4 * real), *losses = memory_of(2 * real);
     const ptrdiff_t labels[] = {1, 0};
-    pass_cross_entropy(&(cross_entropy_job){2, 2, logits, labels, p, losses}, precision);
+    fused_cross_entropy(&(cross_entropy_job){2, 2, logits, labels, p, losses}, precision);
     check(ARE(p, 8, 0.25, 0.75, 1, 0) && ARE(losses, 8, 0.28768207245178092744, 0), "cross-entropy by hand");
     free(p);
     p = GIVEN(0.25, 0.75, 1, 0);
     void *row_dy = GIVEN(4, 2);
-    pass_cross_entropy_backward(&(cross_entropy_backward_job){2, 2, p, row_dy, 1, 1, labels, y}, precision);
+    fused_cross_entropy_backward(&(cross_entropy_backward_job){2, 2, p, row_dy, 1, 1, labels, y}, precision);
     check(ARE(y, 0, 1, -1, 0, 0), "cross-entropy backward by hand");
 
     /* p = 1, gradients 2 and 0, learning rate and momentum 1/2, weight decay 1/4, Nesterov: g = 9/4, v = 9/4, step 27/8; then
@@ -838,7 +839,7 @@ static void test_known_passes(size_t real)
     void *gradients[] = {GIVEN(2), GIVEN(0)};
     for (int step = 0; step < 2; step++, tensor.fresh = 0) {
         tensor.g = gradients[step];
-        pass_sgd(&job, precision);
+        fused_sgd(&job, precision);
         check(step == 0 ? ARE(moved, 0, -0.6875) && ARE(v, 0, 2.25) : ARE(moved, 0, -0.83984375) && ARE(v, 0, 0.953125),
               "SGD by hand");
     }
@@ -1005,7 +1006,7 @@ static void *call(void *argument)
     caller *mine = argument;
     mine->right = 1;
     for (int round = 0; round < 20; round++) {
-        float *x = samples(&LAWS[0], 0, mine->n);
+        float *x = samples(&DRAWS[0], 0, mine->n);
         mine->right &= same(x, mine->expected, mine->n * sizeof *x);
         free(x);
     }
@@ -1016,7 +1017,7 @@ static void test_callers(void)
 {
     size_t n = 70001;
     threads_set(1);
-    float *expected = samples(&LAWS[0], 0, n);
+    float *expected = samples(&DRAWS[0], 0, n);
     threads_set(3);
     caller callers[3];
     pthread_t thread[3];
@@ -1055,8 +1056,8 @@ int main(void)
         test_callers();
     }
     test_threads();
-    for (size_t i = 0; i < COUNT(LAWS); i++)
-        test_law(&LAWS[i]);
+    for (size_t i = 0; i < COUNT(DRAWS); i++)
+        test_draw(&DRAWS[i]);
     uint64_t h[2];
     test_matmul(4, h);
     check_hash("matmul float32, chains of fma", h[0], 0xc773ddf48252c8da);
@@ -1069,10 +1070,10 @@ int main(void)
         test_no_memory(real);
         for (int isa = 0; isa_available(isa); isa++) {
             choose(isa);
-            test_known_passes(real);
+            test_known_fused(real);
         }
-        for (size_t kind = 0; kind < COUNT(PASSES_OF); kind++)
-            test_pass((int)kind, real);
+        for (size_t kind = 0; kind < COUNT(FUSED); kind++)
+            test_fused((int)kind, real);
     }
     printf("%ld passed, %ld failed\n", passed, failed);
     return failed != 0;

@@ -1,11 +1,11 @@
-/* passes.h: passes over memory, each in one sweep where a chain of array operations takes several: activations, column sums,
- * batch norm, cross-entropy, SGD.
+/* fused.h: the fused kernels, which read each number once where a chain of array operations goes over memory several times:
+ * activations, column sums, batch norm, cross-entropy, SGD.
  *
- * A struct says what to do, with arrays of floats or of doubles in C order; none may overlap another, except where it is the
- * same one. The loops are in passes_loops.h, once for each instruction set and precision; passes.c deals them out to threads
- * by elements, rows or columns, never by parts of a sum. So the bits depend on neither. */
-#ifndef MINIDL_PASSES_H
-#define MINIDL_PASSES_H
+ * A struct says what to do, with row-major arrays of floats or of doubles; none may overlap another, except where it is the
+ * same one. The loops are in fused_loops.h, once for each instruction set and precision; fused.c deals them out to threads by
+ * elements, rows or columns, never by parts of a sum. So the bits depend neither on the instruction set nor on the threads. */
+#ifndef MINIDL_FUSED_H
+#define MINIDL_FUSED_H
 
 #include <stddef.h>
 
@@ -98,17 +98,18 @@ typedef struct {
 } sgd_job;
 
 /* `precision` is 0 for float32, 1 for float64. */
-void pass_elementwise(const elementwise_job *job, int precision);
-void pass_column_sums(const column_sums_job *job, int precision);
-void pass_batch_norm(const batch_norm_job *job, int precision);
-void pass_batch_norm_backward(const batch_norm_backward_job *job, int precision);
-void pass_cross_entropy(const cross_entropy_job *job, int precision);
-void pass_cross_entropy_backward(const cross_entropy_backward_job *job, int precision);
-void pass_sgd(const sgd_job *job, int precision);
+void fused_elementwise(const elementwise_job *job, int precision);
+void fused_column_sums(const column_sums_job *job, int precision);
+void fused_batch_norm(const batch_norm_job *job, int precision);
+void fused_batch_norm_backward(const batch_norm_backward_job *job, int precision);
+void fused_cross_entropy(const cross_entropy_job *job, int precision);
+void fused_cross_entropy_backward(const cross_entropy_backward_job *job, int precision);
+void fused_sgd(const sgd_job *job, int precision);
 
-/* What an instruction set brings: each pass over the elements, columns or rows from `begin` to `end`, in both precisions. */
-typedef void pass(const void *job, size_t begin, size_t end);
-enum { PASS_ELEMENTWISE, PASS_COLUMN_SUMS, PASS_BATCH_NORM, PASS_BATCH_NORM_BACKWARD, PASS_CROSS_ENTROPY,
-       PASS_CROSS_ENTROPY_BACKWARD, PASS_SGD, PASSES };
+/* What an instruction set brings, in one precision: each kernel over the elements, columns or rows from `begin` to `end`. */
+typedef void fused_kernel(const void *job, size_t begin, size_t end);
+typedef struct {
+    fused_kernel *elementwise, *column_sums, *batch_norm, *batch_norm_backward, *cross_entropy, *cross_entropy_backward, *sgd;
+} fused_kernels;
 
 #endif

@@ -1,24 +1,22 @@
-/* passes_loops.h: the template of the fused kernels in passes.h; each isa_*.c includes it once per precision, with SUFFIX, REAL
+/* fused_loops.h: the template of the fused kernels in fused.h; each isa_*.c includes it once per precision, with SUFFIX, REAL
  * and WORD (an unsigned integer as long).
  *
  * Plain loops, which compilers turn into vectors. Every line is a fixed sequence of correctly rounded operations, compiled
  * without contraction, so that all instruction sets give the same bits, and the reference implementations give them, too. */
+#include "fused.h"
 #include "gelu_table.h"
 #include "log.h"
-#include "passes.h"
+#include "template.h"
 
 #include <math.h>
 #include <string.h>
 
-#define PASTE_(a, b) a##_##b
-#define PASTE(a, b) PASTE_(a, b)
-#define NAME(stem) PASTE(stem, SUFFIX)
 #define SINGLE (sizeof(REAL) == 4)
 
-/* 1.5 2^23 or 1.5 2^52: to add it rounds to a whole number, which then stands in the last bits. */
+/* 1.5 2^23 or 1.5 2^52: to add it rounds to an integer, which then stands in the last bits. */
 #define ROUNDER ((REAL)(SINGLE ? 0x1.8p23 : 0x1.8p52))
 
-/* 2^n for a whole number n, by writing it where a float has its exponent. */
+/* power_f32, power_f64: 2^n for an integer n, by writing it where a float has its exponent. */
 static inline REAL NAME(power)(REAL n)
 {
     REAL shifted = n + ROUNDER, power;
@@ -29,20 +27,21 @@ static inline REAL NAME(power)(REAL n)
     return power;
 }
 
+/* nearest_f32, nearest_f64 */
 static inline REAL NAME(nearest)(REAL x)
 {
     return (x + ROUNDER) - ROUNDER;
 }
 
-/* r with z = n ln 2 + r, so |r| <= ln 2 / 2 (and a little) for n = nearest(z / ln 2). ln 2 comes in two parts, the first so
- * short that n times it is exact. */
+/* rest_f32, rest_f64: r with z = n ln 2 + r, so |r| <= ln 2 / 2 (and a little) for n = nearest(z / ln 2). ln 2 comes
+ * in two parts, the first so short that n times it is exact. */
 static inline REAL NAME(rest)(REAL z, REAL n)
 {
     const REAL high = (REAL)(SINGLE ? 0x1.63p-1 : 0x1.62e4p-1), low = (REAL)(SINGLE ? -0x1.bd0106p-13 : 0x1.7f7d1cf79abcap-20);
     return (z - n * high) - n * low;
 }
 
-/* e^r - 1, the sum of r^k / k! to k = 7 or 13. */
+/* series_f32, series_f64: e^r - 1, the sum of r^k / k! to k = 7 or 13. */
 static inline REAL NAME(series)(REAL r)
 {
     static const double over_factorial[] = {1.0, 1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320,
@@ -54,14 +53,14 @@ static inline REAL NAME(series)(REAL r)
     return r + r * r * q;
 }
 
-/* z = n ln 2 + r: e^r - 1, and n. */
+/* reduced_f32, reduced_f64: e^r - 1, and n, where z = n ln 2 + r. */
 static inline REAL NAME(reduced)(REAL z, REAL *n)
 {
     *n = NAME(nearest)(z * (REAL)0x1.71547652b82fep+0);
     return NAME(series)(NAME(rest)(z, *n));
 }
 
-/* e^z: 2^n in two steps, for it may be too large or too small for one. */
+/* exp_f32, exp_f64: e^z, with 2^n in two steps, for it may be too large or too small for one. */
 static inline REAL NAME(exp)(REAL z)
 {
     const REAL least = SINGLE ? -104 : -746, most = SINGLE ? 89 : 710;
@@ -74,14 +73,15 @@ static inline REAL NAME(exp)(REAL z)
 /* No function of x differs any more from its limit below this, nor does its product with any but the hugest dy. */
 #define LEAST ((REAL)(SINGLE ? -174 : -1400))
 
-/* e^z b dy for z <= 0. The second step comes last, so that only the result may be subnormal, which has fewer digits. */
+/* exp_times_f32, exp_times_f64: e^z b dy for z <= 0. The second step comes last, so that only the result may be
+ * subnormal, which has fewer digits. */
 static inline REAL NAME(exp_times)(REAL z, REAL b, REAL dy)
 {
     REAL n, p = NAME(reduced)(z < LEAST ? LEAST : z, &n), half = NAME(nearest)(n * (REAL)0.5);
     return (1 + p) * NAME(power)(half) * b * dy * NAME(power)(n - half);
 }
 
-/* e^z - 1 for z up to 40, exact to the last bits near 0 too. */
+/* expm1_f32, expm1_f64: e^z - 1 for z up to 40, exact to the last bits near 0 too. */
 static inline REAL NAME(expm1)(REAL z)
 {
     z = z < -40 ? -40 : z;
@@ -89,22 +89,22 @@ static inline REAL NAME(expm1)(REAL z)
     return p * power + (power - 1);
 }
 
-/* With e = e^(2|x|) - 1, |tanh x| = e / (e + 2); from 20 on it is 1. */
+/* tanh_f32, tanh_f64: with e = e^(2|x|) - 1, |tanh x| = e / (e + 2); from 20 on it is 1. */
 static inline REAL NAME(tanh)(REAL x)
 {
     REAL z = 2 * (REAL)fabs(x), e = NAME(expm1)(z > 40 ? 40 : z), t = e / (e + 2);
     return SINGLE ? copysignf((float)t, (float)x) : (REAL)copysign(t, x);
 }
 
-/* 1 / (1 + e^-x), from e^-|x|, which cannot overflow. */
+/* sigmoid_f32, sigmoid_f64: 1 / (1 + e^-x), from e^-|x|, which cannot overflow. */
 static inline REAL NAME(sigmoid)(REAL x)
 {
     REAL e = NAME(exp)(-(REAL)fabs(x));
     return (x >= 0 ? 1 : e) / (1 + e);
 }
 
-/* x e / (1 + e) with e = e^x, or x / (1 + e) with e = e^-x. Here, too, the second step of 2^n comes last; in double, since
- * these are many roundings for a float. */
+/* silu_f32, silu_f64: x e / (1 + e) with e = e^x, or x / (1 + e) with e = e^-x. Here, too, the second step of 2^n
+ * comes last; in double, since these are many roundings for a float. */
 static inline REAL NAME(silu)(REAL x)
 {
     x = x < LEAST ? LEAST : x;
@@ -113,9 +113,9 @@ static inline REAL NAME(silu)(REAL x)
     return (REAL)(wide * (wide < 0 ? first : 1) / (1 + first * second) * (wide < 0 ? second : 1));
 }
 
-/* dy times the derivative, which is e (1 + x + e) / (1 + e)^2 with e = e^x, or (1 + e (1 + x)) / (1 + e)^2 with e = e^-x. It is
- * 0 where 1 + x + e is, at x = zero, e = -1 - zero = there; beside it, with d = x - zero, e = there e^d, and the sum is
- * d + there (e^d - 1), two terms of one sign. */
+/* silu_backward_f32, silu_backward_f64: dy times the derivative, which is e (1 + x + e) / (1 + e)^2 with e = e^x, or
+ * (1 + e (1 + x)) / (1 + e)^2 with e = e^-x. It is 0 where 1 + x + e is, at x = zero, e = -1 - zero = there; beside
+ * it, with d = x - zero, e = there e^d, and the sum is d + there (e^d - 1), two terms of one sign. */
 static inline REAL NAME(silu_backward)(REAL dy, REAL x)
 {
     const double zero = -0x1.474973c84120bp+0, lacking = -0x1.f8d74bc9ac154p-54, there = 0.27846454276107380;
@@ -132,11 +132,12 @@ static inline REAL NAME(silu_backward)(REAL dy, REAL x)
     return (REAL)(wide > 0 ? q : (q + q * p) * first * second);
 }
 
-/* e^(-a^2/2) f, for a from 0 to MOST. a^2 comes in two parts, the first of them exact, for what is lost of it is lost of the
- * result a^2/2 times over. Source: Cody, "Rational Chebyshev approximations for the error function", Mathematics of Computation
- * 23 (1969), and his later programs. */
+/* No bell curve goes further than this. */
 #define MOST (SINGLE ? 18.5 : 52)
 
+/* bell_times_f32, bell_times_f64: e^(-a^2/2) f, for a from 0 to MOST. a^2 comes in two parts, the first of them exact,
+ * for what is lost of it is lost of the result a^2/2 times over. Source: Cody, "Rational Chebyshev approximations for
+ * the error function", Mathematics of Computation 23 (1969), and his later programs. */
 static inline double NAME(bell_times)(double a, double f)
 {
     double near = (double)(float)a, z = -0.5 * near * near;
@@ -146,7 +147,8 @@ static inline double NAME(bell_times)(double a, double f)
     return (f + f * p) * (double)NAME(power)(half) * (double)NAME(power)(n - half);
 }
 
-/* A polynomial in (a - 4) / (a + 4), in which what is left of GELU's tail varies so slowly that one does for all a >= 0. */
+/* smooth_f32, smooth_f64: a polynomial in (a - 4) / (a + 4), in which what is left of GELU's tail varies so slowly
+ * that one does for all a >= 0. */
 static inline double NAME(smooth)(const double *coefficients, REAL a)
 {
     REAL t = (a - 4) / (a + 4), sum = 0;
@@ -156,7 +158,8 @@ static inline double NAME(smooth)(const double *coefficients, REAL a)
     return (double)sum;
 }
 
-/* x P(x), with P(-a) = e^(-a^2/2) smooth(a) / (a + 5/4), as exact far out, where 1 + erf would be 0, as in the middle. */
+/* gelu_f32, gelu_f64: x P(x), with P(-a) = e^(-a^2/2) smooth(a) / (a + 5/4), as exact far out, where 1 + erf would be
+ * 0, as in the middle. */
 static inline REAL NAME(gelu)(REAL x)
 {
     double wide = (double)x, size = fabs(wide), a = size > MOST ? MOST : size;
@@ -164,7 +167,8 @@ static inline REAL NAME(gelu)(REAL x)
     return (REAL)(wide < 0 ? tail : wide * (1 - tail));
 }
 
-/* dy (P(x) + x p(x)), which for x and -x are 1 together. The zero is a factor, so that it is as exact beside it. */
+/* gelu_backward_f32, gelu_backward_f64: dy (P(x) + x p(x)), which for x and -x are 1 together. The zero is a factor,
+ * so that it is as exact beside it. */
 static inline REAL NAME(gelu_backward)(REAL dy, REAL x)
 {
     double wide = (double)x, size = fabs(wide), a = size > MOST ? MOST : size, d = (double)dy;
@@ -173,6 +177,7 @@ static inline REAL NAME(gelu_backward)(REAL dy, REAL x)
     return (REAL)(wide < 0 ? slope : d * (1 - slope));
 }
 
+/* elementwise_f32, elementwise_f64 */
 static void NAME(elementwise)(const void *job, size_t begin, size_t end)
 {
     const elementwise_job *e = job;
@@ -207,28 +212,32 @@ static void NAME(elementwise)(const void *job, size_t begin, size_t end)
 /* Columns are worked on this many at a time: their rows stay in the first-level cache from one sweep to the next. */
 #define COLUMNS 64
 
-/* What is summed over the rows i of the columns j < width, one sum or two: x_ij; or d and d^2 with d = x_ij - mean_j; or dy_ij
- * and dy_ij d s_j. */
+/* What is summed over the rows i of the columns j < width, one sum or two: x_ij (VALUES_f32, VALUES_f64); or d and d^2
+ * with d = x_ij - mean_j (DEVIATIONS_f32, DEVIATIONS_f64); or dy_ij and dy_ij d s_j (GRADIENTS_f32, GRADIENTS_f64).
+ * summed_f32, summed_f64: of which arrays. */
 enum { NAME(VALUES), NAME(DEVIATIONS), NAME(GRADIENTS) };
 typedef struct {
     size_t columns, width;
     const REAL *x, *dy, *mean, *s;
 } NAME(summed);
 
+/* first_term_f32, first_term_f64 */
 static inline REAL NAME(first_term)(int kind, const NAME(summed) *t, size_t i, size_t j)
 {
     REAL x = (kind == NAME(GRADIENTS) ? t->dy : t->x)[i * t->columns + j];
     return kind == NAME(DEVIATIONS) ? x - t->mean[j] : x;
 }
 
+/* second_term_f32, second_term_f64 */
 static inline REAL NAME(second_term)(int kind, const NAME(summed) *t, size_t i, size_t j)
 {
     REAL d = t->x[i * t->columns + j] - t->mean[j];
     return kind == NAME(DEVIATIONS) ? d * d : t->dy[i * t->columns + j] * (d * t->s[j]);
 }
 
-/* The sums of a few rows: eight rows are added up to one number for each column, and these numbers one after the other. They
- * stand in arrays of its own, of which a compiler knows that x is none of them; else it would not use vectors. */
+/* sums_of_block_f32, sums_of_block_f64: the sums of a few rows: eight rows are added up to one number for each column,
+ * and these numbers one after the other. They stand in arrays of its own, of which a compiler knows that x is none of
+ * them; else it would not use vectors. */
 static inline void NAME(sums_of_block)(int kind, const NAME(summed) *t, size_t begin, size_t end, REAL *first, REAL *second)
 {
 #define EIGHT(term) \
@@ -253,11 +262,13 @@ static inline void NAME(sums_of_block)(int kind, const NAME(summed) *t, size_t b
 #undef EIGHT
 }
 
-/* Sums over rows, pairwise: more rows than a block are cut in two, and the sums of the halves added. So the error grows like
- * the logarithm of the rows, where in one chain it grows like their number; and where they are cut depends on nothing else.
- * Source: Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14 (1993), section 3. */
+/* A sum over more rows than this is made in two halves. */
 #define BLOCK 128
 
+/* sums_f32, sums_f64: sums over rows, pairwise: more rows than a block are cut in two, and the sums of the halves added.
+ * So the error grows like the logarithm of the rows, where in one chain it grows like their number; and where they are
+ * cut depends on nothing else. Source: Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14
+ * (1993), section 3. */
 static void NAME(sums)(int kind, const NAME(summed) *t, size_t begin, size_t end, REAL *first, REAL *second)
 {
     size_t rows = end - begin, middle = begin + (rows / 2 + BLOCK - 1) / BLOCK * BLOCK;
@@ -276,6 +287,7 @@ static void NAME(sums)(int kind, const NAME(summed) *t, size_t begin, size_t end
     }
 }
 
+/* column_sums_f32, column_sums_f64 */
 static void NAME(column_sums)(const void *job, size_t begin, size_t end)
 {
     const column_sums_job *s = job;
@@ -288,6 +300,7 @@ static void NAME(column_sums)(const void *job, size_t begin, size_t end)
     }
 }
 
+/* batch_norm_f32, batch_norm_f64 */
 static void NAME(batch_norm)(const void *job, size_t begin, size_t end)
 {
     const batch_norm_job *b = job;
@@ -322,6 +335,7 @@ static void NAME(batch_norm)(const void *job, size_t begin, size_t end)
     }
 }
 
+/* batch_norm_backward_f32, batch_norm_backward_f64 */
 static void NAME(batch_norm_backward)(const void *job, size_t begin, size_t end)
 {
     const batch_norm_backward_job *b = job;
@@ -352,6 +366,7 @@ static void NAME(batch_norm_backward)(const void *job, size_t begin, size_t end)
     }
 }
 
+/* cross_entropy_f32, cross_entropy_f64 */
 static void NAME(cross_entropy)(const void *job, size_t begin, size_t end)
 {
     const cross_entropy_job *c = job;
@@ -379,6 +394,7 @@ static void NAME(cross_entropy)(const void *job, size_t begin, size_t end)
     }
 }
 
+/* cross_entropy_backward_f32, cross_entropy_backward_f64 */
 static void NAME(cross_entropy_backward)(const void *job, size_t begin, size_t end)
 {
     const cross_entropy_backward_job *c = job;
@@ -393,7 +409,7 @@ static void NAME(cross_entropy_backward)(const void *job, size_t begin, size_t e
     }
 }
 
-/* From `begin` to `end` of the elements of all tensors in a row. */
+/* sgd_f32, sgd_f64: from `begin` to `end` of the elements of all tensors in a row. */
 static void NAME(sgd)(const void *job, size_t begin, size_t end)
 {
     const sgd_job *s = job;
@@ -417,12 +433,20 @@ static void NAME(sgd)(const void *job, size_t begin, size_t end)
     }
 }
 
+/* own_fused_f32, own_fused_f64 */
+static const fused_kernels NAME(own_fused) = {
+    ENTRY(elementwise),
+    ENTRY(column_sums),
+    ENTRY(batch_norm),
+    ENTRY(batch_norm_backward),
+    ENTRY(cross_entropy),
+    ENTRY(cross_entropy_backward),
+    ENTRY(sgd),
+};
+
 #undef BLOCK
 #undef COLUMNS
 #undef LEAST
 #undef MOST
 #undef ROUNDER
 #undef SINGLE
-#undef NAME
-#undef PASTE
-#undef PASTE_
