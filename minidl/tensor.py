@@ -647,6 +647,11 @@ def _guarded(node: Tensor, backward: Callable[..., Any], dy: np.ndarray) -> Sequ
     finally:
         if writeable:
             dy.setflags(write=True)
+    if not isinstance(dxs, (tuple, list)):
+        raise TypeError(
+            f"backward of {node.operation} gave a {type(dxs).__name__}; it must give a tuple with a gradient, or None, for each "
+            "input: return (dx,)"
+        )
     for dx in dxs:
         if not (dx is None or isinstance(dx, (np.ndarray, np.generic))):
             raise TypeError(f"backward of {node.operation} gave a gradient that is a {type(dx).__name__}, not an array")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from interrupts import states_after_interrupts
 
-from minidl import Tensor, kernels, nn
+from minidl import Tensor, kernels, nn, optim
 from minidl.kernels import reference
 from minidl.optim import SGD
 
@@ -722,3 +722,13 @@ def test_a_load_does_not_count_as_a_change_of_the_parameters():
     loss = nn.CrossEntropyLoss()(model(np.eye(3, dtype=np.float32)), [0, 1, 1])
     optimizer.load_state_dict(optimizer.state_dict())
     loss.backward()
+
+
+def test_a_rule_without_a_step_is_told_what_it_needs():
+    class Rule(optim.Optimizer):
+        pass
+
+    w = Tensor([1.0], requires_grad=True)
+    w.grad = np.ones(1)
+    with pytest.raises(NotImplementedError, match=r"^Rule needs a method _step\(self, groups, counts\)"):
+        Rule([w], {"lr": 0.1}).step()

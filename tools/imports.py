@@ -134,7 +134,7 @@ def picture(root: Path, house: dict[str, str] = HOUSE) -> str:
     reached: dict[str, set[str]] = {}  # by any number of arrows
     for name in reversed(storeys):
         reached[name] = direct[name].union(*(reached[below] for below in direct[name]))
-    height, left, right, width = 26, 40, 760, 970
+    height, left, right, width = 26, 40, 760, 990
     y = {name: 20 + height * i for i, name in enumerate(storeys)}
     lines = []
     for i, (name, parts) in enumerate(house.items()):
@@ -152,7 +152,8 @@ def picture(root: Path, house: dict[str, str] = HOUSE) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {20 + height * len(storeys)}" font-family="sans-serif" '
         'font-size="13">\n<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-        'orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#444"/></marker></defs>\n' + "\n".join(lines) + "\n</svg>\n"
+        'orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#444"/></marker></defs>\n'
+        '<rect width="100%" height="100%" fill="#fff"/>\n' + "\n".join(lines) + "\n</svg>\n"
     )
 
 

@@ -22,9 +22,9 @@ _ONLY_IN_PYTORCH = ("maximize", "foreach", "differentiable", "fused", "decoupled
 class Optimizer:
     """What moves parameters by their gradients: the base of `SGD` and of rules of your own.
 
-    A rule defines three names. `_least` has the numbers of a group, each with the least value that is allowed.
-    `_remembered` has the names of the arrays that it keeps of each parameter, of the parameter's shape and dtype; they
-    are in `_state`, by name and parameter. `_step` moves the parameters.
+    A rule has a method `_step`, which moves the parameters. `_least` has the numbers of a group, each with the least
+    value that is allowed. `_remembered` has the names of the arrays that it keeps of each parameter, of the parameter's
+    shape and dtype; they are in `_state`, by name and parameter.
 
     Parameters
     ----------
@@ -53,7 +53,6 @@ class Optimizer:
 
     >>> class SignDescent(Optimizer):
     ...     _least = {"lr": 0.0}
-    ...     _remembered = ()
     ...
     ...     def _step(self, groups, counts):
     ...         for params, group in groups:
@@ -67,8 +66,8 @@ class Optimizer:
     array([ 0.75, -1.75], dtype=float32)
     """
 
-    _least: ClassVar[dict[str, float]]
-    _remembered: ClassVar[tuple[str, ...]]
+    _least: ClassVar[dict[str, float]] = {}
+    _remembered: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         name = type(self).__name__
@@ -226,10 +225,10 @@ class Optimizer:
     def _step(self, groups: list[tuple[list[Tensor], dict[str, Any]]], counts: list[list[int]]) -> None:
         """The rule: move the parameters of each group by its numbers, and count that by adding 1 to each of the counts.
 
-        Raises a ValueError, having done nothing, if the shapes or dtypes of a parameter, its gradient and what is
+        An assignment such as `p.data -= step` counts by itself. Raises a ValueError, having done nothing, if the shapes or dtypes of a parameter, its gradient and what is
         remembered of it do not fit each other.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method _step(self, groups, counts) that moves the parameters")
 
     def _check(self, where: str, group: dict[str, Any]) -> None:
         """Refuse numbers that cannot be, and make the others Python's floats, so that a float32 parameter stays one."""
