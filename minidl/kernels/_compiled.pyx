@@ -330,7 +330,10 @@ cdef bint can_hold(out, cnp.ndarray x, cnp.ndarray y) noexcept:
 
 
 cdef cnp.ndarray plain(cnp.ndarray x):
-    return x if is_plain(x) else x.copy()
+    """x, or a copy that csrc takes. (A long double may be a float64 by another name.)"""
+    if is_plain(x) and is_real(cnp.PyArray_TYPE(x)):
+        return x
+    return np_array(x, float32 if cnp.PyArray_ITEMSIZE(x) == 4 else float64, order="C")
 
 
 def matmul(a, b, out=None):
@@ -368,7 +371,8 @@ def linear(x, weight, bias=None):
 cdef linear_by_copies(x, weight, bias):
     check_linear(x, weight, bias)
     if x.size and weight.size:
-        return linear(plain(x), plain(weight), None if bias is None else bias.copy())
+        a = plain(x)
+        return linear(a, plain(weight), None if bias is None else np_array(bias, a.dtype))
     y = zeros((len(x), len(weight)), x.dtype)
     return y if bias is None else y + bias
 
@@ -376,7 +380,7 @@ cdef linear_by_copies(x, weight, bias):
 # Fused kernels
 
 
-cdef cnp.ndarray in_order(x):
+cdef cnp.ndarray contiguous(x):
     """x, or a copy where it is anything but a contiguous array of float32 or float64."""
     if (cnp.PyArray_Check(x) and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x)
             and is_real(cnp.PyArray_TYPE(<cnp.ndarray>x))):
@@ -385,15 +389,15 @@ cdef cnp.ndarray in_order(x):
 
 
 cdef cnp.ndarray matrix(x, str name):
-    cdef cnp.ndarray array = in_order(x)
+    cdef cnp.ndarray array = contiguous(x)
     if array.ndim != 2:
         raise not_a_matrix(name, array)
     return array
 
 
 cdef cnp.ndarray like(cnp.ndarray x, y, str name):
-    """y in C order, which must have the shape and dtype of x."""
-    cdef cnp.ndarray array = in_order(y)
+    """y as a contiguous array, which must have the shape and dtype of x."""
+    cdef cnp.ndarray array = contiguous(y)
     if not (cnp.PyArray_SAMESHAPE(array, x) and cnp.PyArray_TYPE(array) == cnp.PyArray_TYPE(x)):
         raise misfit(name, x.dtype, (<object>x).shape, array)
     return array
@@ -405,8 +409,8 @@ cdef bint is_column(cnp.ndarray x, cnp.ndarray matrix) noexcept:
 
 
 cdef cnp.ndarray for_columns(cnp.ndarray matrix, x, str name):
-    """x in C order, which must have a number of the matrix's dtype for each of its columns."""
-    cdef cnp.ndarray array = in_order(x)
+    """x as a contiguous array, which must have a number of the matrix's dtype for each of its columns."""
+    cdef cnp.ndarray array = contiguous(x)
     if not is_column(array, matrix):
         raise misfit(name, matrix.dtype, (matrix.shape[1],), array)
     return array
@@ -443,11 +447,11 @@ cdef cnp.ndarray run_elementwise(elementwise_function function, cnp.ndarray x, c
 
 
 cdef cnp.ndarray elementwise(elementwise_function function, x, double a=0, double b=0):
-    return run_elementwise(function, in_order(x), None, a, b)
+    return run_elementwise(function, contiguous(x), None, a, b)
 
 
 cdef cnp.ndarray elementwise_backward(elementwise_function function, gradient, value, double a=0, double b=0):
-    cdef cnp.ndarray x = in_order(value)
+    cdef cnp.ndarray x = contiguous(value)
     return run_elementwise(function, x, like(x, gradient, "dy"), a, b)
 
 
@@ -527,7 +531,7 @@ def column_sums(x):
 
 
 cdef bint is_plain_vector(array, int kind, Py_ssize_t size, bint written) noexcept:
-    """Whether it is an array of this many numbers in C order, as csrc takes it."""
+    """Whether it is a contiguous array of this many numbers, as csrc takes it."""
     if not cnp.PyArray_Check(array):
         return False
     cdef cnp.ndarray x = array
@@ -575,7 +579,7 @@ def cross_entropy(x, labels):
 
 
 def cross_entropy_backward(dy, p, labels, double factor):
-    cdef cnp.ndarray a = matrix(p, "p"), d = in_order(dy), dx = new_like(a), t
+    cdef cnp.ndarray a = matrix(p, "p"), d = contiguous(dy), dx = new_like(a), t
     if cnp.PyArray_TYPE(d) != cnp.PyArray_TYPE(a) or (d.ndim > 0 and not (d.ndim == 1 and d.shape[0] == a.shape[0])):
         raise misfit("dy", a.dtype, f"() or {(a.shape[0],)}", d)
     t = classes_for(a, labels)
@@ -670,7 +674,7 @@ def sgd(list groups, list counts, dict started, dict known):
 
 def summarize(x, bins):
     check_summarize(x, bins)
-    cdef cnp.ndarray a = in_order(x), counts = empty((HISTOGRAMS, bins + 1), int64)  # csrc wants room for one more bin
+    cdef cnp.ndarray a = contiguous(x), counts = empty((HISTOGRAMS, bins + 1), int64)  # csrc wants room for one more bin
     cdef summary found
     cdef size_t n = a.size, histogram = bins
     cdef void *numbers = a.data

@@ -21,7 +21,7 @@ SMALL = [1, 2, 3, 5, 7, 13, 31, 33]
 # The blocks are KC = 512 deep, MC = 256 high and NC = 1024 wide; the tiles at most 8 x 48. (m, k, n):
 ACROSS_BLOCKS = [(257, 513, 33), (7, 5, 1025), (259, 515, 1031), (529, 31, 65), (65, 1027, 129), (1, 515, 1), (265, 1, 265)]
 ACROSS_BLOCKS += [(1, 63, 130), (1, 70, 1), (130, 95, 1)]  # one row or one column
-ACROSS_BLOCKS += [(40, 600, 411), (100, 70, 411)]  # B where it lies, and packed, with more columns than four micro-panels have
+ACROSS_BLOCKS += [(40, 600, 411), (100, 70, 411)]  # B in place, and packed, with more columns than four micro-panels have
 ACROSS_BLOCKS += [(20, 70, 1024)]  # rows of B that share their places in the cache: packed for fewer rows of A
 
 

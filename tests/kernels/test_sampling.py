@@ -88,7 +88,7 @@ def test_any_number_of_words_is_a_beginning_of_the_stream(n):
         ((0, 0), (0, 0, 0, 0), -1, "n must be a non-negative integer, got -1"),
     ],
 )
-def test_philox_refuses_what_is_no_key_counter_or_number(key, counter, n, message):
+def test_philox_refuses_what_is_not_a_key_a_counter_or_a_number(key, counter, n, message):
     with pytest.raises(ValueError, match=f"philox: {message}"):
         kernels.philox(key, counter, n)
 
