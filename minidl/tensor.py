@@ -649,8 +649,8 @@ def _guarded(node: Tensor, backward: Callable[..., Any], dy: np.ndarray) -> Sequ
             dy.setflags(write=True)
     if not isinstance(dxs, (tuple, list)):
         raise TypeError(
-            f"backward of {node.operation} gave a {type(dxs).__name__}; it must give a tuple with a gradient, or None, for each "
-            "input: return (dx,)"
+            f"backward of {node.operation} gave a {type(dxs).__name__}; it must give a tuple with a gradient, or None, for "
+            "each input: return (dx,)"
         )
     for dx in dxs:
         if not (dx is None or isinstance(dx, (np.ndarray, np.generic))):

@@ -11,8 +11,8 @@ from libc.stdlib cimport free, malloc
 from numpy import array as np_array
 from numpy import empty, float32, float64, int64, zeros
 
-from .checks import (bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_words, check_linear, check_matmul,
-                     check_summarize, misfit, not_a_matrix, real_array, unfit_parameter, unknown_class, unwritable_statistics)
+from .checks import (bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_words, check_counts, check_linear,
+                     check_matmul, check_summarize, misfit, not_a_matrix, real_array, unfit_parameter, unknown_class, unwritable_statistics)
 from .checks import new_array as checked_new_array
 
 cnp.import_array()
@@ -361,7 +361,8 @@ cdef matmul_by_copies(a, b, out):
 def linear(x, weight, bias=None):
     """x weight^T + bias, for x of shape (batch, in), weight of shape (out, in) and bias of shape (out,)."""
     if not (are_plain(x, weight) and (<cnp.ndarray>x).shape[1] == (<cnp.ndarray>weight).shape[1]
-            and (bias is None or is_plain_vector(bias, cnp.PyArray_TYPE(<cnp.ndarray>x), (<cnp.ndarray>weight).shape[0], False))):
+            and (bias is None or (is_plain_vector(bias, cnp.PyArray_TYPE(<cnp.ndarray>x), (<cnp.ndarray>weight).shape[0], False)
+                                  and (<cnp.ndarray>bias).ndim == 1))):
         return linear_by_copies(x, weight, bias)
     cdef cnp.ndarray a = x, w = weight, y = new_matrix(a.shape[0], w.shape[0], cnp.PyArray_TYPE(a))
     multiply(a, False, w, True, data_or_null(bias), y)
@@ -531,7 +532,7 @@ def column_sums(x):
 
 
 cdef bint is_plain_vector(array, int kind, Py_ssize_t size, bint written) noexcept:
-    """Whether it is a contiguous array of this many numbers, as csrc takes it."""
+    """Whether it is a contiguous array of this many numbers, whatever its shape, as csrc takes it."""
     if not cnp.PyArray_Check(array):
         return False
     cdef cnp.ndarray x = array
@@ -594,7 +595,7 @@ def cross_entropy_backward(dy, p, labels, double factor):
 cdef bint fit_each_other(cnp.ndarray p, cnp.ndarray g, v) noexcept:
     """Whether a parameter, its gradient and its velocity (or None) have one shape; the first and the last, one dtype."""
     return (is_real(cnp.PyArray_TYPE(p)) and cnp.PyArray_ISWRITEABLE(p) and cnp.PyArray_SAMESHAPE(p, g)
-            and (v is None or (cnp.PyArray_SAMESHAPE(p, <cnp.ndarray>v)
+            and (v is None or (cnp.PyArray_SAMESHAPE(p, <cnp.ndarray>v) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>v)
                                and cnp.PyArray_TYPE(<cnp.ndarray>v) == cnp.PyArray_TYPE(p))))
 
 
@@ -627,7 +628,9 @@ def sgd(list groups, list counts, dict started, dict known):
     cdef sgd_tensor *tensor
     cdef sgd_job *job
     cdef cnp.ndarray p
-    cdef list values, gradients, velocities, fresh, copies = [], counted = [number[0] + 1 for number in counts]
+    cdef list values, gradients, velocities, fresh, copies = [], counted
+    check_counts(counts)
+    counted = [number[0] + 1 for number in counts]
     for group in groups:
         values, gradients, velocities, fresh = group[:4]
         if not are_arrays(values, gradients, velocities, fresh):

@@ -129,14 +129,20 @@ def bad_group():
 def unfit_parameter(p, g, v):
     return ValueError(
         "sgd: a parameter must be writable float32 or float64, its gradient of its shape and its velocity, if there is one, "
-        f"of its shape and dtype, got {described(p)}, {described(g)} and {described(v)}"
+        f"writable and of its shape and dtype, got {described(p)}, {described(g)} and {described(v)}"
     )
+
+
+def check_counts(counts):
+    for count in counts:
+        if not isinstance(count, list) or len(count) != 1:
+            raise ValueError(f"sgd: a count must be a list of one number, got {count!r}")
 
 
 def check_summarize(x, bins):
     if not isinstance(x, np.ndarray) or x.dtype not in REALS or not x.size:
         raise ValueError(f"summarize takes an array of float32 or float64 that is not empty, got {described(x)}")
-    if not isinstance(bins, (int, np.integer)) or bins < 0:
+    if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 0:
         raise ValueError(f"summarize: bins must be a non-negative integer, got {bins!r}")
 
 

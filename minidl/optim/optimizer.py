@@ -225,8 +225,8 @@ class Optimizer:
     def _step(self, groups: list[tuple[list[Tensor], dict[str, Any]]], counts: list[list[int]]) -> None:
         """The rule: move the parameters of each group by its numbers, and count that by adding 1 to each of the counts.
 
-        An assignment such as `p.data -= step` counts by itself. Raises a ValueError, having done nothing, if the shapes or dtypes of a parameter, its gradient and what is
-        remembered of it do not fit each other.
+        An assignment such as `p.data -= step` counts by itself. Raises a ValueError, having done nothing, if the shapes or
+        dtypes of a parameter, its gradient and what is remembered of it do not fit each other.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method _step(self, groups, counts) that moves the parameters")
 

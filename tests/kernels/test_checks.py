@@ -98,6 +98,11 @@ UNFIT = {
     "sgd: a velocity of another shape": lambda k: step(k, [f(3)], [f(3)], [f(1, 3)], [False]),
     "sgd: a velocity of another dtype": lambda k: step(k, [f(3)], [f(3)], [d(3)], [False]),
     "sgd: a parameter that is read-only": lambda k: step(k, [np.broadcast_to(f(1), 3)], [f(3)], [None], [False]),
+    "sgd: a velocity that is read-only": lambda k: step(
+        k, [f(3)] * 2, [f(3)] * 2, [f(3), np.broadcast_to(f(), 3)], [False] * 2
+    ),
+    "sgd: a count without a number": lambda k: k.sgd([], [[]], {}, {}),
+    "sgd: a count that is a tuple": lambda k: k.sgd([], [(1,)], {}, {}),
     "sgd: a parameter of integers": lambda k: step(k, [labels(1)], [f(1)], [None], [False]),
     "philox: no out": lambda k: k.philox(WORDS, (0, 0, 0, 0), None),
     "philox: out": lambda k: k.philox(WORDS, (0, 0, 0, 0), np.empty(8, np.uint32)[::2]),
@@ -128,6 +133,7 @@ UNFIT = {
     "summarize: none": lambda k: k.summarize(None, 2),
     "summarize: a list": lambda k: k.summarize([1.0, 2.0], 2),
     "summarize: fewer bins than none": lambda k: k.summarize(f(8), -1),
+    "summarize: bins that are True": lambda k: k.summarize(f(8), True),
     "summarize: half a bin": lambda k: k.summarize(f(8), 0.5),
     **{f"{name} of nothing": lambda k, name=name: getattr(k, name)(None) for name in ("tanh", "relu", "exp", "silu")},
     "tanh of text": lambda k: k.tanh("0.5"),
@@ -135,6 +141,14 @@ UNFIT = {
     "tanh_backward of nothing": lambda k: k.tanh_backward(None, f(2)),
     "linear: columns": lambda k: k.linear(f(2, 3), f(4, 5)),
     "linear: bias": lambda k: k.linear(f(2, 3), f(4, 3), f(3)),
+    "linear: a bias of one row": lambda k: k.linear(f(2, 3), f(4, 3), f(1, 4)),
+    "linear: a bias of two rows": lambda k: k.linear(f(2, 3), f(4, 3), f(2, 2)),
+    "linear: a bias without axes": lambda k: k.linear(f(2, 3), f(1, 3), f()),
+    "leaky_relu: no slope": lambda k: k.leaky_relu(f(3), None),
+    "leaky_relu_backward: slope": lambda k: k.leaky_relu_backward(f(3), f(3), "0.1"),
+    "elu: no number": lambda k: k.elu(f(3), 1.0, None),
+    "batch_norm: no mean": lambda k: k.batch_norm(f(5, 3), None, None, None, f(3), 1e-5, True),
+    "batch_norm_backward: no var": lambda k: k.batch_norm_backward(f(5, 3), f(5, 3), None, f(3), None, 1e-5, True),
     "linear: two dtypes": lambda k: k.linear(f(2, 3), d(4, 3)),
     "matmul: a vector": lambda k: k.matmul(f(3), f(3, 4)),
     "matmul: two dtypes": lambda k: k.matmul(f(2, 3), d(3, 4)),
@@ -226,3 +240,13 @@ print((out == {k}).all())
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     message = f"matmul of {m} x {k} and {k} x {n}: no memory for its buffers"
     assert (done.stdout.splitlines(), done.stderr) == ([message, "True"], "")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_results_are_new_plain_arrays(backend):
+    k, empty, matrix = BACKENDS[backend], f(0, 3), f(2, 2)
+    assert k.cross_entropy(empty, labels())[0] is not empty
+    masked = np.ma.array(matrix, mask=np.eye(2))
+    for made in (k.matmul(masked, masked), k.linear(masked, matrix)):
+        assert type(made) is np.ndarray
+        np.testing.assert_array_equal(made, [[2, 2], [2, 2]])

@@ -16,6 +16,7 @@ from .. import gelu_table
 from ..checks import (
     REALS,
     bad_group,
+    check_counts,
     check_labels,
     check_summarize,
     fits,
@@ -40,8 +41,8 @@ def elementwise(function):
 
     @functools.wraps(function)
     @silently
-    def kernel(x, *numbers):
-        return np.asarray(function(real_array(x), *numbers))
+    def kernel(x, *numbers, **named):
+        return np.asarray(function(real_array(x), *numbers, **named))
 
     return kernel
 
@@ -51,11 +52,16 @@ def elementwise_backward(function):
 
     @functools.wraps(function)
     @silently
-    def kernel(dy, x, *numbers):
+    def kernel(dy, x, *numbers, **named):
         x = real_array(x)
-        return np.asarray(function(real_array_like("dy", dy, x.dtype, x.shape), x, *numbers))
+        return np.asarray(function(real_array_like("dy", dy, x.dtype, x.shape), x, *numbers, **named))
 
     return kernel
+
+
+def a_number(value, x):
+    """The value in x's dtype. math.ldexp refuses what is not a real number, in the words of the compiled kernels."""
+    return x.dtype.type(math.ldexp(value, 0))
 
 
 def rest(z, n):
@@ -190,23 +196,23 @@ def relu_backward(dy, y):
 
 @elementwise
 def leaky_relu(x, slope):
-    return np.where(x > 0, x, x.dtype.type(slope) * x)
+    return np.where(x > 0, x, a_number(slope, x) * x)
 
 
 @elementwise_backward
 def leaky_relu_backward(dy, x, slope):
-    return np.where(x > 0, dy, dy.dtype.type(slope) * dy)
+    return np.where(x > 0, dy, a_number(slope, dy) * dy)
 
 
 @elementwise
 def elu(x, positive, negative):
     """positive x where x > 0, else negative (e^x - 1)."""
-    return np.where(x > 0, x.dtype.type(positive) * x, x.dtype.type(negative) * expm1(np.where(x > 0, 0, x)))
+    return np.where(x > 0, a_number(positive, x) * x, a_number(negative, x) * expm1(np.where(x > 0, 0, x)))
 
 
 @elementwise_backward
 def elu_backward(dy, x, positive, negative):
-    a, b = x.dtype.type(positive), x.dtype.type(negative)
+    a, b = a_number(positive, x), a_number(negative, x)
     return np.where(x > 0, dy * a, exp_times(np.where(x > 0, x.dtype.type(0), x), b, dy))
 
 
@@ -336,7 +342,7 @@ def batch_norm(x, weight, bias, mean, var, eps, training):
     """
     x = real_matrix("x", x)
     real = x.dtype.type
-    m, v = for_columns(x, "mean", mean), for_columns(x, "var", var)
+    m, v = (real_array_like(name, t, x.dtype, x.shape[1:]) for name, t in (("mean", mean), ("var", var)))
     if training and not (m is mean and v is var and m.flags.carray and v.flags.carray):
         raise unwritable_statistics()
     weight, bias = for_columns(x, "weight", weight), for_columns(x, "bias", bias)
@@ -357,7 +363,8 @@ def batch_norm_backward(dy, x, weight, mean, var, eps, training):
     x = real_matrix("x", x)
     real = x.dtype.type
     dy = real_array_like("dy", dy, x.dtype, x.shape)
-    mean, var, weight = for_columns(x, "mean", mean), for_columns(x, "var", var), for_columns(x, "weight", weight)
+    mean, var = (real_array_like(name, t, x.dtype, x.shape[1:]) for name, t in (("mean", mean), ("var", var)))
+    weight = for_columns(x, "weight", weight)
     s = 1 / np.sqrt(var + real(eps))
     centred, n = x - mean, real(len(x))
     dweight, dbias = column_sums(dy * (centred * s)), column_sums(dy)
@@ -378,7 +385,7 @@ def cross_entropy(x, labels):
     x = real_matrix("x", x)
     check_classes(labels, x.shape)
     if not len(x):
-        return x, x[:, :0].sum(axis=1), 0.0
+        return x.copy(), x[:, :0].sum(axis=1), 0.0
     most = x.max(axis=1, keepdims=True)
     p = exp(x - most)
     total = np.cumsum(p, axis=1, dtype=FLOAT64)[:, -1]  # one after the other, as in csrc/
@@ -410,6 +417,7 @@ def sgd(groups, counts, started, known):
     numbers. A velocity is None without momentum; where it is fresh it has no value yet. An interrupt finds all done or nothing,
     and so does an error, if the shapes or dtypes of an array, its gradient and its velocity don't fit each other.
     """
+    check_counts(counts)
     arrays, results = [], []
     for values, gradients, velocities, fresh, lr, momentum, dampening, weight_decay, nesterov in groups:
         check_group(values, gradients, velocities, fresh)
@@ -439,7 +447,7 @@ def check_group(values, gradients, velocities, fresh):
         raise bad_group()
     for p, g, v in zip(values, gradients, velocities, strict=True):
         right = p.dtype in REALS and p.flags.writeable and g.shape == p.shape
-        if not (right and (v is None or fits(v, p.dtype, p.shape))):
+        if not (right and (v is None or (fits(v, p.dtype, p.shape) and v.flags.writeable))):
             raise unfit_parameter(p, g, v)
 
 

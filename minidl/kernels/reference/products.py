@@ -45,7 +45,7 @@ def matmul(a, b, out=None):
     array([[11.]])
     """
     check_matmul(a, b, out)
-    c = product(a, b)
+    c = product(np.asarray(a), np.asarray(b))  # a matrix or a masked array, too, is taken as what it holds
     if out is None:
         return c
     out[...] = c
@@ -73,5 +73,5 @@ def linear(x, weight, bias=None):
     array([[21., 22.]])
     """
     check_linear(x, weight, bias)
-    y = product(x, weight.T)
+    y = product(np.asarray(x), np.asarray(weight).T)
     return y if bias is None else y + bias
