@@ -4,8 +4,8 @@
 #include "isa.h"
 #include "threads.h"
 
-/* Below this a second thread costs more than it brings: it has to fetch from the first one's cache, too. In elements of a
- * kernel that does little with each; others count for more. */
+/* Below this a second thread costs more than it brings: it has to fetch from the first one's cache, too. In elements
+ * of a kernel that does little with each; others count for more. */
 enum { WORK_PER_THREAD = 1 << 16, MODEST = 3, HEAVY = 5 };
 
 /* Nobody writes into another's cache line. */

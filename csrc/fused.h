@@ -1,9 +1,10 @@
-/* fused.h: the fused kernels, which read each number once where a chain of array operations goes over memory several times:
- * activations, column sums, batch norm, cross-entropy, SGD.
+/* fused.h: the fused kernels, which read each number once where a chain of array operations goes over memory several
+ * times: activations, column sums, batch norm, cross-entropy, SGD.
  *
- * A struct says what to do, with row-major arrays of floats or of doubles; none may overlap another, except where it is the
- * same one. The loops are in fused_loops.h, once for each instruction set and precision; fused.c deals them out to threads by
- * elements, rows or columns, never by parts of a sum. So the bits depend neither on the instruction set nor on the threads. */
+ * A struct says what to do, with row-major arrays of floats or of doubles; none may overlap another, except where it
+ * is the same one. The loops are in fused_loops.h, once for each instruction set and precision; fused.c deals them out
+ * to threads by elements, rows or columns, never by parts of a sum. So the bits depend neither on the instruction set
+ * nor on the threads. */
 #ifndef MINIDL_FUSED_H
 #define MINIDL_FUSED_H
 
@@ -28,8 +29,8 @@ typedef enum {
     LOG,
 } elementwise_function;
 
-/* out = f(x), or f'(x) dy for a backward one; there x is the output of f for tanh, sigmoid and relu, its input for the others.
- * a and b: leaky_relu is x or a x, elu a x or b (e^x - 1). */
+/* out = f(x), or f'(x) dy for a backward one; there x is the output of f for tanh, sigmoid and relu, its input for the
+ * others. a and b: leaky_relu is x or a x, elu a x or b (e^x - 1). */
 typedef struct {
     elementwise_function function;
     size_t n;
@@ -45,7 +46,8 @@ typedef struct {
     void *out;
 } column_sums_job;
 
-/* y = weight (x - mean) / sqrt(var + eps) + bias for each column; in training mean and var are computed, else given. */
+/* y = weight (x - mean) / sqrt(var + eps) + bias for each column; in training mean and var are computed, else
+ * given. */
 typedef struct {
     size_t rows, columns;
     int training;
@@ -89,7 +91,8 @@ typedef struct {
     int fresh;
 } sgd_tensor;
 
-/* g = g + weight_decay p;  v = momentum v + (1 - dampening) g, at first g;  p = p - lr (nesterov ? g + momentum v : v) */
+/* g = g + weight_decay p;  v = momentum v + (1 - dampening) g, at first g;  p = p - lr (nesterov ? g + momentum v :
+ * v) */
 typedef struct {
     size_t count;
     const sgd_tensor *tensors;
@@ -106,7 +109,8 @@ void fused_cross_entropy(const cross_entropy_job *job, int precision);
 void fused_cross_entropy_backward(const cross_entropy_backward_job *job, int precision);
 void fused_sgd(const sgd_job *job, int precision);
 
-/* What an instruction set brings, in one precision: each kernel over the elements, columns or rows from `begin` to `end`. */
+/* What an instruction set brings, in one precision: each kernel over the elements, columns or rows from `begin` to
+ * `end`. */
 typedef void fused_kernel(const void *job, size_t begin, size_t end);
 typedef struct {
     fused_kernel *elementwise, *column_sums, *batch_norm, *batch_norm_backward, *cross_entropy, *cross_entropy_backward, *sgd;

@@ -1,8 +1,9 @@
-/* fused_loops.h: the template of the fused kernels in fused.h; each isa_*.c includes it once per precision, with SUFFIX, REAL
- * and WORD (an unsigned integer as long).
+/* fused_loops.h: the template of the fused kernels in fused.h; each isa_*.c includes it once per precision, with
+ * SUFFIX, REAL and WORD (an unsigned integer as long).
  *
- * Plain loops, which compilers turn into vectors. Every line is a fixed sequence of correctly rounded operations, compiled
- * without contraction, so that all instruction sets give the same bits, and the reference implementations give them, too. */
+ * Plain loops, which compilers turn into vectors. Every line is a fixed sequence of correctly rounded operations,
+ * compiled without contraction, so that all instruction sets give the same bits, and the reference implementations
+ * give them, too. */
 #include "fused.h"
 #include "gelu_table.h"
 #include "log.h"
@@ -265,10 +266,10 @@ static inline void NAME(sums_of_block)(int kind, const NAME(summed) *t, size_t b
 /* A sum over more rows than this is made in two halves. */
 #define BLOCK 128
 
-/* sums_f32, sums_f64: sums over rows, pairwise: more rows than a block are cut in two, and the sums of the halves added.
- * So the error grows like the logarithm of the rows, where in one chain it grows like their number; and where they are
- * cut depends on nothing else. Source: Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14
- * (1993), section 3. */
+/* sums_f32, sums_f64: sums over rows, pairwise: more rows than a block are cut in two, and the sums of the halves
+ * added. So the error grows like the logarithm of the rows, where in one chain it grows like their number; and where
+ * they are cut depends on nothing else. Source: Higham, "The accuracy of floating point summation", SIAM J. Sci.
+ * Comput. 14 (1993), section 3. */
 static void NAME(sums)(int kind, const NAME(summed) *t, size_t begin, size_t end, REAL *first, REAL *second)
 {
     size_t rows = end - begin, middle = begin + (rows / 2 + BLOCK - 1) / BLOCK * BLOCK;
@@ -311,8 +312,9 @@ static void NAME(batch_norm)(const void *job, size_t begin, size_t end)
         REAL *y = (REAL *)b->y + begin, *mean = (REAL *)b->mean + begin, *var = (REAL *)b->var + begin;
         REAL m[COLUMNS], scale[COLUMNS], shift[COLUMNS], sum[COLUMNS], squares[COLUMNS];
         if (b->training) {
-            /* About a first mean, which is rounded, the deviations have a mean of their own, which corrects it. Source: Chan,
-             * Golub and LeVeque, "Algorithms for computing the sample variance", The American Statistician 37 (1983). */
+            /* About a first mean, which is rounded, the deviations have a mean of their own, which corrects it.
+             * Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The American
+             * Statistician 37 (1983). */
             NAME(summed) t = {b->columns, width, x, NULL, m, NULL};
             NAME(sums)(NAME(VALUES), &t, 0, b->rows, m, squares);
             for (size_t j = 0; j < width; j++)

@@ -1,8 +1,8 @@
-/* isa.h: the table of what each instruction set brings: a micro-kernel for matmul, the vector loops of sampling, summaries
- * and the fused kernels.
+/* isa.h: the table of what each instruction set brings: a micro-kernel for matmul, the vector loops of sampling,
+ * summaries and the fused kernels.
  *
- * One small file per instruction set (isa_generic.c, isa_avx2.c, isa_avx512.c, isa_neon.c) fills one table; cpu.c chooses
- * among them at run time, so that one binary runs on every processor of its architecture. */
+ * One small file per instruction set (isa_generic.c, isa_avx2.c, isa_avx512.c, isa_neon.c) fills one table; cpu.c
+ * chooses among them at run time, so that one binary runs on every processor of its architecture. */
 #ifndef MINIDL_ISA_H
 #define MINIDL_ISA_H
 
@@ -21,13 +21,14 @@ enum { PHILOX_GROUP = 64 };
 
 /* What matmul takes from an instruction set; the functions are in microkernel.h.
  *
- * `run` makes a tile of C of at most mr rows and nr columns (or of one row and ROW_VECTORS vectors): C = A B + added, or A B
- * where added is NULL, with A of any strides and unit column stride in the others. `dots` multiplies one row of A with
- * contiguous columns of B.
+ * `run` makes a tile of C of at most mr rows and nr columns (or of one row and ROW_VECTORS vectors): C = A B + added,
+ * or A B where added is NULL, with A of any strides and unit column stride in the others. `dots` multiplies one row of
+ * A with contiguous columns of B.
  *
- * `pack` copies a length x depth matrix into micro-panels of `width` rows, each of them column after column, as `run` reads A:
+ * `pack` copies a length x depth matrix into micro-panels of `width` rows, each of them column after column, as `run`
+ * reads A:
  *
- *           p = 0 1 2                       width = 4, lanes = 2, depth = 3
+ *           p = 0 1 2                       width = 4, lanes = 2, length = 5, depth = 3
  *     i = 0     a b c
  *         1     d e f            micro-panel 0:  a d g j  b e h k  c f i l
  *         2     g h i    pack    micro-panel 1:  m 0 . .  n 0 . .  o 0 . .
@@ -35,12 +36,13 @@ enum { PHILOX_GROUP = 64 };
  *         4     m n o
  *                                element (i, p) goes to out[i / width * width * depth + p * width + i % width]
  *
- * In the last micro-panel zeros fill up the last vector that has an element; of what a dot stands for nothing is promised,
- * since `run` reads whole vectors, and only those. `pack` may write up to `lanes` numbers past the end. B is packed by it too,
- * seen transposed: into micro-panels of `width` columns, each of them row after row. */
+ * In the last micro-panel zeros fill up the last vector that has an element. A dot may be anything: `run` does not read
+ * it. `pack` may write up to `lanes` numbers past the end. B is packed by it too, seen transposed: into micro-panels of
+ * `width` columns, each of them row after row. */
 enum { ROW_VECTORS = 8 };
 
-/* `pack` takes this many contiguous columns at a time, for all micro-panels: each of these gets a few lines of cache in order. */
+/* `pack` takes this many contiguous columns at a time, for all micro-panels: each of these gets a few lines of cache
+ * in order. */
 enum { PACKED_AT_ONCE = 8 };
 
 /* `dots` has DOT_BYTES of chains for each element, and DOT_SUMS vectors of them at once. */
@@ -65,8 +67,9 @@ typedef struct {
     size_t n;
 } draw;
 
-/* What is drawn from. Uniform: [low, high). Normal: mean + std * quantile(p), kept in [low, high], where p is uniform on
- * [p_low, p_low + width] and q_high = 1 - (p_low + width); the whole normal has p_low = q_high = 0 and width = 1. */
+/* What is drawn from. Uniform: [low, high). Normal: mean + std * quantile(p), kept in [low, high], where p is uniform
+ * on [p_low, p_low + width] and q_high = 1 - (p_low + width); the whole normal has p_low = q_high = 0 and width =
+ * 1. */
 typedef struct {
     double low, high, mean, std, p_low, q_high, width;
 } distribution;

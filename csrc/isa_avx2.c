@@ -1,7 +1,8 @@
 /* isa_avx2.c: AVX2 with fused multiply-add, for x86-64 processors since about 2013.
  *
- * Only the functions of this file are compiled for it (the pragma, not a compiler flag), and cpu.c calls them only where
- * the processor has it. Of the 16 vector registers, 6 x 2 hold the tile of C, 2 a row of B, 1 an element of A. */
+ * Only the functions of this file are compiled for it (the pragma, not a compiler flag), and cpu.c calls them only
+ * where the processor has it. Of the 16 vector registers, 6 x 2 hold the tile of C, 2 a row of B, 1 an element of
+ * A. */
 #include "isa.h"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))

@@ -1,8 +1,8 @@
 /* isa_avx512.c: AVX-512, for x86-64 servers and some desktops since about 2017.
  *
- * Only the functions of this file are compiled for it (the pragma, not a compiler flag), and cpu.c calls them only where
- * the processor has it. Of the 32 vector registers, 8 x 3 hold the tile of C, 3 a row of B, 1 an element of A. (12 x 2 would fill
- * as many, and take 14 loads to 24 multiply-adds instead of 11.) */
+ * Only the functions of this file are compiled for it (the pragma, not a compiler flag), and cpu.c calls them only
+ * where the processor has it. Of the 32 vector registers, 8 x 3 hold the tile of C, 3 a row of B, 1 an element of A.
+ * (12 x 2 would fill as many, and take 14 loads to 24 multiply-adds instead of 11.) */
 #include "isa.h"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))

@@ -1,7 +1,7 @@
 /* isa_generic.c: plain C, for every processor. The 16-byte vectors are what any 64-bit machine has.
  *
- * A product and its sum are rounded separately here, where the other instruction sets fuse them; so matmul differs from
- * theirs in the last bits. Sampling does not. */
+ * A product and its sum are rounded separately here, where the other instruction sets fuse them; so matmul differs
+ * from theirs in the last bits. Sampling does not. */
 #include "isa.h"
 
 #define SUFFIX f32

@@ -1,4 +1,5 @@
-/* log.h: the natural logarithm, by the same operations on every machine, for sampling, cross-entropy and the function log. */
+/* log.h: the natural logarithm, by the same operations on every machine, for sampling, cross-entropy and the function
+ * log. */
 #ifndef MINIDL_LOG_H
 #define MINIDL_LOG_H
 

@@ -4,11 +4,11 @@
 
 #include <stddef.h>
 
-/* C (m x n) = A (m x k) B (k x n), to each row of which the n numbers of `bias` are added where it is not NULL. Element (i, j)
- * of A is a[i * a_row + j * a_column], and so on; strides count elements and may be zero or negative. C must not overlap A or
- * B, nor itself. The error of a sum over k grows like log k. Memory: packing buffers of at most 2.8 MB (float32) or 5.6 MB
- * (float64) per thread, whatever the sizes, and beyond a depth of 4,096 one more C for each doubling of it. Returns 0, or -1
- * where there is no memory for them; C may be filled in part then. */
+/* C (m x n) = A (m x k) B (k x n), to each row of which the n numbers of `bias` are added where it is not NULL.
+ * Element (i, j) of A is a[i * a_row + j * a_column], and so on; strides count elements and may be zero or negative. C
+ * must not overlap A or B, nor itself. The error of a sum over k grows like log k. Memory: packing buffers of at most
+ * 2.8 MB (float32) or 5.6 MB (float64) per thread, whatever the sizes, and beyond a depth of 4,096 one more C for each
+ * doubling of it. Returns 0, or -1 where there is no memory for them; C may be filled in part then. */
 int matmul_f32(size_t m, size_t n, size_t k, const float *a, ptrdiff_t a_row, ptrdiff_t a_column, const float *b,
                ptrdiff_t b_row, ptrdiff_t b_column, const float *bias, float *c, ptrdiff_t c_row, ptrdiff_t c_column);
 int matmul_f64(size_t m, size_t n, size_t k, const double *a, ptrdiff_t a_row, ptrdiff_t a_column, const double *b,

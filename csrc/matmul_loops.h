@@ -1,53 +1,174 @@
-/* matmul_loops.h: the template of the five loops around the microkernel; matmul.c includes it once per precision.
+/* matmul_loops.h: the template of the five loops around the micro-kernel; matmul.c includes it once per precision.
  *
- * The naive triple loop, cut into blocks so that each level of cache is read many times for every time it is filled.
- * Packing copies a block into the order in which the microkernel reads it, whatever strides the caller's matrix has. What is
- * in that order already, or is read too seldom to repay the copy, is left where it is. */
+ * The naive triple loop, cut into blocks so that each level of cache is read many times for every time it is filled. A
+ * plan says how large the blocks are and what is packed: copied into the order in which the micro-kernel reads it,
+ * whatever strides the caller's matrix has. What is in that order already, or is read too seldom to repay the copy, is
+ * left where it is. */
 #include "template.h"
 
+/* matrix_f32, matrix_f64 */
 typedef struct {
     REAL *data;
     ptrdiff_t row, column;
 } NAME(matrix);
 
+/* at_f32, at_f64: the matrix from row i and column j on. */
 static NAME(matrix) NAME(at)(NAME(matrix) x, size_t i, size_t j)
 {
     x.data += (ptrdiff_t)i * x.row + (ptrdiff_t)j * x.column;
     return x;
 }
 
+/* transposed_f32, transposed_f64 */
 static NAME(matrix) NAME(transposed)(NAME(matrix) x)
 {
     return (NAME(matrix)){x.data, x.column, x.row};
 }
 
-/* A tile of C in whole vectors: C = A B + added, where every `chain` of the depth is a chain of its own. */
-static void NAME(tile)(const NAME(microkernel) *kernel, size_t rows, size_t vectors, size_t depth, size_t chain, NAME(matrix) a,
-                       const REAL *b, ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, REAL *c, ptrdiff_t c_row)
+/* product_f32, product_f64: C = A B + added; where nothing is added, its data is NULL and its strides are 0. As `dots`
+ * or not is decided for the whole, so that no part of it is made in another way. */
+typedef struct {
+    size_t m, n, k;
+    NAME(matrix) a, b, added, c;
+    const NAME(microkernel) *kernel;
+    int dots;
+    _Atomic int *failed;
+} NAME(product);
+
+/* rows_f32, rows_f64: the part of a product that makes at most m rows of C, from row i on. */
+static NAME(product) NAME(rows)(NAME(product) x, size_t i, size_t m)
 {
-    for (size_t p = 0; p < depth; p += chain, added = c, added_row = c_row)
-        kernel->run(rows, vectors, least(depth - p, chain), NAME(at)(a, 0, p).data, a.row, a.column, b + (ptrdiff_t)p * b_row, b_row,
-                    added, added_row, c, c_row);
+    x.m = least(x.m - i, m);
+    x.a = NAME(at)(x.a, i, 0);
+    x.added = NAME(at)(x.added, i, 0);
+    x.c = NAME(at)(x.c, i, 0);
+    return x;
 }
 
-/* A tile that is not whole vectors in a row: a copy of it is made. */
-static void NAME(tile_by_copy)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, size_t chain,
-                               NAME(matrix) a, const REAL *b, ptrdiff_t b_row, NAME(matrix) added, NAME(matrix) c)
+/* columns_f32, columns_f64: the part that makes at most n columns of C, from column j on. */
+static NAME(product) NAME(columns)(NAME(product) x, size_t j, size_t n)
 {
-    REAL copy[LARGEST_TILE] = {0};
-    size_t vectors = (columns + kernel->lanes - 1) / kernel->lanes, width = vectors * kernel->lanes;
-    for (size_t i = 0; added.data && i < rows; i++)
-        for (size_t j = 0; j < columns; j++)
-            copy[i * width + j] = *NAME(at)(added, i, j).data;
-    NAME(tile)(kernel, rows, vectors, depth, chain, a, b, b_row, added.data ? copy : NULL, (ptrdiff_t)width, copy, (ptrdiff_t)width);
-    for (size_t i = 0; c.column == 1 && i < rows; i++)
-        memcpy(NAME(at)(c, i, 0).data, copy + i * width, columns * sizeof *copy);
-    for (size_t j = 0; c.column != 1 && j < columns; j++)
+    x.n = least(x.n - j, n);
+    x.b = NAME(at)(x.b, 0, j);
+    x.added = NAME(at)(x.added, 0, j);
+    x.c = NAME(at)(x.c, 0, j);
+    return x;
+}
+
+/* depth_f32, depth_f64: the part that goes over at most k of the depth, from p on; all but the first are added to
+ * C. */
+static NAME(product) NAME(depth)(NAME(product) x, size_t p, size_t k)
+{
+    x.k = least(x.k - p, k);
+    x.a = NAME(at)(x.a, 0, p);
+    x.b = NAME(at)(x.b, p, 0);
+    x.added = p ? x.c : x.added;
+    return x;
+}
+
+/* plan_for_f32, plan_for_f64: whatever a plan says, the bits are the same, since `chain` depends on k alone. */
+static plan NAME(plan_for)(const NAME(product) *x)
+{
+    plan p;
+    size_t lanes = x->kernel->lanes, line = CACHE_LINE / sizeof(REAL);
+
+    p.mr = x->kernel->mr;
+    /* Where C is one row, the registers of a whole tile hold a longer one. */
+    p.nr = x->m == 1 ? ROW_VECTORS * lanes : x->kernel->nr;
+
+    p.mc = block(x->m, MC, p.mr);
+    p.nc = block(x->n, NC, p.nr);
+    p.group = least(p.nc, MICRO_PANELS * p.nr);
+    p.chain = block(x->k, KC, 1);
+    /* Where C is narrow and not row-major, to go over it once more costs more than a deeper block. */
+    p.kc = least(x->k, x->c.column != 1 && x->n <= UNPACKED_LENGTH ? 2 * p.chain : p.chain);
+
+    /* The micro-kernel takes A with any strides: a small A stays in the cache, and few columns of B do not repay a
+     * copy. */
+    p.pack_a = x->m * x->k > UNPACKED && x->n > UNPACKED_LENGTH;
+
+    /* It takes B only with contiguous rows, and few rows of A do not repay a copy. A panel is packed whole where
+     * several blocks of A meet it; else a group at a time, just before it is read. */
+    int aliased = x->b.row * (ptrdiff_t)sizeof(REAL) % ALIASED == 0;
+    int in_place = x->b.column == 1 && x->m <= (size_t)(aliased ? ALIASED_LENGTH : UNPACKED_LENGTH);
+    p.pack_b = in_place ? IN_PLACE : x->m > p.mc ? PANELS : GROUPS;
+
+    /* `pack` may write `lanes` numbers past the end. What follows B begins with a cache line; even in place there is a
+     * buffer for B, since its last columns are packed if they are no whole vector. */
+    p.a_size = p.pack_a ? p.mc * p.kc + lanes : 0;
+    p.b_size = ((p.pack_b == PANELS ? p.nc : p.group) * p.kc + line - 1) / line * line;
+    return p;
+}
+
+/* micro_panels_f32, micro_panels_f64: as the micro-kernel reads A and B. A micro-panel has `width` rows of A or
+ * columns of B, `across` numbers apart; from one step of the depth to the next it is `along`, from one micro-panel to
+ * the next `next`. */
+typedef struct {
+    const REAL *data;
+    size_t width;
+    ptrdiff_t across, along, next;
+} NAME(micro_panels);
+
+/* packed_f32, packed_f64: the micro-panels that `pack` makes in `memory` of the rows of a matrix. */
+static NAME(micro_panels) NAME(packed)(const REAL *memory, size_t depth, size_t width)
+{
+    return (NAME(micro_panels)){memory, width, 1, (ptrdiff_t)width, (ptrdiff_t)(width * depth)};
+}
+
+/* pack_a_f32, pack_a_f64: A in micro-panels of mr rows. */
+static NAME(micro_panels) NAME(pack_a)(const NAME(product) *x, const plan *p, REAL *memory)
+{
+    if (!p->pack_a)
+        return (NAME(micro_panels)){x->a.data, p->mr, x->a.row, x->a.column, (ptrdiff_t)p->mr * x->a.row};
+    x->kernel->pack(x->m, x->k, p->mr, x->a.data, x->a.row, x->a.column, memory);
+    return NAME(packed)(memory, x->k, p->mr);
+}
+
+/* pack_b_f32, pack_b_f64: B in micro-panels of nr columns. */
+static NAME(micro_panels) NAME(pack_b)(const NAME(product) *x, size_t nr, int in_place, REAL *memory)
+{
+    if (in_place)
+        return (NAME(micro_panels)){x->b.data, nr, 1, x->b.row, (ptrdiff_t)nr};
+    x->kernel->pack(x->n, x->k, nr, x->b.data, x->b.column, x->b.row, memory);
+    return NAME(packed)(memory, x->k, nr);
+}
+
+/* micro_tile_f32, micro_tile_f64: a tile of C of whole vectors: C = A B + added, where every `chain` of the depth is a
+ * chain of its own. */
+static void NAME(micro_tile)(const NAME(microkernel) *kernel, size_t rows, size_t vectors, size_t depth, size_t chain,
+                             NAME(micro_panels) a, NAME(micro_panels) b, NAME(matrix) added, NAME(matrix) c)
+{
+    for (size_t p = 0; p < depth; p += chain, added = c)
+        kernel->run(rows, vectors, least(depth - p, chain), a.data + (ptrdiff_t)p * a.along, a.across, a.along,
+                    b.data + (ptrdiff_t)p * b.along, b.along, added.data, added.row, c.data, c.row);
+}
+
+/* copy_f32, copy_f64 (inline, for a small tile is not worth a call) */
+static inline void NAME(copy)(size_t rows, size_t columns, NAME(matrix) from, NAME(matrix) to)
+{
+    int in_rows = from.column == 1 && to.column == 1;
+    for (size_t i = 0; in_rows && i < rows; i++)
+        memcpy(NAME(at)(to, i, 0).data, NAME(at)(from, i, 0).data, columns * sizeof(REAL));
+    for (size_t j = 0; !in_rows && j < columns; j++)
         for (size_t i = 0; i < rows; i++)
-            *NAME(at)(c, i, j).data = copy[i * width + j];
+            *NAME(at)(to, i, j).data = *NAME(at)(from, i, j).data;
 }
 
-/* Asks for the next tile of C, which lies in rows, while this one is made: all its lines, and to write them. */
+/* tile_by_copy_f32, tile_by_copy_f64: a tile that is not whole vectors in a row; a copy of it is made. */
+static void NAME(tile_by_copy)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, size_t chain,
+                               NAME(micro_panels) a, NAME(micro_panels) b, NAME(matrix) added, NAME(matrix) c)
+{
+    REAL numbers[LARGEST_TILE] = {0};
+    size_t vectors = (columns + kernel->lanes - 1) / kernel->lanes;
+    NAME(matrix) tile = {numbers, (ptrdiff_t)(vectors * kernel->lanes), 1};
+    if (added.data)
+        NAME(copy)(rows, columns, added, tile);
+    NAME(micro_tile)(kernel, rows, vectors, depth, chain, a, b, added.data ? tile : added, tile);
+    NAME(copy)(rows, columns, tile, c);
+}
+
+/* prefetch_f32, prefetch_f64: asks for the next tile of a row-major C, while this one is made: all its lines, and to
+ * write them. */
 static void NAME(prefetch)(NAME(matrix) c, size_t rows, size_t columns)
 {
     for (size_t i = 0; i < rows; i++, c.data += c.row) {
@@ -57,158 +178,117 @@ static void NAME(prefetch)(NAME(matrix) c, size_t rows, size_t columns)
     }
 }
 
-/* Slivers of B, as the microkernel reads them: nr columns each, `next` numbers after the one before. */
-typedef struct {
-    const REAL *data;
-    size_t nr;
-    ptrdiff_t row, next;
-} NAME(slivers);
-
-/* A sliver of A meets slivers of B: up to mr rows of C = A B + added, a tile at a time. `below` rows of C come next. */
-static void NAME(strip)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, size_t chain, NAME(matrix) a,
-                        NAME(slivers) b, NAME(matrix) added, NAME(matrix) c, size_t below)
+/* row_of_tiles_f32, row_of_tiles_f64: a micro-panel of A meets those of a group of B: at most mr rows of C, a tile at
+ * a time. `below` rows of C come next. */
+static void NAME(row_of_tiles)(const NAME(product) *x, size_t below, size_t chain, NAME(micro_panels) a, NAME(micro_panels) b)
 {
-    int in_rows = c.column == 1, added_in_rows = !added.data || added.column == 1;
-    for (size_t j = 0; j < columns; j += b.nr, b.data += b.next) {
-        size_t width = least(columns - j, b.nr), next = j + b.nr;
-        NAME(matrix) here = NAME(at)(c, 0, j), more = NAME(at)(added, 0, j);
-        if (in_rows && next < columns)
-            NAME(prefetch)(NAME(at)(c, 0, next), rows, least(columns - next, b.nr));
+    const NAME(microkernel) *kernel = x->kernel;
+    int in_rows = x->c.column == 1, added_in_rows = !x->added.data || x->added.column == 1;
+    for (size_t j = 0; j < x->n; j += b.width, b.data += b.next) {
+        size_t width = least(x->n - j, b.width), next = j + b.width;
+        NAME(matrix) added = NAME(at)(x->added, 0, j), c = NAME(at)(x->c, 0, j);
+        if (in_rows && next < x->n)
+            NAME(prefetch)(NAME(at)(x->c, 0, next), x->m, least(x->n - next, b.width));
         else if (in_rows && below)
-            NAME(prefetch)(NAME(at)(c, rows, 0), below, least(columns, b.nr));
+            NAME(prefetch)(NAME(at)(x->c, x->m, 0), below, least(x->n, b.width));
         if (in_rows && added_in_rows && width % kernel->lanes == 0)
-            NAME(tile)(kernel, rows, width / kernel->lanes, depth, chain, a, b.data, b.row, more.data, more.row, here.data, here.row);
+            NAME(micro_tile)(kernel, x->m, width / kernel->lanes, x->k, chain, a, b, added, c);
         else
-            NAME(tile_by_copy)(kernel, rows, width, depth, chain, a, b.data, b.row, more, here);
+            NAME(tile_by_copy)(kernel, x->m, width, x->k, chain, a, b, added, c);
     }
 }
 
-/* C = A B + bias; without a bias, its data is NULL and its strides are 0. */
-static int NAME(five_loops)(const NAME(microkernel) *kernel, size_t m, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b,
-                            NAME(matrix) bias, NAME(matrix) c)
+/* macro_kernel_f32, macro_kernel_f64: a block of A times a panel of B. */
+static void NAME(macro_kernel)(const NAME(product) *x, const plan *p, NAME(micro_panels) a, REAL *packed_b)
 {
-    size_t lanes = kernel->lanes, mr = kernel->mr, widest = m == 1 ? ROW_VECTORS * lanes : kernel->nr;
-    size_t mc = block(m, MC, mr), nc = block(n, NC, widest), chain = block(k, KC, 1), line = CACHE_LINE / sizeof(REAL);
-    /* Where C is narrow and does not lie in rows, to go over it once more costs more than a deeper block. */
-    size_t kc = least(k, c.column != 1 && n <= UNPACKED_LENGTH ? 2 * chain : chain);
-    size_t unpacked_length = b.row * (ptrdiff_t)sizeof(REAL) % ALIASED ? UNPACKED_LENGTH : ALIASED_LENGTH;
-    int pack_a = m * k > UNPACKED && n > UNPACKED_LENGTH, pack_b = b.column != 1 || m > unpacked_length;
-    int whole_panel = pack_b && m > mc; /* otherwise some slivers at a time, just before they are read */
-    size_t group = least(nc, SLIVERS * widest);
-    size_t b_size = ((whole_panel ? nc : group) * kc + line - 1) / line * line, a_size = pack_a ? mc * kc + lanes : 0;
-    void *buffer = malloc((b_size + a_size + line) * sizeof(REAL));
-    if (!buffer)
-        return -1;
-    /* From the beginning of a cache line, so that no vector of B straddles two. */
-    REAL *packed_b = (REAL *)(((uintptr_t)buffer + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE), *packed_a = packed_b + b_size;
-
-    for (size_t jc = 0; jc < n; jc += nc) { /* 5th loop: columns of B and C */
-        size_t width = least(n - jc, nc);
-        for (size_t pc = 0; pc < k; pc += kc) { /* 4th loop: the depth */
-            size_t depth = least(k - pc, kc);
-            NAME(matrix) panel = NAME(at)(b, pc, jc);
-            if (whole_panel)
-                kernel->pack(width, depth, widest, panel.data, panel.column, panel.row, packed_b);
-            for (size_t ic = 0; ic < m; ic += mc) { /* 3rd loop: rows of A and C */
-                size_t height = least(m - ic, mc);
-                NAME(matrix) part = NAME(at)(a, ic, pc);
-                if (pack_a)
-                    kernel->pack(height, depth, mr, part.data, part.row, part.column, packed_a);
-                for (size_t jr = 0, columns; jr < width; jr += columns) { /* 2nd loop: some slivers of B */
-                    columns = least(width - jr, group);
-                    if (!pack_b && columns > lanes)
-                        columns -= columns % lanes; /* read where they lie; the rest is filled up with zeros */
-                    NAME(matrix) some = NAME(at)(panel, 0, jr);
-                    size_t nr = whole_panel ? widest : block(columns, widest, lanes);
-                    NAME(slivers) slivers = {packed_b + (whole_panel ? jr * depth : 0), nr, (ptrdiff_t)nr, (ptrdiff_t)(nr * depth)};
-                    if (!pack_b && columns % lanes == 0)
-                        slivers = (NAME(slivers)){some.data, nr, b.row, (ptrdiff_t)nr};
-                    else if (!whole_panel)
-                        kernel->pack(columns, depth, nr, some.data, some.column, some.row, packed_b);
-                    for (size_t ir = 0; ir < height; ir += mr) { /* 1st loop: slivers of A */
-                        size_t rows = least(height - ir, mr);
-                        NAME(matrix) sliver = NAME(at)(part, ir, 0), strip = NAME(at)(c, ic + ir, jc + jr);
-                        if (pack_a)
-                            sliver = (NAME(matrix)){packed_a + ir * depth, 1, (ptrdiff_t)mr};
-                        NAME(strip)(kernel, rows, columns, depth, chain, sliver, slivers, pc ? strip : NAME(at)(bias, ic + ir, jc + jr),
-                                    strip, least(height - ir - rows, mr));
-                    }
-                }
-            }
+    size_t lanes = x->kernel->lanes;
+    for (size_t jr = 0, width; jr < x->n; jr += width) { /* 2nd loop: groups of micro-panels of B */
+        width = least(x->n - jr, p->group);
+        int in_place = p->pack_b == IN_PLACE && width >= lanes;
+        if (in_place)
+            width -= width % lanes; /* the rest is a group of its own, packed to be filled up with zeros */
+        NAME(product) group = NAME(columns)(*x, jr, width);
+        NAME(micro_panels) left = a, b = p->pack_b == PANELS
+            ? NAME(packed)(packed_b + jr * x->k, x->k, p->nr)
+            : NAME(pack_b)(&group, block(width, p->nr, lanes), in_place, packed_b);
+        for (size_t ir = 0; ir < x->m; ir += p->mr, left.data += left.next) { /* 1st loop: micro-panels of A */
+            NAME(product) row = NAME(rows)(group, ir, p->mr);
+            NAME(row_of_tiles)(&row, least(x->m - ir - row.m, p->mr), p->chain, left, b);
         }
     }
-    free(buffer);
+}
+
+/* five_loops_f32, five_loops_f64: the whole, in one thread. */
+static int NAME(five_loops)(const NAME(product) *x)
+{
+    plan p = NAME(plan_for)(x);
+    void *memory = malloc((p.b_size + p.a_size) * sizeof(REAL) + CACHE_LINE);
+    if (!memory)
+        return -1;
+    /* From the beginning of a cache line, so that no vector of B straddles two. */
+    REAL *packed_b = (REAL *)(((uintptr_t)memory + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE), *packed_a = packed_b + p.b_size;
+
+    for (size_t jc = 0; jc < x->n; jc += p.nc) /* 5th loop: columns of B and C */
+        for (size_t pc = 0; pc < x->k; pc += p.kc) { /* 4th loop: the depth */
+            NAME(product) panel = NAME(depth)(NAME(columns)(*x, jc, p.nc), pc, p.kc);
+            if (p.pack_b == PANELS)
+                NAME(pack_b)(&panel, p.nr, 0, packed_b);
+            for (size_t ic = 0; ic < x->m; ic += p.mc) { /* 3rd loop: rows of A and C */
+                NAME(product) rows = NAME(rows)(panel, ic, p.mc);
+                NAME(macro_kernel)(&rows, &p, NAME(pack_a)(&rows, &p, packed_a), packed_b);
+            }
+        }
+    free(memory);
     return 0;
 }
 
-/* One row times columns of B that lie in order: C = A B + bias. */
-static int NAME(one_row)(const NAME(microkernel) *kernel, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b, NAME(matrix) bias,
-                         NAME(matrix) c)
+/* one_row_f32, one_row_f64: one row times contiguous columns of B: C = A B + added. */
+static int NAME(one_row)(const NAME(product) *x)
 {
-    kernel->dots(n, k, a.data, b.data, b.column, c.data, c.column);
-    for (size_t j = 0; bias.data && j < n; j++)
-        *NAME(at)(c, 0, j).data += *NAME(at)(bias, 0, j).data;
+    NAME(matrix) added = x->added, c = x->c;
+    x->kernel->dots(x->n, x->k, x->a.data, x->b.data, x->b.column, c.data, c.column);
+    for (size_t j = 0; added.data && j < x->n; j++)
+        *NAME(at)(c, 0, j).data += *NAME(at)(added, 0, j).data;
     return 0;
 }
 
-/* A product, and how it is made: as `dots` or not is decided for the whole, so that no part of it is made in another way. */
-typedef struct {
-    size_t m, n, k;
-    NAME(matrix) a, b, bias, c;
-    const NAME(microkernel) *kernel;
-    int dots;
-    _Atomic int *failed;
-} NAME(product);
-
-/* Makes the product in one thread. A long depth is cut in halves, and these again: so the error of a sum over k numbers grows like
- * log k. */
-static int NAME(by_halves)(NAME(product) p)
+/* by_halves_f32, by_halves_f64: makes a product in one thread. A long depth is cut in halves, and these again: so the
+ * error of a sum over k numbers grows like log k. */
+static int NAME(by_halves)(const NAME(product) *x)
 {
-    if (p.k <= LONGEST)
-        return p.dots ? NAME(one_row)(p.kernel, p.n, p.k, p.a, p.b, p.bias, p.c)
-                      : NAME(five_loops)(p.kernel, p.m, p.n, p.k, p.a, p.b, p.bias, p.c);
+    if (x->k <= LONGEST)
+        return x->dots ? NAME(one_row)(x) : NAME(five_loops)(x);
 
-    NAME(product) first = p, second = p;
-    first.k = (p.k / 2 + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-    second.k = p.k - first.k;
-    second.a = NAME(at)(p.a, 0, first.k);
-    second.b = NAME(at)(p.b, first.k, 0);
-    second.bias = (NAME(matrix)){NULL, 0, 0};
-    second.c = (NAME(matrix)){malloc(p.m * p.n * sizeof(REAL)), (ptrdiff_t)p.n, 1};
-    int failed = !second.c.data || NAME(by_halves)(first) || NAME(by_halves)(second);
-    for (size_t i = 0; !failed && i < p.m; i++)
-        for (size_t j = 0; j < p.n; j++)
-            *NAME(at)(p.c, i, j).data += *NAME(at)(second.c, i, j).data;
+    size_t half = (x->k / 2 + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    NAME(product) first = NAME(depth)(*x, 0, half), second = NAME(depth)(*x, half, x->k);
+    second.added = (NAME(matrix)){NULL, 0, 0};
+    second.c = (NAME(matrix)){malloc(x->m * x->n * sizeof(REAL)), (ptrdiff_t)x->n, 1};
+    int failed = !second.c.data || NAME(by_halves)(&first) || NAME(by_halves)(&second);
+    for (size_t i = 0; !failed && i < x->m; i++)
+        for (size_t j = 0; j < x->n; j++)
+            *NAME(at)(x->c, i, j).data += *NAME(at)(second.c, i, j).data;
     free(second.c.data);
     return failed;
 }
 
-/* Some rows of C, where it has more of them than columns, or some columns: threads share these out, never a sum, so that the
- * bits do not depend on how many there are. */
-static int NAME(by_rows)(const NAME(product) *p)
+/* by_rows_f32, by_rows_f64: some rows of C, where it has more of them than columns, or some columns: threads share
+ * these out, never a sum, so that the bits do not depend on how many there are. */
+static int NAME(by_rows)(const NAME(product) *x)
 {
-    return p->m >= p->n;
+    return x->m >= x->n;
 }
 
+/* make_part_f32, make_part_f64 */
 static void NAME(make_part)(const void *job, size_t begin, size_t end)
 {
-    NAME(product) p = *(const NAME(product) *)job;
-    if (NAME(by_rows)(job)) {
-        p.m = end - begin;
-        p.a = NAME(at)(p.a, begin, 0);
-        p.bias = NAME(at)(p.bias, begin, 0);
-        p.c = NAME(at)(p.c, begin, 0);
-    } else {
-        p.n = end - begin;
-        p.b = NAME(at)(p.b, 0, begin);
-        p.bias = NAME(at)(p.bias, 0, begin);
-        p.c = NAME(at)(p.c, 0, begin);
-    }
-    if (NAME(by_halves)(p))
-        *p.failed = 1;
+    const NAME(product) *x = job;
+    NAME(product) part = NAME(by_rows)(x) ? NAME(rows)(*x, begin, end - begin) : NAME(columns)(*x, begin, end - begin);
+    if (NAME(by_halves)(&part))
+        *x->failed = 1;
 }
 
-/* What it costs, in steps of the microkernel, to make C with B (k x n) in vectors: products, packing B, and scattering C. */
+/* cost_f32, cost_f64: what it costs, in steps of the micro-kernel, to make C with B (k x n) in vectors: products,
+ * packing B, and scattering C. */
 static double NAME(cost)(size_t lanes, size_t m, size_t n, size_t k, ptrdiff_t b_column, ptrdiff_t c_column)
 {
     size_t vectors = (n + lanes - 1) / lanes;
@@ -216,6 +296,7 @@ static double NAME(cost)(size_t lanes, size_t m, size_t n, size_t k, ptrdiff_t b
         + (c_column == 1 ? 0 : 3.0 * (double)m * (double)n);
 }
 
+/* matmul_f32, matmul_f64 */
 int NAME(matmul)(size_t m, size_t n, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
                  ptrdiff_t b_row, ptrdiff_t b_column, const REAL *bias, REAL *c, ptrdiff_t c_row, ptrdiff_t c_column)
 {
@@ -223,21 +304,21 @@ int NAME(matmul)(size_t m, size_t n, size_t k, const REAL *a, ptrdiff_t a_row, p
         return 0;
     const NAME(microkernel) *kernel = isa_current()->NAME(microkernel);
     _Atomic int failed = 0;
-    NAME(product) p = {m, n, k, {(REAL *)a, a_row, a_column}, {(REAL *)b, b_row, b_column}, {(REAL *)bias, 0, bias != NULL},
+    NAME(product) x = {m, n, k, {(REAL *)a, a_row, a_column}, {(REAL *)b, b_row, b_column}, {(REAL *)bias, 0, bias != NULL},
         {c, c_row, c_column}, kernel, 0, &failed};
     if (k == 0) {
         for (size_t i = 0; i < m; i++)
             for (size_t j = 0; j < n; j++)
-                *NAME(at)(p.c, i, j).data = bias ? bias[j] : 0;
+                *NAME(at)(x.c, i, j).data = bias ? bias[j] : 0;
         return 0;
     }
     /* One row stays one row, and one column becomes one, on every instruction set: `dots` has bits of its own. */
     if (n == 1 || (m > 1 && NAME(cost)(kernel->lanes, n, m, k, a_row, c_row) < NAME(cost)(kernel->lanes, m, n, k, b_column, c_column)))
-        p = (NAME(product)){n, m, k, NAME(transposed)(p.b), NAME(transposed)(p.a), NAME(transposed)(p.bias),
-            NAME(transposed)(p.c), kernel, 0, &failed}; /* C^T = B^T A^T */
-    p.dots = p.m == 1 && p.a.column == 1 && p.b.row == 1 && (p.b.column != 1 || p.n == 1);
-    int rows = NAME(by_rows)(&p);
-    threads_deal(rows ? p.m : p.n, rows ? kernel->mr : kernel->lanes, 1 + m * n * k / WORK_PER_THREAD, NAME(make_part), &p);
+        x = (NAME(product)){n, m, k, NAME(transposed)(x.b), NAME(transposed)(x.a), NAME(transposed)(x.added),
+            NAME(transposed)(x.c), kernel, 0, &failed}; /* C^T = B^T A^T */
+    x.dots = x.m == 1 && x.a.column == 1 && x.b.row == 1 && (x.b.column != 1 || x.n == 1);
+    int rows = NAME(by_rows)(&x);
+    threads_deal(rows ? x.m : x.n, rows ? kernel->mr : kernel->lanes, 1 + m * n * k / WORK_PER_THREAD, NAME(make_part), &x);
     return failed ? -1 : 0;
 }
 

@@ -1,10 +1,11 @@
-/* microkernel.h: the template of the innermost block of matmul; each isa_*.c includes it once per precision.
+/* microkernel.h: the template of the micro-kernel, which is the innermost block of matmul, and of packing; each
+ * isa_*.c includes it once per precision.
  *
- * The includer defines SUFFIX, REAL, INDEX (an integer as long), VEC, LANES (REALs in a VEC), the largest tile (MR rows, NV
- * vectors), the vector operations, and LOW_HALVES and HIGH_HALVES: the places of a0 b0 a1 b1 ... in the two vectors a b, from
- * their first and from their second halves. The tile of C stays in registers while k runs: for each k one column of A (a
- * number a row) meets one row of B (NV vectors). Every element is one chain of multiply-adds over k from 0, to which, at the
- * end, what C holds so far is added. What lies around it, the five loops and the packing, is in matmul_loops.h. */
+ * The includer defines SUFFIX, REAL, INDEX (an integer as long), VEC, LANES (REALs in a VEC), the largest tile (MR
+ * rows, NV vectors), the vector operations, and LOW_HALVES and HIGH_HALVES: the places of a0 b0 a1 b1 ... in the two
+ * vectors a b, from their first and from their second halves. The tile of C stays in registers while k runs: for each
+ * k one column of A (a number a row) meets one row of B (NV vectors). Every element is one chain of multiply-adds over
+ * k from 0, to which, at the end, what C holds so far is added. The five loops around it are in matmul_loops.h. */
 #include "isa.h"
 #include "template.h"
 
@@ -13,10 +14,12 @@
 #if defined(__clang__)
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
+/* places_f32, places_f64 */
 typedef INDEX NAME(places) __attribute__((vector_size(LANES * sizeof(REAL))));
 #define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (NAME(places)){__VA_ARGS__})
 #endif
 
+/* tile_f32, tile_f64 */
 static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, const size_t vectors, size_t k, const REAL *a,
                                                              ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
                                                              ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row,
@@ -57,7 +60,7 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
             STORE(c + (ptrdiff_t)i * c_row + j * LANES, sum[i][j]);
 }
 
-/* Calls the tile that was compiled for this many rows and vectors. */
+/* run_f32, run_f64: calls the tile that was compiled for this many rows and vectors. */
 static void NAME(run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
                       ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, REAL *c, ptrdiff_t c_row)
 {
@@ -75,9 +78,9 @@ static void NAME(run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrd
 #undef CASE
 }
 
-/* One row times `columns` columns that lie in order, each b_column after the one before. Here vectors run along k: every
- * element is made of CHAINS chains, one for each k modulo CHAINS, which are then added by halves. The bits are those of
- * every instruction set, but not those of `run`. */
+/* dot_group_f32, dot_group_f64: one row times `columns` contiguous columns, each b_column after the one before. Here
+ * vectors run along k: every element is made of CHAINS chains, one for each k modulo CHAINS, which are then added by
+ * halves. The bits are those of every instruction set, but not those of `run`. */
 static inline __attribute__((always_inline)) void NAME(dot_group)(const size_t columns, size_t k, const REAL *a, const REAL *b,
                                                                   ptrdiff_t b_column, REAL *c, ptrdiff_t c_column)
 {
@@ -122,6 +125,7 @@ static inline __attribute__((always_inline)) void NAME(dot_group)(const size_t c
     }
 }
 
+/* dots_f32, dots_f64 */
 static void NAME(dots)(size_t columns, size_t k, const REAL *a, const REAL *b, ptrdiff_t b_column, REAL *c, ptrdiff_t c_column)
 {
     enum { GROUP = DOT_SUMS * LANES * sizeof(REAL) / DOT_BYTES };
@@ -131,8 +135,9 @@ static void NAME(dots)(size_t columns, size_t k, const REAL *a, const REAL *b, p
         NAME(dot_group)(1, k, a, b, b_column, c, c_column);
 }
 
-/* Turns `rows` rows of LANES numbers into columns, with zeros in place of the rows from `rows` on. With L = LANES: interleaving
- * row i and row i + L/2 gives rows 2 i and 2 i + 1; after log2 L such shuffles every number is where it belongs. */
+/* transpose_f32, transpose_f64: turns `rows` rows of LANES numbers into columns, with zeros in place of the rows from
+ * `rows` on. With L = LANES: interleaving row i and row i + L/2 gives rows 2 i and 2 i + 1; after log2 L such shuffles
+ * every number is where it belongs. */
 static inline void NAME(transpose)(size_t rows, const REAL *from, ptrdiff_t from_row, REAL *to, ptrdiff_t to_row)
 {
     VEC x[LANES], y[LANES];
@@ -154,8 +159,8 @@ static inline void NAME(transpose)(size_t rows, const REAL *from, ptrdiff_t from
         STORE(to + (ptrdiff_t)i * to_row, x[i]);
 }
 
-/* Slivers of `width` rows each, in the order in which a tile reads them: column after column. Where a column of x is in order,
- * or a row, whole vectors are moved, and reach into the next place where the width is not theirs; that is filled later. */
+/* pack_columns_f32, pack_columns_f64: of a matrix with contiguous columns. Whole vectors are moved, and reach into the
+ * next place where the width is not theirs; that is filled later. */
 static void NAME(pack_columns)(size_t length, size_t depth, size_t width, const REAL *x, ptrdiff_t x_column, REAL *out)
 {
     for (size_t begin = 0, end; begin < depth; begin = end) {
@@ -175,6 +180,8 @@ static void NAME(pack_columns)(size_t length, size_t depth, size_t width, const 
     }
 }
 
+/* pack_f32, pack_f64: drawn in isa.h. Where rows are contiguous, squares of them are turned in registers; again, whole
+ * vectors may reach into the next place, or past the end. */
 static void NAME(pack)(size_t length, size_t depth, size_t width, const REAL *x, ptrdiff_t x_row, ptrdiff_t x_column, REAL *out)
 {
     if (x_row == 1) {

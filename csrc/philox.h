@@ -1,12 +1,14 @@
-/* philox.h: random bits. Counter + key -> four 32-bit words, by Philox4x32-10. A template: each isa_*.c includes it once.
+/* philox.h: random bits. Counter + key -> four 32-bit words, by Philox4x32-10. A template: each isa_*.c includes it
+ * once.
  *
- * Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), section 4.3.
- * There is no state: word i of a stream is a pure function of the key and of i, so any thread can make any part of it.
- * What becomes of the words (uniform, normal, ...) is in sampling_kernels.h; who counts is minidl/random.py.
+ * Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), section 4.3. There is no
+ * state: word i of a stream is a pure function of the key and of i, so any thread can make any part of it. What
+ * becomes of the words (uniform, normal, ...) is in sampling_kernels.h; who counts is minidl/random.py.
  *
- * The includer defines LANES64 (64-bit numbers in a vector), MUL32 (the products of the lower halves with a constant) and
- * UNPACK_LOW and UNPACK_HIGH (of each pair of numbers in a and in b, the first or the second ones). A word lives in the lower
- * half of a lane; what the products leave in the upper half is ignored by MUL32, and cut off at the end. */
+ * The includer defines LANES64 (64-bit numbers in a vector), MUL32 (the products of the lower halves with a constant)
+ * and UNPACK_LOW and UNPACK_HIGH (of each pair of numbers in a and in b, the first or the second ones). A word lives
+ * in the lower half of a lane; what the products leave in the upper half is ignored by MUL32, and cut off at the
+ * end. */
 #include "isa.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* sampling.h: samples from word `position` of the Philox stream `key`. n samples use n words in float32, 2 n otherwise.
- * A distribution's numbers are checked by the caller, minidl/random.py. */
+/* sampling.h: samples from word `position` of the Philox stream `key`. n samples use n words in float32, 2 n
+ * otherwise. A distribution's numbers are checked by the caller, minidl/random.py. */
 #ifndef MINIDL_SAMPLING_H
 #define MINIDL_SAMPLING_H
 

@@ -1,8 +1,8 @@
 /* sampling_kernels.h: from random words to uniform and normal samples; each isa_*.c includes it once.
  *
  * One sample uses one word (float32) or two (float64), whatever its distribution: sample i of a call begins at word
- * position + i or position + 2 i. So a stream is the same however it is cut into calls, chunks or threads.
- * Normals are made by inversion, z = quantile(p), which serves the truncated normal as well.
+ * position + i or position + 2 i. So a stream is the same however it is cut into calls, chunks or threads. Normals are
+ * made by inversion, z = quantile(p), which serves the truncated normal as well.
  *
  * Every line is a fixed sequence of correctly rounded operations (+ - * / sqrt and conversions); compiled without
  * contraction (-ffp-contract=off) it gives the same bits on every instruction set, and in minidl/kernels/reference/sampling.py,
@@ -33,7 +33,8 @@ static const uint32_t *words_at(word_chunk *chunk, philox_key key, uint64_t posi
     return chunk->buffer + offset;
 }
 
-/* The two halves of the unit interval, each exact near its own zero: p = (k + 1/2) / 2^b and q = 1 - p, k a word of b bits. */
+/* The two halves of the unit interval, each exact near its own zero: p = (k + 1/2) / 2^b and q = 1 - p, k a word of b
+ * bits. */
 #define unit_f32(word) ((__builtin_convertvector(word, vec_f32) + 0.5f) * 0x1p-32f)
 
 static inline double bits53(uint32_t high, uint32_t low)
@@ -46,9 +47,9 @@ static inline double unit_f64(uint32_t high, uint32_t low)
     return (bits53(high, low) + 0.5) * 0x1p-53;
 }
 
-/* The lower half of the normal quantile in float32, at r <= 1/2: r = 2^(k - 32) m, and on each octave k the quantile is a
- * polynomial in m - 3/2 (quantile_table.h). Below 2^-32, where words of 32 bits do not get, it stays at -6.2. Where `upper` has
- * its sign bit set, the sign is turned. */
+/* The lower half of the normal quantile in float32, at r <= 1/2: r = 2^(k - 32) m, and on each octave k the quantile
+ * is a polynomial in m - 3/2 (quantile_table.h). Below 2^-32, where words of 32 bits do not get, it stays at -6.2.
+ * Where `upper` has its sign bit set, the sign is turned. */
 static inline vec_f32 quantile_f32(vec_f32 r, vec_i32 upper)
 {
     r = MAX_F32(r, SET_F32(0x1p-32f));
@@ -61,9 +62,9 @@ static inline vec_f32 quantile_f32(vec_f32 r, vec_i32 upper)
     return (vec_f32)((vec_i32)z ^ (upper & INT32_MIN));
 }
 
-/* The normal quantile in float64, by Wichura's PPND16 (AS 241, Applied Statistics 37, 1988), relative error about 1e-16: a ratio
- * of polynomials in the middle (|p - 1/2| <= 0.425), others in sqrt(-log(tail)) outside. q is 1 - p, so that both tails are
- * exact. */
+/* The normal quantile in float64, by Wichura's PPND16 (AS 241, Applied Statistics 37, 1988), relative error about
+ * 1e-16: a ratio of polynomials in the middle (|p - 1/2| <= 0.425), others in sqrt(-log(tail)) outside. q is 1 - p, so
+ * that both tails are exact. */
 static inline double quantile_f64(double p, double q)
 {
     double c = 0.5 * (p - q), r = 0.180625 - c * c;

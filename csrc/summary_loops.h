@@ -1,7 +1,9 @@
-/* summary_loops.h: the template of a summary, sweep by sweep; each isa_*.c includes it once per precision, with SUFFIX and REAL.
+/* summary_loops.h: the template of a summary, sweep by sweep; each isa_*.c includes it once per precision, with SUFFIX
+ * and REAL.
  *
- * Sums are in double, so that squares of small numbers are not 0. All is sought in PARTS parts, every PARTS-th element in one:
- * so nothing waits for the addition before it, and compilers use vectors. The bits are the same for all instruction sets. */
+ * Sums are in double, so that squares of small numbers are not 0. All is sought in PARTS parts, every PARTS-th element
+ * in one: so nothing waits for the addition before it, and compilers use vectors. The bits are the same for all
+ * instruction sets. */
 #include "summary.h"
 #include "template.h"
 

@@ -1,6 +1,8 @@
-/* template.h: the names of a template, that is of a file which is included once per precision, each time with another SUFFIX.
+/* template.h: the names of a template, that is of a file which is included once per precision, each time with another
+ * SUFFIX.
  *
- * Where SUFFIX is f32, NAME(stem) is stem_f32. The comment above each definition has both names, so that a search finds it. */
+ * Where SUFFIX is f32, NAME(stem) is stem_f32. The comment above each definition has both names, so that a search
+ * finds it. */
 #ifndef MINIDL_TEMPLATE_H
 #define MINIDL_TEMPLATE_H
 

@@ -1,9 +1,9 @@
 /* threads.c: a few threads that help whoever has work for more than one.
  *
- * A helper waits for work: awake for about a tenth of a millisecond, since the next product of a network is soon there, and
- * asleep after that. Starting one takes some 15 microseconds, calling one that is awake about one. After a fork the child has no
- * helpers and makes new ones. Of several callers at once the first has the helpers, and the others do their work alone. Whoever
- * does a part, it is the same part: the results do not depend on it. */
+ * A helper waits for work: awake for about a tenth of a millisecond, since the next product of a network is soon
+ * there, and asleep after that. Starting one takes some 15 microseconds, calling one that is awake about one. After a
+ * fork the child has no helpers and makes new ones. Of several callers at once the first has the helpers, and the
+ * others do their work alone. Whoever does a part, it is the same part: the results do not depend on it. */
 #include "threads.h"
 
 #include <stdatomic.h>
@@ -61,19 +61,21 @@ static int do_together(const deal *d)
 
 enum { LOOKS = 2000 }; /* how often a helper looks for work before it sleeps */
 
-/* The call that is being worked on, by one number that says all that must be known together: the call's own number << LEFT_BITS
- * | how many of its parts nobody has taken. A part is taken by exchanging it for one less. `call` and `parts_undone` belong to
- * it, and are written only by the caller, before the store that opens the call.
+/* The call that is being worked on, by one number that says all that must be known together: the call's own number <<
+ * LEFT_BITS | how many of its parts nobody has taken. A part is taken by exchanging it for one less. `call` and
+ * `parts_undone` belong to it, and are written only by the caller, before the store that opens the call.
  *
- * Each part is done once, and with its own job: parts_undone goes down once for each part that was taken, after it was done. So
- * the caller, who waits until it is 0, comes back when all parts were taken and done; from then until the next call is opened
- * `open_call` is number << LEFT_BITS | 0, and nobody can take anything. Therefore `call` and `parts_undone` stay what they are
- * while a part of their call is left. Who takes a part has read `open_call` (a part is left), then `call`, and then exchanged what
- * it had read of `open_call`: the same call was open before and after, so what it read in between is of this call. Each value is
- * exchanged once: no part is taken twice, and parts_undone cannot fall below 0. (Were the parts counted in a variable of
- * their own, a helper could take the new call's for those of the old one, before the new one is open.)
+ * Each part is done once, and with its own job: parts_undone goes down once for each part that was taken, after it was
+ * done. So the caller, who waits until it is 0, comes back when all parts were taken and done; from then until the
+ * next call is opened `open_call` is number << LEFT_BITS | 0, and nobody can take anything. Therefore `call` and
+ * `parts_undone` stay what they are while a part of their call is left. Who takes a part has read `open_call` (a part
+ * is left), then `call`, and then exchanged what it had read of `open_call`: the same call was open before and after,
+ * so what it read in between is of this call. Each value is exchanged once: no part is taken twice, and parts_undone
+ * cannot fall below 0. (Were the parts counted in a variable of their own, a helper could take the new call's for
+ * those of the old one, before the new one is open.)
  *
- * A number comes again after 2^48 calls. A helper would have to stand still in between, for nine years of a million a second.
+ * A number comes again after 2^48 calls. A helper would have to stand still in between, for nine years of a million a
+ * second.
  *
  * tests/c/threads.pml has all of it as a model, for a program that tries every order of events. */
 enum { LEFT_BITS = 16 };

@@ -67,6 +67,7 @@ def test_a_gradient_of_another_shape_or_dtype_is_refused(name, dy, backend):
 
 
 WORDS = (1, 2)
+FROZEN = np.broadcast_to(f(), 3)
 LISTS = {"values": f(3), "gradients": f(3), "velocities": None, "fresh": False}
 UNFIT = {
     "batch_norm: weight": lambda k: k.batch_norm(f(5, 3), f(2), None, f(3), f(3), 1e-5, True),
