@@ -454,9 +454,19 @@ def test_the_way_back_ends_where_an_output_goes_two_ways():
     assert [p.grad_ratio is None for p in theory.propagate(layers, [-1, 0, 1, 1], signal)] == [True, True, True, False]
 
 
+class Gain(nn.Module):
+    """Says that it sums over the units, but has one weight for each."""
+
+    def __init__(self):
+        self.weight = nn.Parameter(np.ones(8, np.float32))
+
+    def propagate(self, signal):
+        return signal.linear(self.weight, None)
+
+
 @pytest.mark.parametrize(
     "layer",
-    [nn.Linear(8, 8, weight_init=0.1), nn.Softmax(), nn.Linear(9, 8), nn.BatchNorm1d(9), nn.BatchNorm1d(9).eval()],
+    [nn.Linear(8, 8, weight_init=0.1), nn.Softmax(), Gain(), nn.Linear(9, 8), nn.BatchNorm1d(9), nn.BatchNorm1d(9).eval()],
     ids=lambda layer: f"{layer} in training" if layer.training else f"{layer} in evaluation",
 )
 def test_where_the_theory_does_not_reach_it_says_nothing(layer):

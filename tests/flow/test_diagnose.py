@@ -96,6 +96,35 @@ def test_a_few_clones_are_a_fault_if_they_stay_and_none_if_they_part():
     assert "32 distinct of 64 units" in the_only(model, "clones", ("2",)).evidence
 
 
+def test_a_constant_layer_is_a_fault_if_another_layer_takes_its_one_number():
+    rng = Generator(0)
+    directly = nn.Sequential(nn.Linear(64, 64, weight_init=0.01, rng=rng), nn.Linear(64, 10, rng=rng))
+    assert "they pass on one number" in the_only(directly, "clones", ("0",)).evidence
+
+
+class Sum(nn.Module):
+    """Two ways whose scores are added: the layer that is called first is not the last, but no layer takes its output."""
+
+    def __init__(self):
+        rng = Generator(0)
+        self.shift = nn.Sequential(nn.Linear(64, 10, weight_init=0.01, rng=rng), nn.Tanh())
+        self.scores = nn.Linear(64, 10, rng=rng)
+
+    def forward(self, x):
+        return self.shift(x) + self.scores(x)
+
+
+def test_a_constant_layer_whose_outputs_no_layer_takes_is_none():
+    model = Sum()
+    assert flow.measure(model, X)["shift.0"].distinct_units == 1
+    assert not flow.diagnose(model, X, Y)
+    # For the scores get different gradients, as those of a last layer do, so the units part at once.
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    F.cross_entropy(model(X), Y).backward()
+    optimizer.step()
+    assert flow.measure(model, X)["shift.0"].distinct_units == 10
+
+
 def test_a_last_layer_at_zero_is_worth_a_remark_and_no_verdict():
     model = with_weights(mlp(), 8, lambda w: 0)
     diagnosis = flow.diagnose(model, X, Y)
