@@ -11,7 +11,7 @@ import pytest
 
 from minidl import data, flow, init, kernels, nn, no_grad, optim
 from minidl import functional as F
-from minidl.flow.diagnose import _Network, _tail
+from minidl.flow.diagnose import _initializers, _Network, _tail
 from minidl.nn import module as hooks
 from minidl.random import Generator
 
@@ -268,6 +268,12 @@ def test_a_funnel_of_two_layers_is_a_funnel():
     the_only(mlp(nn.ReLU, (512, 16), init.HeNormal(mode="fan_in")), "mismatch", ("0", "2"))
 
 
+def test_the_remedy_for_a_funnel_has_the_factor_that_its_first_activation_needs():
+    *layers, _, last = mlp(nn.ReLU, (16, 32, 64, 128, 256, 512), init.HeNormal())
+    model = nn.Sequential(*layers, last)  # the last hidden layer has no activation
+    assert "VarianceScaling(scale=2.0, mode='fan_geo_avg'" in the_only(model, "mismatch", ("0", "2", "4", "6", "8", "10")).remedy
+
+
 def test_a_gentle_funnel_and_one_that_no_initializer_fixes_get_no_verdict():
     assert not flow.diagnose(mlp(nn.ReLU, (512, 256, 128, 64)), X, Y)
     assert not flow.diagnose(mlp(nn.Tanh, (512, 256, 128, 64, 32, 16)), X, Y)
@@ -310,6 +316,14 @@ class Named(nn.Module):
         for block in self.blocks:
             x = block(x)
         return self.end(x)
+
+
+def test_an_activation_that_is_never_critical_gets_weights_that_keep_its_second_moment_1():
+    # For f = z Phi(z), E[f^2] = 1/3 + 1 / (2 pi sqrt 3) = 0.42522, by parts: E[z z Phi^2] = E[Phi^2] + 2 E[z Phi phi], where
+    # Phi(z) is uniform, so E[Phi^2] = 1/3, and, by parts again, 2 E[z Phi phi] = E[phi^2], an integral of phi^3.
+    *named, scaled = _initializers(nn.GELU())
+    assert named == ["he_normal", "lecun_normal"]
+    assert scaled.scale == 2.352  # 1 / 0.42522, to four digits
 
 
 def test_remedies_fit_models_with_names_of_their_own():
