@@ -739,7 +739,8 @@ def _backward(
             fresh = False
         fresh = fresh or step.mixes
         before = steps[source]
-        n = before.out.width if before is not None else width
+        assert before is not None, "without it this step would be None"
+        n = before.out.width
         extra = (2 / n, 2 / n * rho) if fresh else (0.0, 0.0)
         spread = 0.5 * math.sqrt(coherent**2 + _together(one + extra[0], shared + extra[1], samples))
         result[source] = (math.sqrt(ratio), spread)

@@ -168,6 +168,36 @@ def test_what_is_exactly_0_is_marked_at_the_bottom_of_a_logarithmic_axis():
     assert sorted(x for line in zeros for x in line.get_xdata()) == [0, 1, 2, 3, 4]  # all before the last hidden layer's output
 
 
+def forward_axis(*stds):
+    """The axis of the outputs' sizes, after drawing: its limits, the labels that can be seen, and those between them."""
+    figure = plot.report(flow.FlowReport([flow.LayerRecord(str(i), "Linear", 0.0, std) for i, std in enumerate(stds)]))
+    figure.draw_without_rendering()
+    axes = figure.subfigs[0].axes[0]
+    low, high = axes.get_ylim()
+    labels = [tick.label1.get_text() for tick in axes.yaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    return low, high, labels, {tick.label1.get_text() for tick in axes.yaxis.get_minor_ticks()}
+
+
+@pytest.mark.usefixtures("matplotlib")
+def test_a_narrow_range_has_room_around_it_and_ordinary_numbers():
+    # matplotlib leaves 5 % of the logarithm: a factor of 4^0.05 = 1.0718 on either side of 1 to 4, then a factor of 1.6.
+    low, high, labels, minor = forward_axis(1.0, 4.0, 2.0)
+    assert (low, high) == pytest.approx((1 / 1.0718 / 1.6, 4 * 1.0718 * 1.6), rel=1e-4)
+    assert labels == ["1", "2", "5"]
+    assert minor <= {""}
+    assert forward_axis(0.03, 0.03)[2] == ["0.01", "0.02", "0.05", "0.1"]  # around one value matplotlib leaves its decade
+
+
+@pytest.mark.usefixtures("matplotlib")
+@pytest.mark.parametrize(("largest", "narrow"), [(120.0, True), (130.0, False)])
+def test_a_range_is_narrow_up_to_a_factor_of_200(largest, narrow):
+    # With 5 % of the logarithm on either side the factor 120 becomes 120^1.1 = 194, and 130 becomes 211.
+    low, high, labels, _ = forward_axis(1.0, largest)
+    assert (high / low == pytest.approx(1.6**2 * largest**1.1)) == narrow
+    assert (high / low == pytest.approx(largest**1.1)) != narrow
+    assert (labels == ["0.5", "1", "2", "5", "10", "20", "50", "100", "200"]) == narrow  # 1 / 120^0.05 / 1.6 is 0.492
+
+
 @pytest.mark.usefixtures("matplotlib")
 def test_the_curves_of_a_comparison_go_over_the_epochs_in_a_band_of_their_seeds():
     compared = flow.compare({"a": "xavier_normal"}, epochs=2, seeds=2)

@@ -235,6 +235,11 @@ def test_what_is_not_an_activation_is_an_error(wrong):
 def test_input_signal_of_a_batch_worked_out_by_hand():
     # Rows (1, 0), (0, 2): squares 1 + 4 of 4 elements; their product is 0.
     assert theory.input_signal(np.array([[1.0, 0.0], [0.0, 2.0]])) == theory.Signal(2, 0.75, 1.25)
+    # Rows (1, 2), (3, -1): two make one pair, whose product is 1, over 2 units 1/2.
+    assert theory.input_signal(np.array([[1.0, 2.0], [3.0, -1.0]])) == theory.Signal(2, 1.25, 3.75, 0.5)
+    # One input makes none, and inputs of 0 have no direction.
+    assert theory.input_signal(np.array([[3.0, 4.0]])) == theory.Signal(2, 3.5, 12.5)
+    assert theory.input_signal(np.zeros((3, 2))) == theory.Signal(2, 0.0, 0.0)
     # Rows (1, 1), (1, 1), (1, -1): products 2, 0, 0, over 2 units 1, 0, 0: mean 1/3, variance 1/3 - 1/9.
     signal = theory.input_signal(np.array([[1.0, 1.0], [1.0, 1.0], [1.0, -1.0]]))
     assert signal.pair == pytest.approx(1 / 3)
@@ -274,6 +279,28 @@ def test_linear_layers_without_an_activation_add_2_over_n_each_both_ways():
     predictions = chain(*linear_60(), signal=theory.Signal(60, 0.0, 1.0))
     assert [p.std_spread for p in predictions] == pytest.approx(LINEAR_60, abs=5e-5)
     assert [p.grad_spread for p in predictions[::-1]] == pytest.approx([0, *LINEAR_60[:9]], abs=5e-5)
+
+
+def test_in_a_funnel_each_width_counts_where_it_is():
+    """Linear layers add 2 / n to the variance of the logarithm for the width n of what they make, forward their outputs and
+    backward their inputs, for n normal numbers are random there; with a ReLU it is 5 / n (Hanin and Rolnick 2018)."""
+
+    def layers(*between):
+        linear = [nn.Linear(*widths, weight_init="lecun_normal", rng=0) for widths in pairwise((100, 20, 50, 30))]
+        return linear[0], *between, linear[1], *between, linear[2]
+
+    def spreads(*variances):
+        return [math.sqrt(v) / 2 for v in variances]
+
+    first, second, last = chain(*layers(), signal=theory.Signal(100, 0.0, 1.0))
+    assert [p.std_spread for p in (first, second, last)] == pytest.approx(spreads(2 / 20, 2 / 20 + 2 / 50, 0.14 + 2 / 30))
+    assert [p.grad_spread for p in (first, second, last)] == pytest.approx(spreads(2 / 50 + 2 / 20, 2 / 50, 0))
+    # Backward the square of the gradient is multiplied by fan_out / fan_in.
+    assert [p.grad_ratio**2 for p in (first, second, last)] == pytest.approx([30 / 50 * 50 / 20, 30 / 50, 1])
+
+    linears = [first, second, last] = chain(*layers(nn.ReLU()), signal=theory.Signal(100, 0.0, 1.0))[::2]
+    assert [p.std_spread for p in linears] == pytest.approx(spreads(2 / 20, 5 / 20 + 2 / 50, 5 / 20 + 5 / 50 + 2 / 30))
+    assert [p.grad_spread for p in linears] == pytest.approx(spreads(5 / 50 + 5 / 20, 5 / 50, 0))
 
 
 def test_layers_that_pass_units_on_add_nothing_to_the_spread():
@@ -427,7 +454,21 @@ def test_the_way_back_ends_where_an_output_goes_two_ways():
     assert [p.grad_ratio is None for p in theory.propagate(layers, [-1, 0, 1, 1], signal)] == [True, True, True, False]
 
 
-@pytest.mark.parametrize("layer", [nn.Linear(8, 8, weight_init=0.1), nn.Softmax(), nn.Linear(9, 8)])
+class Gain(nn.Module):
+    """Says that it sums over the units, but has one weight for each."""
+
+    def __init__(self):
+        self.weight = nn.Parameter(np.ones(8, np.float32))
+
+    def propagate(self, signal):
+        return signal.linear(self.weight, None)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Linear(8, 8, weight_init=0.1), nn.Softmax(), Gain(), nn.Linear(9, 8), nn.BatchNorm1d(9), nn.BatchNorm1d(9).eval()],
+    ids=lambda layer: f"{layer} in training" if layer.training else f"{layer} in evaluation",
+)
 def test_where_the_theory_does_not_reach_it_says_nothing(layer):
     before, at, after = chain(nn.Tanh(), layer, nn.Tanh(), signal=theory.Signal(8, 0.0, 1.0))
     assert before.std is not None

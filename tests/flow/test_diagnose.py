@@ -11,7 +11,7 @@ import pytest
 
 from minidl import data, flow, init, kernels, nn, no_grad, optim
 from minidl import functional as F
-from minidl.flow.diagnose import _Network, _tail
+from minidl.flow.diagnose import _initializers, _Network, _tail
 from minidl.nn import module as hooks
 from minidl.random import Generator
 
@@ -94,6 +94,35 @@ def test_a_few_clones_are_a_fault_if_they_stay_and_none_if_they_part():
     assert not flow.diagnose(model, X, Y)
     with_weights(model, 4, lambda w: w[:, np.arange(64) // 2])  # and now it does not
     assert "32 distinct of 64 units" in the_only(model, "clones", ("2",)).evidence
+
+
+def test_a_constant_layer_is_a_fault_if_another_layer_takes_its_one_number():
+    rng = Generator(0)
+    directly = nn.Sequential(nn.Linear(64, 64, weight_init=0.01, rng=rng), nn.Linear(64, 10, rng=rng))
+    assert "they pass on one number" in the_only(directly, "clones", ("0",)).evidence
+
+
+class Sum(nn.Module):
+    """Two ways whose scores are added: the layer that is called first is not the last, but no layer takes its output."""
+
+    def __init__(self):
+        rng = Generator(0)
+        self.shift = nn.Sequential(nn.Linear(64, 10, weight_init=0.01, rng=rng), nn.Tanh())
+        self.scores = nn.Linear(64, 10, rng=rng)
+
+    def forward(self, x):
+        return self.shift(x) + self.scores(x)
+
+
+def test_a_constant_layer_whose_outputs_no_layer_takes_is_none():
+    model = Sum()
+    assert flow.measure(model, X)["shift.0"].distinct_units == 1
+    assert not flow.diagnose(model, X, Y)
+    # For the scores get different gradients, as those of a last layer do, so the units part at once.
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    F.cross_entropy(model(X), Y).backward()
+    optimizer.step()
+    assert flow.measure(model, X)["shift.0"].distinct_units == 10
 
 
 def test_a_last_layer_at_zero_is_worth_a_remark_and_no_verdict():
@@ -239,6 +268,12 @@ def test_a_funnel_of_two_layers_is_a_funnel():
     the_only(mlp(nn.ReLU, (512, 16), init.HeNormal(mode="fan_in")), "mismatch", ("0", "2"))
 
 
+def test_the_remedy_for_a_funnel_has_the_factor_that_its_first_activation_needs():
+    *layers, _, last = mlp(nn.ReLU, (16, 32, 64, 128, 256, 512), init.HeNormal())
+    model = nn.Sequential(*layers, last)  # the last hidden layer has no activation
+    assert "VarianceScaling(scale=2.0, mode='fan_geo_avg'" in the_only(model, "mismatch", ("0", "2", "4", "6", "8", "10")).remedy
+
+
 def test_a_gentle_funnel_and_one_that_no_initializer_fixes_get_no_verdict():
     assert not flow.diagnose(mlp(nn.ReLU, (512, 256, 128, 64)), X, Y)
     assert not flow.diagnose(mlp(nn.Tanh, (512, 256, 128, 64, 32, 16)), X, Y)
@@ -281,6 +316,14 @@ class Named(nn.Module):
         for block in self.blocks:
             x = block(x)
         return self.end(x)
+
+
+def test_an_activation_that_is_never_critical_gets_weights_that_keep_its_second_moment_1():
+    # For f = z Phi(z), E[f^2] = 1/3 + 1 / (2 pi sqrt 3) = 0.42522, by parts: E[z z Phi^2] = E[Phi^2] + 2 E[z Phi phi], where
+    # Phi(z) is uniform, so E[Phi^2] = 1/3, and, by parts again, 2 E[z Phi phi] = E[phi^2], an integral of phi^3.
+    *named, scaled = _initializers(nn.GELU())
+    assert named == ["he_normal", "lecun_normal"]
+    assert scaled.scale == 2.352  # 1 / 0.42522, to four digits
 
 
 def test_remedies_fit_models_with_names_of_their_own():

@@ -9,6 +9,7 @@ import pytest
 
 import minidl
 from minidl import init
+from minidl.init.check import FORMULAS
 
 
 def he(fan_in, fan_out):
@@ -214,6 +215,43 @@ def test_without_a_stated_variance_the_formula_that_fits_is_noted(initializer, n
     report = init.check(initializer)
     assert report
     assert report.notes[0].startswith(note)
+
+
+KNOWN = {
+    "1 / fan_in": (normal(lambda s: 1 / s[1]), "LeCun's"),
+    "2 / fan_in": (normal(lambda s: 2 / s[1]), "He's, for ReLU"),
+    "1 / fan_out": (normal(lambda s: 1 / s[0]), "LeCun's for the backward pass"),
+    "2 / fan_out": (normal(lambda s: 2 / s[0]), "He's for the backward pass"),
+    "2 / (fan_in + fan_out)": (uniform(lambda s: math.sqrt(6 / (s[0] + s[1]))), "Xavier's"),
+    "1 / (fan_in + fan_out)": (normal(lambda s: 1 / (s[0] + s[1])), "half of Xavier's: is a 2 missing?"),
+    "1 / (3 fan_in)": (uniform(lambda s: 1 / math.sqrt(s[1])), "is this U(-1/sqrt n, 1/sqrt n)?"),
+    "1 / (3 fan_out)": (uniform(lambda s: 1 / math.sqrt(s[0])), "is this U(-1/sqrt n, 1/sqrt n), with n = fan_out?"),
+    "2 / (3 fan_in)": (
+        uniform(lambda s: math.sqrt(2 / s[1])),
+        "is this U(-s, s), with He's standard deviation s as the bound?",
+    ),
+    "6 / fan_in": (
+        normal(lambda s: 6 / s[1]),
+        "is the bound of He's uniform initializer used as a standard deviation?",
+    ),
+    "6 / (fan_in + fan_out)": (
+        normal(lambda s: 6 / (s[0] + s[1])),
+        "is the bound of Xavier's uniform one used as a standard deviation?",
+    ),
+}
+
+
+def test_every_formula_of_the_table_is_tried():
+    assert list(FORMULAS) == list(KNOWN)
+
+
+@pytest.mark.parametrize("formula", KNOWN)
+def test_every_known_formula_is_recognized_by_its_values(formula):
+    initializer, about = KNOWN[formula]
+    assert init.check(initializer).notes[0] == f"the variance is {formula}: {about}; state what it should be, as variance="
+    (problem,) = init.check(initializer, lambda fan_in, fan_out: 1 / (fan_in + 9 * fan_out)).problems
+    assert problem.startswith(f"the variance is {formula}, not the stated variance (")
+    assert problem.endswith(f" of it where fan_in = fan_out): {about}")
 
 
 def test_an_initializer_that_says_that_it_goes_by_the_shape_may():
