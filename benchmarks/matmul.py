@@ -29,7 +29,7 @@ SHAPES = [
 ]
 DTYPES, CASES = ("float32", "float64"), ("NN", "NT", "TN")  # T: the operand is a transposed view
 FORMATS = {"dtype": "", "shape": "", "case": "", "minidl": ".1f", "numpy": ".1f", "torch": ".1f", "peak": ".1f"}
-FORMATS |= {"share of peak": ".0%", "/numpy": ".2f", "/torch": ".2f"}
+FORMATS |= {"fraction of peak": ".0%", "/numpy": ".2f", "/torch": ".2f"}
 
 
 def summary(rows: list[dict[str, Any]]) -> list[str]:
@@ -104,7 +104,7 @@ def main():
         row: dict[str, Any] = {"dtype": dtype, "shape": f"{m}x{n}x{k}", "case": case, "threads": args.threads}
         row |= {name: gflop[name] / s for name, s in seconds.items()} | compare.ratios(seconds)
         if peak:
-            row["share of peak"] = row["minidl"] / row["peak"]
+            row["fraction of peak"] = row["minidl"] / row["peak"]
         rows.append(row)
     compare.report(args, "GFLOP/s", compare.table(rows, FORMATS), "\n".join(summary(rows)), picture=lambda: draw(rows))
 

@@ -39,7 +39,7 @@ def memory(network: Network, framework: str) -> int:
 
 
 def growth(steps: int) -> int | None:
-    """The bytes that so many steps of the tiny network add to this process, after the first thousand; None but on Linux."""
+    """The bytes that this many steps of the tiny network add to this process, after the first thousand; None but on Linux."""
     if not Path("/proc/self/status").exists():
         return None
     step = FRAMEWORKS["minidl"](NETWORKS["tiny"])

@@ -81,8 +81,8 @@ void vector_tiled(size_t m, size_t n, size_t k, const float *restrict a, const f
         }
 }
 
-/* 6. Packing: A and B are first copied into slivers, in the order in which the microkernel reads them and from the beginning of
- * a cache line, 256 numbers of k at a time so that a sliver of B stays in the first cache. */
+/* 6. Packing: A and B are first copied into micro-panels, in the order in which the microkernel reads them and from the beginning of
+ * a cache line, 256 numbers of k at a time so that a micro-panel of B stays in the first cache. */
 void packed(size_t m, size_t n, size_t k, const float *restrict a, const float *restrict b, float *restrict c)
 {
     const microkernel_f32 *kernel = isa_current()->microkernel_f32;
@@ -160,7 +160,7 @@ void uniform_vectors(size_t n, float *out)
     sample_uniform_f32((draw){KEY, 0, n}, (distribution){0, 1, 0, 0, 0, 0, 0}, out);
 }
 
-/* The normal laws below get their words in vectors: what differs is what they do with them. */
+/* The normal samples below get their words in vectors: what differs is what they do with them. */
 typedef void from_words(const uint32_t word[1024], float out[1024]);
 
 static void by_chunks(size_t n, float *out, from_words *make)

@@ -41,7 +41,7 @@ Ways = tuple[Callable[[], Any], Callable[[], Any]]  # NumPy's and minidl's
 FORMATS = {
     "stage": "",
     **{f"{n}^3": ".1f" for n in SIDES},
-    "share of peak": ".0%",
+    "fraction of peak": ".0%",
     "ns": ".2f",
     "numpy": ".1f",
     "minidl": ".1f",
@@ -178,7 +178,7 @@ def main():
         for name in MATMUL:
             rows[name][f"{n}^3"] = 2e-9 * n**3 / seconds[name]
             if peak:
-                rows[name]["share of peak"] = rows[name][f"{n}^3"] * seconds["peak"] / (1e-9 * peak.flop)
+                rows[name]["fraction of peak"] = rows[name][f"{n}^3"] * seconds["peak"] / (1e-9 * peak.flop)
         if wrong := wrong_products(products_made):
             sys.exit(f"Wrong products: {', '.join(wrong)}")
     calls, draws_made = draws(stages, SAMPLES)
@@ -195,7 +195,7 @@ def main():
         rows[name] = {"stage": name} | {way: 1e6 * s for way, s in seconds.items()}
     compare.report(
         args,
-        f"matmul, GFLOP/s; share of the peak at {SIDES[-1]}^3",
+        f"matmul, GFLOP/s; fraction of the peak at {SIDES[-1]}^3",
         compare.table([rows[name] for name in MATMUL], FORMATS),
         f"random numbers, {SAMPLES:,} at a time, nanoseconds per word or sample",
         compare.table([rows[name] for name in SAMPLING], FORMATS),

@@ -1,7 +1,7 @@
 """One training step in each framework: `FRAMEWORKS[name](network)` makes a call that takes the step and returns the loss.
 
 A step is zero_grad, forward, cross-entropy, backward, and SGD with momentum, in float32, always on the same batch. Every
-framework starts from the same weights, those that minidl draws, and does the same arithmetic: batch norm keeps its running
+framework begins with the same weights, those that minidl draws, and does the same arithmetic: batch norm keeps its running
 statistics, the first layer's input gets no gradient, and the step is over when the weights are. What differs is how: each is
 written as its documentation does it, at its fastest. Leaves out the timing, which is in `training_step.py`.
 

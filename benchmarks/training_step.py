@@ -2,15 +2,15 @@
 
 python -m benchmarks.training_step [--threads 2] [--quick]
 
-It is fair: every contestant starts from the same weights and takes the same steps, with the same arithmetic and update, in
+It is fair: every contestant begins with the same weights and takes the same steps, with the same arithmetic and update, in
 float32 (`steps.py`). Before it is timed it has to prove that: each loss of the first 20 steps must be minidl's to 1e-4 of
 it, or it is left out. By then everything is compiled and warm. The contestants take turns, and a turn's steps follow one
 another; the number of cores is that of the threads, for all of them (on Linux; elsewhere it is up to each). Last, the largest
 memory of a process that does nothing but import one framework and take five steps of the widest network; each also holds
 minidl, 4 MB, which draws the weights.
 
-The share of the peak counts a network's matrix products only, as if all else took no time; the peak itself is measured in turn
-with the contestants.
+The fraction of the peak counts a network's matrix products only, as if all else took no time; the peak itself is measured
+in turn with the contestants.
 """
 
 import subprocess
@@ -25,7 +25,7 @@ from benchmarks.steps import FRAMEWORKS, NETWORKS, agreeing, installed
 # Slow, or slow to compile: not in a quick run.
 SLOW_FRAMEWORKS, SLOW_NETWORKS = ("torch.compile", "autograd", "tinygrad"), ("deep50x128", "deep20x256bn")
 PEERS = [name for name in FRAMEWORKS if name != "minidl"]
-TIMES = {"network": "", "MFLOP": ",.1f", **dict.fromkeys(FRAMEWORKS, ",.0f"), "share of peak": ".0%"}
+TIMES = {"network": "", "MFLOP": ",.1f", **dict.fromkeys(FRAMEWORKS, ",.0f"), "fraction of peak": ".0%"}
 RATIOS = {"network": "", **{f"/{peer}": ".2f" for peer in PEERS}, "/best": ".2f", "best": ""}
 COLOURS = compare.COLOURS | {"torch.compile": "#56b4e9", "jax": "#cc79a7", "autograd": "#e69f00", "tinygrad": "#999999"}
 
@@ -110,7 +110,7 @@ def main():
         row: dict[str, Any] = {"network": network.name, "threads": args.threads, "MFLOP": 1e-6 * network.flop}
         if peak:
             row["peak"] = 1e-9 * peak.flop / seconds.pop("peak")  # GFLOP/s
-            row["share of peak"] = 1e-9 * network.flop / seconds["minidl"] / row["peak"]
+            row["fraction of peak"] = 1e-9 * network.flop / seconds["minidl"] / row["peak"]
         rows.append(with_ratios(row, {name: 1e6 * s for name, s in seconds.items()}))
     compare.report(
         args,

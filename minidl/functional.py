@@ -477,7 +477,7 @@ def clip(x: Array, min: float | None = None, max: float | None = None) -> Tensor
     kept = y == x._data
 
     def backward(dy):
-        return (np.where(kept, dy, dy.dtype.type(0)),)  # not dy * kept: 0 times infinity is no gradient of 0
+        return (np.where(kept, dy, dy.dtype.type(0)),)  # not dy * kept: 0 times infinity is not a gradient of 0
 
     return record(y, (x,), backward)
 

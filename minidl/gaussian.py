@@ -24,7 +24,7 @@ def expectation(f: Callable[[np.ndarray], Any], std: float = 1.0, mean: float = 
 
     The integral over mean -+ 12 std is cut at 0, at -+2^-10, -+2^-9, ..., at -+3 and -+6, and at every second standard
     deviation; each panel gets a Gauss-Legendre rule of 24 points. So a kink or a jump at a cut (ReLU, ELU, hard tanh, ReLU6)
-    costs no accuracy, and neither does a function that is narrow or wide beside the density. For the activations in
+    costs no accuracy, and neither does a function that is narrow or wide compared with the density. For the activations in
     `functional` the error is below 1e-10 of the result; a kink or a jump elsewhere costs up to half a per cent of it. A
     function that oscillates many times within two standard deviations is beyond it.
 

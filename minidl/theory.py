@@ -547,7 +547,7 @@ class _Identity(nn.Elementwise):
 
 
 def _counted(x: Signal) -> Signal:
-    """x with the chance that is in its own units, if it is not in it yet: what a layer that is no activation makes of them."""
+    """x with the chance that is in its own units, if it is not in it yet: what any layer but an activation makes of it."""
     if not x.fresh:
         return x
     y = _elementwise(_Identity(), x, 1).out
@@ -555,7 +555,7 @@ def _counted(x: Signal) -> Signal:
 
 
 def _spread(x: Signal, samples: int) -> float:
-    """The standard deviation of the logarithm of the root of x.square, measured with so many inputs."""
+    """The standard deviation of the logarithm of the root of x.square, measured with this many inputs."""
     x = _counted(x)
     return 0.5 * math.sqrt(_together(x.one, x.shared, samples))
 

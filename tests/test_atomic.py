@@ -1,5 +1,5 @@
-"""Tests that files are written whole or not at all: on a full disk, on an interrupt, through links, and into what is no file on
-a disk. What else is all or nothing is tested where it belongs: optimizer, modules, tensors."""
+"""Tests that files are written whole or not at all: on a full disk, on an interrupt, through links, and into what is not a file
+on a disk. What else is all or nothing is tested where it belongs: optimizer, modules, tensors."""
 
 import io
 import os

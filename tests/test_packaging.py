@@ -29,7 +29,7 @@ class Hidden:
 sys.meta_path.insert(0, Hidden())
 """
 
-# A layer, an initializer of every law, and draws large enough to be dealt out to threads.
+# A layer, an initializer of every distribution, and draws large enough to be dealt out to threads.
 DRAW = """
 import hashlib, numpy as np, minidl
 rng = minidl.random.Generator(2024)

@@ -188,7 +188,7 @@ def test_lsuv_needs_more_than_one_rescaling_where_biases_vary():
     assert layer(DIGITS.x_train[:100]).data.var() == pytest.approx(1, abs=1e-3)
 
 
-def test_lsuv_leaves_modes_running_values_generators_biases_and_gradients_alone():
+def test_lsuv_leaves_modes_running_statistics_generators_biases_and_gradients_alone():
     dropout_rng, rng = Generator(1), Generator(2)
     model = nn.Sequential(
         nn.Linear(64, 20, bias_init=0.25), nn.BatchNorm1d(20), nn.Dropout(0.5, rng=dropout_rng), nn.Linear(20, 10)

@@ -425,7 +425,7 @@ def test_batch_norm_in_evaluation_changes_pairs_as_it_changes_squares():
     assert second.std == pytest.approx(1)
 
 
-def test_batch_norm_in_evaluation_uses_its_running_values():
+def test_batch_norm_in_evaluation_uses_its_running_statistics():
     layer = nn.BatchNorm1d(2, eps=0).eval()
     layer.running_var[...] = 4
     layer.weight.data[...] = 3

@@ -90,7 +90,7 @@ def diagnose(model: nn.Module, x: Any, y: Any, loss: Callable[..., Any] | None =
     dead
         Units whose slope is 0 for every input: all of them, or more than chance allows. Why: a unit with random
         weights and no bias is off for one input with probability s (slope exactly 0), so for all inputs with at most
-        that; of n units, Binomial(n, s) are, and so many or more with a probability under 1e-6.
+        that; of n units, Binomial(n, s) are, and this many or more with a probability under 1e-6.
     saturated
         The fraction of outputs where the slope is under 1 % of the largest is above (1 + s) / 2, and more than chance
         allows, as above. Why: of the outputs that could pass a gradient, most do not; the typical unit does not

@@ -169,7 +169,7 @@ def choice(name: str, value: str, known: tuple[str, ...]) -> None:
 class Constant(Initializer):
     """Every element is `value`: for biases and scales. As weights, all units of a layer begin alike and get equal gradients.
 
-    So they stay alike, and the layer is as good as one unit, however long it is trained: see examples/zero_vs_xavier.py.
+    So they stay alike, and the layer does the work of one unit, however long it is trained: see examples/zero_vs_xavier.py.
 
     Examples
     --------

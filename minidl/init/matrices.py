@@ -218,7 +218,7 @@ class Sparse(Initializer):
 
     So few weights can be large, whatever the width: a unit's sum doesn't grow with its number of inputs, and units differ
     because each sees others. Columns are those of PyTorch's `sparse_`: a column holds what one input feeds. The source counts
-    the other way, so many inputs for each unit: for that, `sparse_(weight.T, ...)`, which fills the transposed view.
+    the other way, this many inputs for each unit: for that, `sparse_(weight.T, ...)`, which fills the transposed view.
 
     Parameters
     ----------

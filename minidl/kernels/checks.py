@@ -114,7 +114,7 @@ def bad_labels(came, rows):
 
 
 def unknown_class(labels, shape):
-    """The error of the first label that is no class of an input of this shape."""
+    """The error of the first label that is not a class of an input of this shape."""
     wrong = np.flatnonzero((labels < 0) | (labels >= shape[1]))[0]
     return ValueError(
         f"cross_entropy expects labels from 0 to {shape[1] - 1} for input of shape {shape}, got {labels[wrong]} at index "

@@ -94,7 +94,7 @@ class Module:
         return output
 
     def propagate(self, signal: Any) -> Any:
-        """What theory says of this module's output, by one of the methods of `theory.Incoming`; None where it says nothing.
+        """What theory says of this module's output, by one of the methods of `theory.Incoming`; None for no prediction.
 
         Examples
         --------

@@ -303,7 +303,7 @@ def test_nothing_is_left_of_a_diagnosis():
 
 
 class Named(nn.Module):
-    """Names that are no numbers, and a list."""
+    """Names that are not numbers, and a list."""
 
     def __init__(self):
         rng = Generator(0)

@@ -97,7 +97,7 @@ def test_watching_ends_with_an_error_too():
 
 
 @pytest.mark.parametrize("every", [0, -1, 2.5, True])
-def test_every_must_be_a_whole_number(every):
+def test_every_must_be_a_positive_integer(every):
     with pytest.raises(ValueError, match="every must be a positive integer"):
         flow.watch(mlp(), every)
 

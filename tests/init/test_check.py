@@ -176,7 +176,7 @@ WRONG = [
     (lambda s, rng: np.full(s, rng.normal(())), None, "of 100 units only 1 differ: those with the same weights stay clones"),
     (some_clones, he, "of 100 units only 99 differ"),
     (lambda s, rng: np.ones(s) * rng.normal((s[0], 1)), None, "of 400 inputs only 1 differ"),
-    # What is no array of numbers of this shape and dtype
+    # What is not an array of numbers of this shape and dtype
     (lambda s, rng: rng.normal(s[::-1]), None, r"for shape \(100, 400\) it gives an array of shape \(400, 100\)"),
     (lambda s, rng: None, None, "it returns None: does it end without `return`"),
     (lambda s, rng: rng.integers(0, 3, size=s), None, "gives an array of int64"),

@@ -53,7 +53,7 @@ def exact(a, b):
 
 
 def assert_within_the_bound(c, a, b):
-    """|c - a b| <= gamma_k |a| |b|, gamma_k = k u / (1 - k u), u half the spacing at 1: holds for k products summed up in any
+    """|c - a b| <= gamma_k |a| |b|, gamma_k = k u / (1 - k u), u half the spacing at 1: holds for k products added up in any
     order, fused or not (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1)."""
     ku = a.shape[1] * np.finfo(c.dtype).eps / 2
     error = np.abs(c.astype(np.int64) - exact(a, b))

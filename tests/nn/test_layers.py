@@ -95,7 +95,7 @@ def test_linear_treats_every_axis_but_the_last_as_batch():
         minidl.Tensor([[3, 1, 2]]) > 1,
     ],
 )
-def test_linear_takes_lists_and_whole_numbers_in_either_dtype(x, dtype):
+def test_linear_takes_lists_and_integers_in_either_dtype(x, dtype):
     layer = nn.Linear(3, 2, weight_init=W, bias_init=B, dtype=dtype)
     y = layer(x)
     # [True, False, True] is 1, 0, 1

@@ -627,7 +627,7 @@ def test_a_module_in_itself_is_an_error_when_it_is_put_there_and_changes_nothing
     model = Holder()
     model.list, model.dict = nn.ModuleList([nn.ModuleList()]), nn.ModuleDict()
     text = repr(model)
-    model.alone = model.list[0]  # twice in the model, which is no circle
+    model.alone = model.list[0]  # twice in the model, which is not a circle
     del model.alone
     with pytest.raises(ValueError, match="would make it a part of itself; a model must be a tree of modules"):
         make_a_circle(model)

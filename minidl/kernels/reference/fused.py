@@ -230,7 +230,7 @@ def silu(x):
 def silu_backward(dy, x):
     """dy e (1 + x + e) / (1 + e)^2 with e = e^x, or dy (1 + e (1 + x)) / (1 + e)^2 with e = e^-x, in float64.
 
-    It is 0 where 1 + x + e is, at x = zero, e = -1 - zero = there. Beside it, with d = x - zero, e = there e^d, and the sum is
+    It is 0 where 1 + x + e is, at x = zero, e = -1 - zero = there. Near it, with d = x - zero, e = there e^d, and the sum is
     d + there (e^d - 1), two terms of one sign.
     """
     real, least = x.dtype.type, least_of(x)
@@ -242,15 +242,15 @@ def silu_backward(dy, x):
     x = np.where(x > -least, real(-least), x)
     d = x - high
     rounded = ((x - d) - high) - low
-    beside = np.abs(d) < 0.125
-    z = np.where(beside, d, -np.abs(x))
+    near = np.abs(d) < 0.125
+    z = np.where(near, d, -np.abs(x))
     n = np.rint(z * real(LOG2_E))
     half = np.rint(n * real(0.5))
-    p, wide = FLOAT64(series(rest(z, n) + np.where(beside, rounded, real(0)))), FLOAT64(x)
-    first, second, factor = FLOAT64(power_of_2(half)), FLOAT64(power_of_2(n - half)), np.where(beside, there, 1)
+    p, wide = FLOAT64(series(rest(z, n) + np.where(near, rounded, real(0)))), FLOAT64(x)
+    first, second, factor = FLOAT64(power_of_2(half)), FLOAT64(power_of_2(n - half)), np.where(near, there, 1)
     e = factor * ((1 + p) * first * second)
     sum = np.where(x > 0, 1 + e * (1 + wide), (1 + wide) + e)
-    sum = np.where(beside, (FLOAT64(d) + FLOAT64(rounded)) + there * p, sum)
+    sum = np.where(near, (FLOAT64(d) + FLOAT64(rounded)) + there * p, sum)
     q = FLOAT64(dy) * (factor * sum / (1 + e * (2 + e)))
     return np.asarray(np.where(x > 0, q, (q + q * p) * first * second), real)
 
@@ -298,7 +298,7 @@ def gelu(x):
 
 @elementwise_backward
 def gelu_backward(dy, x):
-    """dy (P(x) + x p(x)), which for x and -x are 1 together. The zero is a factor, so that it is as exact beside it."""
+    """dy (P(x) + x p(x)), which for x and -x are 1 together. The zero is a factor, so that it is as exact near it."""
     real, dy, a = x.dtype.type, FLOAT64(dy), size_up_to_most(x)
     slope = smooth(GELU_SLOPE, a, real) * ((gelu_table.ZERO[0] - a) + gelu_table.ZERO[1])
     slope = bell_times(a, np.where(x < 0, slope * dy, slope), real)
