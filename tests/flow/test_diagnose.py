@@ -271,7 +271,9 @@ def test_a_funnel_of_two_layers_is_a_funnel():
 def test_the_remedy_for_a_funnel_has_the_factor_that_its_first_activation_needs():
     *layers, _, last = mlp(nn.ReLU, (16, 32, 64, 128, 256, 512), init.HeNormal())
     model = nn.Sequential(*layers, last)  # the last hidden layer has no activation
-    assert "VarianceScaling(scale=2.0, mode='fan_geo_avg'" in the_only(model, "mismatch", ("0", "2", "4", "6", "8", "10")).remedy
+    assert (
+        "VarianceScaling(scale=2.0, mode='fan_geo_avg'" in the_only(model, "mismatch", ("0", "2", "4", "6", "8", "10")).remedy
+    )
 
 
 def test_a_gentle_funnel_and_one_that_no_initializer_fixes_get_no_verdict():
