@@ -608,3 +608,9 @@ def test_theory_agrees_with_random_networks_and_knows_how_far_they_stray(name):
     assert np.abs(deviations.mean(axis=0)).max() < 0.63 + 0.5
     assert deviations.std(axis=0).max() < 1.6
     assert deviations.std(axis=0).min() > 0.5
+
+
+def test_the_width_of_an_input_is_what_the_first_layer_that_says_so_takes():
+    assert theory.input_width([nn.Flatten(), nn.Tanh(), nn.Dropout(0.5), nn.Linear(5, 7, rng=0), nn.Linear(7, 3, rng=0)]) == 5
+    assert theory.input_width([nn.ReLU(), nn.BatchNorm1d(4), nn.Linear(4, 3, rng=0)]) == 4
+    assert theory.input_width([nn.Tanh()]) == 1  # any number will do
