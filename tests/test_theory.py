@@ -387,6 +387,55 @@ def test_biases_count():
     assert relu.std == pytest.approx(math.sqrt(grid(positive**2) - grid(positive) ** 2), rel=1e-6)
 
 
+def test_a_bias_takes_its_part_of_the_spread_away():
+    # q = 1 becomes q + 1 by biases of variance 1: of a relative deviation of q half is left, a quarter of its variance.
+    layer = nn.Linear(100, 100, weight_init="lecun_normal", bias_init=nn.init.Normal(0.0, 1.0), rng=0)
+    (prediction,) = chain(layer, signal=theory.Signal(100, 0.0, 1.0, one=0.04))
+    assert prediction.std_spread == pytest.approx(math.sqrt(0.04 / 4 + 2 / 100) / 2)
+
+
+def test_weights_whose_mean_is_small_or_chance_still_cancel_out():
+    # Of 100 x 2000 weights a mean of 0.009 std is no chance, but adds only 100 * 0.009^2 = 0.8 % to the square.
+    layer = nn.Linear(100, 2000, weight_init=nn.init.Normal(0.0009, 0.1), rng=0)
+    (prediction,) = chain(layer, signal=theory.Signal(100, 0.0, 1.0))
+    assert prediction.std == pytest.approx(1)
+    # Of 16 weights the mean of 16 numbers of N(0, 1) has the standard deviation 1/4: 1/2 is chance.
+    given = np.tile(np.float32([1.5, -0.5]), (2, 4))
+    (prediction,) = chain(nn.Linear(8, 2, weight_init=given), signal=theory.Signal(8, 0.0, 1.0))
+    assert prediction.std == pytest.approx(math.sqrt(8))
+
+
+def test_without_a_gradient_the_way_back_is_that_of_one_input():
+    predictions = chain(*linear_60(), signal=theory.Signal(60, 0.0, 1.0), samples=8)
+    assert [p.grad_spread for p in predictions[::-1]] == pytest.approx([0, *LINEAR_60[:9]], abs=5e-5)
+
+
+def test_dropout_and_batch_norm_pass_on_how_pairs_scatter():
+    """In a linear layer behind, of n = 100 units, 8 inputs leave 2 / n (shared + (1 - shared) / 8), where shared is the mean
+    square of a pair's cosine: its mean squared, and its scatter."""
+
+    def spread(shared):
+        return math.sqrt(0.02 * (shared + (1 - shared) / 8)) / 2
+
+    linear = nn.Linear(100, 100, weight_init="lecun_normal", rng=0)
+    # Dropout of half doubles the squares and leaves the products of two inputs as they are, so their cosine is halved.
+    _, behind = chain(nn.Dropout(0.5), linear, signal=theory.Signal(100, 0.0, 1.0, pair=0.6, scatter=0.4), samples=8)
+    assert behind.std_spread == pytest.approx(spread(0.3**2 + 0.4 / 4))
+    # A batch norm of units that have mean 0 and variance 4 over the batch changes no cosine.
+    norm = nn.BatchNorm1d(100)
+    _, behind = chain(norm, linear, signal=theory.Signal(100, 0.0, 4.0, scatter=0.4), samples=8)
+    assert behind.std_spread == pytest.approx(spread(0.4), rel=1e-5)
+
+
+def test_batch_norm_sends_back_more_than_its_mean_variance_says():
+    # Inputs that fill 50 directions evenly have a mean square cosine of 1/50, and the variance v of a unit over them is that of
+    # a chi^2 of 50: 2/50 relative to its square. So E[1/v] E[v] is 1 + 2/50, to first order, and this counts as a deviation.
+    layers = nn.Linear(100, 100, weight_init="lecun_normal", rng=0), nn.BatchNorm1d(100), nn.Linear(100, 100, rng=0)
+    first, norm, _ = chain(*layers, signal=theory.Signal(100, 0.0, 1.0, scatter=1 / 50))
+    assert norm.grad_spread == pytest.approx(math.sqrt(0.02) / 2)
+    assert first.grad_spread == pytest.approx(math.sqrt(0.04**2 + 0.02) / 2, rel=1e-6)
+
+
 def test_dropout_divides_what_is_left_by_its_share():
     train, evaluate = nn.Dropout(0.75), nn.Dropout(0.75).eval()
     assert chain(train, signal=theory.Signal(10, 0.0, 1.0))[0].std == 2
@@ -559,3 +608,9 @@ def test_theory_agrees_with_random_networks_and_knows_how_far_they_stray(name):
     assert np.abs(deviations.mean(axis=0)).max() < 0.63 + 0.5
     assert deviations.std(axis=0).max() < 1.6
     assert deviations.std(axis=0).min() > 0.5
+
+
+def test_the_width_of_an_input_is_what_the_first_layer_that_says_so_takes():
+    assert theory.input_width([nn.Flatten(), nn.Tanh(), nn.Dropout(0.5), nn.Linear(5, 7, rng=0), nn.Linear(7, 3, rng=0)]) == 5
+    assert theory.input_width([nn.ReLU(), nn.BatchNorm1d(4), nn.Linear(4, 3, rng=0)]) == 4
+    assert theory.input_width([nn.Tanh()]) == 1  # any number will do

@@ -188,6 +188,28 @@ def test_weights_of_variance_1_saturate_every_layer_that_sums_many_of_them():
     the_only(mlp(initializer=init.Normal(0, 1), hidden=[64] * 8), "saturated", ("3", "5", "7", "9", "11", "13", "15"))
 
 
+class Unseen(nn.Module):
+    """Its tanh gets its input by a keyword, where it is not measured; or flat, where it has no units."""
+
+    def __init__(self, flat):
+        self.flat = flat
+        self.layers, self.last = [nn.Linear(64, 64, weight_init=init.Normal(0, 10), rng=0), nn.Tanh()], nn.Linear(64, 10, rng=0)
+
+    def forward(self, x):
+        first, tanh = self.layers
+        x = first(x)
+        return self.last(tanh(x.reshape(-1)).reshape(-1, 64) if self.flat else tanh(x=x))
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_an_activation_that_cannot_be_measured_is_not_judged(flat):
+    model = Unseen(flat)
+    record = flow.measure(model, X)["layers.1"]
+    assert (record.saturated is None, record.units is None) == (not flat, flat)
+    assert not flat or record.saturated > 0.9
+    assert "saturated" not in [finding.symptom for finding in flow.diagnose(model, X, Y)]
+
+
 def test_inputs_that_are_too_large_are_normalized():
     model = nn.Sequential(nn.Tanh(), nn.Linear(64, 10, rng=0))
     (finding,) = flow.diagnose(model, 1000 * (X - 0.5), Y)
@@ -271,9 +293,8 @@ def test_a_funnel_of_two_layers_is_a_funnel():
 def test_the_remedy_for_a_funnel_has_the_factor_that_its_first_activation_needs():
     *layers, _, last = mlp(nn.ReLU, (16, 32, 64, 128, 256, 512), init.HeNormal())
     model = nn.Sequential(*layers, last)  # the last hidden layer has no activation
-    assert (
-        "VarianceScaling(scale=2.0, mode='fan_geo_avg'" in the_only(model, "mismatch", ("0", "2", "4", "6", "8", "10")).remedy
-    )
+    finding = the_only(model, "mismatch", ("0", "2", "4", "6", "8", "10"))
+    assert "VarianceScaling(scale=2.0, mode='fan_geo_avg'" in finding.remedy
 
 
 def test_a_gentle_funnel_and_one_that_no_initializer_fixes_get_no_verdict():
@@ -305,7 +326,7 @@ def test_nothing_is_left_of_a_diagnosis():
 
 
 class Named(nn.Module):
-    """Names that are not numbers, and a list."""
+    """Names that are no numbers, and a list."""
 
     def __init__(self):
         rng = Generator(0)
