@@ -226,7 +226,8 @@ def lsuv(model: Module, x: Any, tol: float = 0.1, max_iter: int = 10, rng: Gener
     >>> {name: round(variance, 3) for name, variance in lsuv(model, data.digits().x_train[:200], rng=0).items()}
     {'0': 1.0, '2': 1.0}
     """
-    if not (0 < tol < math.inf and isinstance(max_iter, (int, np.integer)) and max_iter >= 1):
+    tol_fits = isinstance(tol, (int, float, np.number)) and 0 < tol < math.inf
+    if not (tol_fits and isinstance(max_iter, (int, np.integer)) and max_iter >= 1):
         raise ValueError(f"lsuv needs a finite tol above 0 and a positive integer max_iter, got {tol!r} and {max_iter!r}")
     if not isinstance(model, Module):
         raise TypeError(f"lsuv takes a Module, got {type(model).__name__}")

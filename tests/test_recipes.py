@@ -248,6 +248,6 @@ class Dead(nn.Module):
 def test_lsuv_of_what_is_not_a_module_or_with_numbers_that_cannot_be_is_an_error():
     with pytest.raises(TypeError, match="lsuv takes a Module, got list"):
         recipes.lsuv([nn.Linear(2, 2)], [[1.0, 2.0]])
-    for arguments in ({"tol": 0}, {"tol": math.nan}, {"max_iter": 0}, {"max_iter": 1.5}):
+    for arguments in ({"tol": 0}, {"tol": math.nan}, {"tol": "a"}, {"tol": np.ones(9)}, {"max_iter": 0}, {"max_iter": 1.5}):
         with pytest.raises(ValueError, match="lsuv needs a finite tol above 0 and a positive integer max_iter"):
             recipes.lsuv(nn.Linear(2, 2), [[1.0, 2.0]], **arguments)
