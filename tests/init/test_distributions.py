@@ -372,3 +372,9 @@ def test_blocks_at_hes_scale_multiply_the_signal_and_at_fixups_they_do_not():
     3, and 8 of them by 6,561. At Fixup's scale for L = 8 it is (1 + 2 / 64)^8 = 1.28. Widths are finite: within a third."""
     assert second_moment_after(8, init.HeNormal()) == pytest.approx(6561, rel=1 / 3)
     assert second_moment_after(8, init.Fixup(8)) == pytest.approx(1.28, rel=0.05)
+
+
+def test_mup_output_without_inputs_draws_and_states_zeros():
+    initializer = init.MuPOutput()
+    assert initializer.moments((3, 0), (0, 3)).std == 0
+    assert initializer((3, 2), rng=0, fan_in=0, fan_out=3).tolist() == [[0, 0]] * 3
