@@ -25,8 +25,8 @@ enum { PHILOX_GROUP = 64 };
  * or A B where added is NULL, with A of any strides and unit column stride in the others. `dots` multiplies one row of
  * A with contiguous columns of B.
  *
- * `pack` copies a length x depth matrix into micro-panels of `width` rows, each of them column after column, as `run`
- * reads A:
+ * `pack` copies a length x depth matrix into micro-panels of `width` rows (mr, or some whole vectors), each of them
+ * column after column, as `run` reads A:
  *
  *           p = 0 1 2                       width = 4, lanes = 2, length = 5, depth = 3
  *     i = 0     a b c

@@ -323,6 +323,11 @@ static matrix new_matrix(size_t real, size_t rows, size_t columns, enum layout l
     return x;
 }
 
+static size_t lanes_of(size_t real)
+{
+    return real == 4 ? isa_current()->microkernel_f32->lanes : isa_current()->microkernel_f64->lanes;
+}
+
 static ptrdiff_t place(matrix x, size_t i, size_t j)
 {
     return x.first + (ptrdiff_t)i * x.row + (ptrdiff_t)j * x.column;
@@ -478,6 +483,70 @@ static void test_matmul(size_t real, uint64_t h[2])
         check_product(real, large[i][0], large[i][1], large[i][2], ROWS, COLUMNS, COUNT(THREADS), h);
 }
 
+/* `pack` on its own: where the drawing in isa.h has each element, its zeros, and its dots. */
+static void *packed(size_t real, size_t length, size_t depth, size_t width, matrix x)
+{
+    void *out = memory_of(((length + width - 1) / width * width * depth + lanes_of(real)) * real);
+    if (real == 4)
+        isa_current()->microkernel_f32->pack(length, depth, width, (float *)x.memory + x.first, x.row, x.column, out);
+    else
+        isa_current()->microkernel_f64->pack(length, depth, width, (double *)x.memory + x.first, x.row, x.column, out);
+    return out;
+}
+
+static void check_pack(size_t real, size_t length, size_t depth, size_t width, enum layout layout, int turned)
+{
+    matrix x = turned ? new_matrix(real, depth, length, layout) : new_matrix(real, length, depth, layout);
+    if (turned) {
+        ptrdiff_t row = x.row;
+        x.row = x.column;
+        x.column = row;
+    }
+    for (size_t e = 0; e < x.length; e++)
+        put(real, x.memory, (ptrdiff_t)e, 1 + (double)e);
+    void *out = packed(real, length, depth, width, x);
+    int right = 1;
+    ptrdiff_t at = 0;
+    for (size_t begin = 0; begin < length; begin += width)
+        for (size_t p = 0; p < depth; p++)
+            for (size_t i = begin; i < begin + width; i++, at++)
+                if (i < length)
+                    right &= get(real, out, at) == get(real, x.memory, place(x, i, p));
+                else if ((i - begin) / lanes_of(real) == (length - 1 - begin) / lanes_of(real)) /* in the last vector */
+                    right &= get(real, out, at) == 0;
+    check(right, "pack, numbers of %zu bytes: %zu x %zu in layout %d%s, in micro-panels of %zu", real, length, depth, layout,
+          turned ? ", transposed" : "", width);
+    free(x.memory);
+    free(out);
+}
+
+static void test_pack(size_t real)
+{
+    size_t lanes = lanes_of(real), mr = real == 4 ? isa_current()->microkernel_f32->mr : isa_current()->microkernel_f64->mr;
+    size_t widths[] = {mr, lanes, 2 * lanes, 3 * lanes, ROW_VECTORS * lanes};
+    size_t depths[] = {1, 2, lanes, lanes + 1, PACKED_AT_ONCE, PACKED_AT_ONCE + 1, 2 * lanes + 3};
+    for (size_t w = 0; w < COUNT(widths); w++)
+        for (size_t d = 0; d < COUNT(depths); d++)
+            for (size_t length = 1; length <= 2 * widths[w] + 1; length += 1 + widths[w] / 16)
+                for (enum layout layout = ROWS; layout <= REPEATED; layout++)
+                    for (int turned = 0; turned < 2; turned++)
+                        check_pack(real, length, depths[d], widths[w], layout, turned);
+
+    if (lanes != 2)
+        return;
+    static const char drawn[] = "adgjbehkcfilm0..n0..o0..";
+    matrix x = new_matrix(real, 5, 3, ROWS);
+    for (ptrdiff_t e = 0; e < 15; e++)
+        put(real, x.memory, e, 'a' + (double)e);
+    void *out = packed(real, 5, 3, 4, x);
+    int right = 1;
+    for (ptrdiff_t e = 0; drawn[e]; e++)
+        right &= drawn[e] == '.' || get(real, out, e) == (drawn[e] == '0' ? 0 : drawn[e]);
+    check(right, "pack: the drawing in isa.h");
+    free(x.memory);
+    free(out);
+}
+
 /* The products that need memory, where the n-th block of it cannot be had. */
 static void test_no_memory(size_t real)
 {
@@ -515,7 +584,7 @@ static void test_no_memory(size_t real)
 static void test_bias(size_t real)
 {
     static const size_t sizes[][3] = {{1, 1, 1}, {1, 9, 5}, {7, 1, 3}, {5, 33, 17}, {13, 70, 0}, {130, 1, 300}, {1, 2100, 515},
-        {265, 129, 65}, {70, 300, 65}, {40, 411, 33}, {100, 411, 600}}; /* more columns than one group of slivers has */
+        {265, 129, 65}, {70, 300, 65}, {40, 411, 33}, {100, 411, 600}}; /* more columns than one group of micro-panels has */
     for (size_t s = 0; s < COUNT(sizes); s++) {
         size_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
         double *numbers = values(real, 3, 1, m * k + n * k + n, 0);
@@ -1070,6 +1139,7 @@ int main(void)
         test_no_memory(real);
         for (int isa = 0; isa_available(isa); isa++) {
             choose(isa);
+            test_pack(real);
             test_known_fused(real);
         }
         for (size_t kind = 0; kind < COUNT(FUSED); kind++)
