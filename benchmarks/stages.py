@@ -21,7 +21,7 @@ MATMUL = {
     "reordered": "i, p, j",
     "blocked": "blocks for the first cache",
     "tiled": "a tile in registers, in plain C",
-    "vector_tiled": "the microkernel, unpacked",
+    "vector_tiled": "the micro-kernel, unpacked",
     "packed": "packing",
     "whole": "minidl's matmul",
 }
