@@ -15,6 +15,6 @@ def pytest_configure():
     if kernels.backend != "compiled" and os.environ.get("MINIDL_KERNELS") != "reference":
         pytest.exit(
             f"this minidl, in {os.path.dirname(kernels.__file__)}, has no compiled kernels: run `pip install -e .` in its "
-            "folder with a C compiler at hand, or set MINIDL_KERNELS=reference to test the NumPy twins on purpose",
+            "folder with a C compiler at hand, or set MINIDL_KERNELS=reference to test the reference implementation on purpose",
             returncode=4,
         )

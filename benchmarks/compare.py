@@ -1,44 +1,49 @@
-"""What all benchmarks share: options, taking turns, the report and the picture. Leaves out what is measured."""
+"""What all benchmarks share: the command line, cores and threads, taking turns, tables and the results file.
+
+A benchmark begins with `options` and ends with `report`; in between stands what it measures.
+"""
 
 import argparse
+import contextlib
+import datetime
+import importlib.metadata
 import importlib.util
-import json
+import io
 import math
 import os
+import platform
+import re
 import statistics
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+RESULTS = Path(__file__).parent / "results"
 COLOURS = {"minidl": "#d55e00", "numpy": "#0072b2", "torch": "#009e73"}  # Okabe and Ito: safe for colour-blind eyes
 
 
 def options(description: str | None, name: str, threads: bool = True) -> argparse.Namespace:
-    """The command line; also sets the number of threads of NumPy's BLAS, so call it before NumPy is imported."""
+    """The command line. It also sets the number of threads of every library, so call it before NumPy is imported.
+
+    The process gets as many cores as threads, since some libraries make as many threads as they see cores.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.set_defaults(threads=1)
+    parser.set_defaults(name=name, threads=1)
     if threads:
-        parser.add_argument("--threads", type=whole_number, default=1, help="for minidl and all peers, default: 1")
-    parser.add_argument("--quick", action="store_true", help="under a minute: a look, not a measurement")
-    parser.add_argument("--out", type=Path, default=Path(f"{name}.json"), help=f"results, default: {name}.json")
+        parser.add_argument("--threads", type=int, default=1, help="for minidl and all peers, default: 1")
+    parser.add_argument("--quick", action="store_true", help="under a minute: a look, not a measurement; nothing is written")
+    out = RESULTS / f"{name}.md"
+    parser.add_argument("--out", type=Path, default=out, help=f"to what file the results are appended, default: {out}")
     args = parser.parse_args()
+    if args.threads < 1:
+        parser.error(f"argument --threads: expected a positive integer, got {args.threads}")
     args.rounds = 5 if args.quick else 31
     for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "MINIDL_NUM_THREADS"):
         os.environ[variable] = str(args.threads)
-    return args
-
-
-def use_cores(count: int) -> None:
-    """No more cores than threads, for those who make as many threads as they see cores, too."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-
-
-def whole_number(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
-    return int(text)
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.threads])
+    return args
 
 
 def torch_if_installed(threads: int):
@@ -48,15 +53,6 @@ def torch_if_installed(threads: int):
 
     torch.set_num_threads(threads)
     return torch
-
-
-def progress(cells: Collection) -> Iterable:
-    """The cells of a table, with a bar on a terminal where tqdm is installed."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return cells
-    return tqdm(cells, unit="cell", leave=False, disable=None)
 
 
 def alternate(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
@@ -96,39 +92,44 @@ def geometric_mean(numbers: Collection[float]) -> float:
     return math.exp(sum(map(math.log, numbers)) / len(numbers))
 
 
-def print_table(rows: list[dict[str, Any]], columns: dict[str, str]) -> None:
-    """Print the rows, columns by name with a format each; a column that no row has is left out."""
+def table(rows: list[dict[str, Any]], columns: Mapping[str, str]) -> str:
+    """The rows in Markdown, columns by name with a format each; a column that no row has is left out."""
     columns = {name: spec for name, spec in columns.items() if any(name in row for row in rows)}
-    cells = [
-        list(columns),
-        *([format(row.get(name, ""), spec if name in row else "") for name, spec in columns.items()] for row in rows),
-    ]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
-    for line in cells:
-        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
+    cells = [list(columns), *([format(row[c], spec) if c in row else "" for c, spec in columns.items()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [f"| {' | '.join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))} |" for line in cells]
+    return "\n".join([lines[0], f"|{'|'.join('-' * (width + 1) + ':' for width in widths)}|", *lines[1:]])
 
 
-def save(results: Any, out: Path) -> None:
-    from minidl.atomic import write_whole  # here, for it imports NumPy: see `options`
+def report(args: argparse.Namespace, *sections: str, picture: Callable[[], Any] | None = None) -> None:
+    """Print the sections, and append them to the results under the date and what they were measured with.
 
-    write_whole(out, json.dumps(results, indent=1) + "\n")
-    print(f"\nSaved: {out}")
+    `picture` makes a figure, which is saved beside the results.
+    """
+    from minidl import plot  # only here, for it imports NumPy: see `options`
+    from minidl.atomic import write_whole
 
-
-def save_picture(draw: Callable[[Any, list[dict[str, Any]]], None], rows: list[dict[str, Any]], out: Path) -> None:
-    """Draw the rows on a figure, beside the results; done without where matplotlib is not installed."""
-    if importlib.util.find_spec("matplotlib") is None:
-        print("No picture: it needs matplotlib. pip install matplotlib")
+    text = "\n\n".join((measured_with(), *sections))
+    print(f"\n{text}")
+    if args.quick:
         return
-    import matplotlib
+    before = args.out.read_text(encoding="utf-8") if args.out.exists() else f"# Results of `python -m benchmarks.{args.name}`\n"
+    heading = f"## {datetime.date.today()}, threads: {args.threads}"
+    write_whole(args.out, f"{before}\n{heading}\n\n{text}\n")
+    print(f"\nAppended to {args.out}")
+    if picture:
+        plot.picture(args.out.with_suffix(".png"), picture)
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
 
-    from minidl import plot
+def measured_with() -> str:
+    """The processor, the configuration of minidl, and the versions of the peers."""
+    from minidl import kernels
 
-    figure = plt.figure(layout="constrained")
-    draw(figure, rows)
-    plot.save(figure, out.with_suffix(".png"))
-    plt.close(figure)
-    print(f"Picture: {out.with_suffix('.png')}")
+    cpuinfo = Path("/proc/cpuinfo")
+    models = re.findall(r"^model name\s*: (.*)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else []
+    configuration = io.StringIO()
+    with contextlib.redirect_stdout(configuration):
+        kernels.show_config()
+    peers = [name for name in ("torch", "jax", "autograd", "tinygrad") if importlib.util.find_spec(name)]
+    lines = [*configuration.getvalue().splitlines(), *(f"{name} {importlib.metadata.version(name)}" for name in peers)]
+    return ", ".join([*models[:1], platform.system(), *(" ".join(line.split()) for line in lines)])

@@ -8,18 +8,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from benchmarks.compare import (
-    COLOURS,
-    alternate,
-    geometric_mean,
-    options,
-    print_table,
-    progress,
-    ratios,
-    save,
-    save_picture,
-    torch_if_installed,
-)
+from benchmarks import compare
 from benchmarks.native import peaks
 
 # (m, n, k): a batch of m through a layer of k inputs and n outputs; and squares.
@@ -40,7 +29,7 @@ SHAPES = [
 ]
 DTYPES, CASES = ("float32", "float64"), ("NN", "NT", "TN")  # T: the operand is a transposed view
 FORMATS = {"dtype": "", "shape": "", "case": "", "minidl": ".1f", "numpy": ".1f", "torch": ".1f", "peak": ".1f"}
-FORMATS |= {"share of peak": ".0%", "/numpy": ".2f", "/torch": ".2f"}
+FORMATS |= {"fraction of peak": ".0%", "/numpy": ".2f", "/torch": ".2f"}
 
 
 def summary(rows: list[dict[str, Any]]) -> list[str]:
@@ -48,33 +37,30 @@ def summary(rows: list[dict[str, Any]]) -> list[str]:
     lines = []
     for peer in ("/numpy", "/torch"):
         if peer in rows[0]:
-            lines.append(f"minidl {peer[0]} {peer[1:]}: geometric mean {geometric_mean([row[peer] for row in rows]):.2f}")
+            lines.append(
+                f"minidl {peer[0]} {peer[1:]}: geometric mean {compare.geometric_mean([row[peer] for row in rows]):.2f}"
+            )
     better = [min(row[peer] for peer in ("/numpy", "/torch") if peer in row) for row in rows]
     least, row = min(zip(better, rows, strict=True), key=lambda pair: pair[0])
     where = f"{row['dtype']} {row['shape']} {row['case']}"
-    lines.append(f"minidl / the better one: geometric mean {geometric_mean(better):.2f}, least {least:.2f} ({where})")
+    lines.append(f"minidl / the better one: geometric mean {compare.geometric_mean(better):.2f}, least {least:.2f} ({where})")
     return lines
 
 
-def draw(figure: Any, rows: list[dict[str, Any]]) -> None:
+def draw(rows: list[dict[str, Any]]) -> Any:
     """A panel for each precision and case; a line for each shape, a dot for each library."""
-    figure.set_size_inches(12, 8)
+    from minidl import plot  # only here, for it imports NumPy: see `compare.options`
+
+    figure = plot.new_figure(12, 8)
     figure.suptitle(f"Matrix multiplication, threads: {rows[0]['threads']}")
     panels = figure.subplots(len(DTYPES), len(CASES), sharey=True, sharex="row")
     for axes, (dtype, case) in zip(panels.flat, product(DTYPES, CASES), strict=True):
         cells = [row for row in rows if (row["dtype"], row["case"]) == (dtype, case)]
         lines = range(len(cells))
-        for (name, colour), marker in zip(COLOURS.items(), "os^", strict=True):
+        for (name, colour), marker in zip(compare.COLOURS.items(), "os^", strict=True):
             if name in cells[0]:
-                axes.scatter(
-                    [row[name] for row in cells],
-                    lines,
-                    color=colour,
-                    marker=marker,
-                    label=name,
-                    zorder=4 if name == "minidl" else 3,
-                    s=28,
-                )
+                speeds, front = [row[name] for row in cells], 4 if name == "minidl" else 3
+                axes.scatter(speeds, lines, color=colour, marker=marker, label=name, zorder=front, s=28)
         if "peak" in cells[0]:
             axes.plot([row["peak"] for row in cells], lines, color="black", linestyle="--", label="peak")
         axes.set(title=f"{dtype}, {case}", xlim=(0, None), xlabel="GFLOP/s", yticks=lines)
@@ -84,21 +70,22 @@ def draw(figure: Any, rows: list[dict[str, Any]]) -> None:
     for axes in panels[:, 0]:
         axes.set_ylabel("m x n x k")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
 
 
 def main():
-    args = options(__doc__, "matmul")
-    torch = torch_if_installed(args.threads)
+    args = compare.options(__doc__, "matmul")
+    torch = compare.torch_if_installed(args.threads)
     import numpy as np
 
     from minidl import kernels
     from minidl.random import Generator
+    from minidl.script import progress
 
-    kernels.show_config()
     peak = peaks(args.threads)
     shapes = SHAPES[:-1] if args.quick else SHAPES
     rows = []
-    for dtype, (m, n, k), case in progress(list(product(DTYPES, shapes, CASES))):
+    for dtype, (m, n, k), case in progress(list(product(DTYPES, shapes, CASES)), unit="cell"):
         a, b = Generator(0).normal((m, k), dtype=dtype), Generator(1).normal((k, n), dtype=dtype)
         if case[0] == "T":
             a = np.ascontiguousarray(a.T).T
@@ -113,16 +100,13 @@ def main():
         gflop = dict.fromkeys(candidates, 2e-9 * m * n * k)
         if peak:
             candidates["peak"], gflop["peak"] = peak[dtype].loop, 1e-9 * peak[dtype].flop
-        seconds = alternate(candidates, args.rounds)
+        seconds = compare.alternate(candidates, args.rounds)
         row: dict[str, Any] = {"dtype": dtype, "shape": f"{m}x{n}x{k}", "case": case, "threads": args.threads}
-        row |= {name: gflop[name] / s for name, s in seconds.items()} | ratios(seconds)
+        row |= {name: gflop[name] / s for name, s in seconds.items()} | compare.ratios(seconds)
         if peak:
-            row["share of peak"] = row["minidl"] / row["peak"]
+            row["fraction of peak"] = row["minidl"] / row["peak"]
         rows.append(row)
-    print_table(rows, FORMATS)
-    print("\n" + "\n".join(summary(rows)))
-    save(rows, args.out)
-    save_picture(draw, rows, args.out)
+    compare.report(args, "GFLOP/s", compare.table(rows, FORMATS), "\n".join(summary(rows)), picture=lambda: draw(rows))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-/* peak.c: the hardware's peak. Multiply-adds on numbers that never leave the registers, in so many independent chains that no
+/* peak.c: the hardware's peak. Multiply-adds on numbers that never leave the registers, in enough independent chains that no
  * multiply-add waits for the one before it. Compiled for the machine at hand by native.py; leaves out the timing. */
 #include "threads.h"
 

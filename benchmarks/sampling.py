@@ -10,23 +10,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks.compare import (
-    COLOURS,
-    alternate,
-    options,
-    print_table,
-    progress,
-    ratios,
-    save,
-    save_picture,
-    torch_if_installed,
-)
+from benchmarks import compare
 
 SIZES = (1_000, 100_000, 10_000_000)
-LAWS = ("uniform", "normal", "truncated normal")
+DISTRIBUTIONS = ("uniform", "normal", "truncated normal")
 WEIGHTS = "XavierNormal"
 SIDE = 10_000  # of the square of weights
-FORMATS = {"law": "", "samples": ",", "minidl": ".2f", "numpy": ".2f", "torch": ".2f", "/numpy": ".2f", "/torch": ".2f"}
+FORMATS = {"numbers": "", "samples": ",", "minidl": ".2f", "numpy": ".2f", "torch": ".2f", "/numpy": ".2f", "/torch": ".2f"}
 FORMATS |= {"one thread": ".2f", "/one thread": ".2f", "memory": ".1%"}
 
 # How much the largest memory of a fresh process grows, in bytes. On Linux a process starts with the largest memory of the one
@@ -50,37 +40,40 @@ def memory_of_weights() -> float | None:
     return int(done.stdout) / (4 * SIDE * SIDE)
 
 
-def draw(figure: Any, rows: list[dict[str, Any]]) -> None:
-    """A panel for each law; bars for each number of samples, one for each library."""
-    figure.set_size_inches(12, 4)
+def draw(rows: list[dict[str, Any]]) -> Any:
+    """A panel for each distribution; bars for each number of samples, one for each library."""
+    from minidl import plot  # only here, for it imports NumPy: see `compare.options`
+
+    figure = plot.new_figure(12, 4)
     figure.suptitle(f"Random numbers, float32, threads: {rows[0]['threads']}")
-    panels = figure.subplots(1, len(LAWS), sharey=True)
-    for axes, law in zip(panels, LAWS, strict=True):
-        cells = [row for row in rows if row["law"] == law]
-        for place, (name, colour) in enumerate(COLOURS.items()):
-            lines = [(i + 0.27 * (place - 1), row[name]) for i, row in enumerate(cells) if name in row]
+    panels = figure.subplots(1, len(DISTRIBUTIONS), sharey=True)
+    for axes, name in zip(panels, DISTRIBUTIONS, strict=True):
+        cells = [row for row in rows if row["numbers"] == name]
+        for place, (library, colour) in enumerate(compare.COLOURS.items()):
+            lines = [(i + 0.27 * (place - 1), row[library]) for i, row in enumerate(cells) if library in row]
             if lines:
-                axes.barh(*zip(*lines, strict=True), height=0.25, color=colour, label=name)
+                axes.barh(*zip(*lines, strict=True), height=0.25, color=colour, label=library)
             for y, nanoseconds in lines:
                 axes.annotate(f" {nanoseconds:.2f}", (nanoseconds, y), va="center", fontsize=8)
-        axes.set(title=law, xlabel="nanoseconds per sample (less is faster)", yticks=range(len(cells)))
+        axes.set(title=name, xlabel="nanoseconds per sample (less is faster)", yticks=range(len(cells)))
         axes.set_yticklabels([f"{row['samples']:,}" for row in cells])
         axes.margins(x=0.15)
     panels[0].invert_yaxis()
     panels[0].set_ylabel("samples per call")
     figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
 
 
 def main():
-    args = options(__doc__, "sampling")
+    args = compare.options(__doc__, "sampling")
     memory = memory_of_weights()
-    torch = torch_if_installed(args.threads)
+    torch = compare.torch_if_installed(args.threads)
     import numpy as np
 
     from minidl import init, kernels
     from minidl.random import Generator
+    from minidl.script import progress
 
-    kernels.show_config()
     ours, theirs = Generator(0), np.random.default_rng(0)
 
     def in_one_thread(call):
@@ -88,19 +81,19 @@ def main():
         call()
         kernels.set_num_threads(args.threads)
 
-    def candidates(law, n) -> dict[str, Callable[[], object]]:
+    def candidates(name, n) -> dict[str, Callable[[], object]]:
         result: dict[str, Callable[[], object]]
-        if law == "uniform":
+        if name == "uniform":
             result = {"minidl": partial(ours.uniform, n), "numpy": partial(theirs.random, n, np.float32)}
             if torch:
                 result["torch"] = partial(torch.rand, n)
-        elif law == "truncated normal":
+        elif name == "truncated normal":
             result = {"minidl": partial(ours.truncated_normal, n)}
             if torch:
                 result["torch"] = partial(torch.nn.init.trunc_normal_, torch.empty(n))
         else:
             result = {"minidl": partial(ours.normal, n), "numpy": partial(theirs.standard_normal, n, np.float32)}
-            if law == WEIGHTS:
+            if name == WEIGHTS:
                 result["minidl"] = partial(init.XavierNormal(), (SIDE, SIDE), rng=ours)
             if torch:
                 result["torch"] = partial(torch.randn, n)
@@ -109,17 +102,15 @@ def main():
         return result
 
     rows = []
-    for law, n in progress([(law, n) for n in SIZES for law in LAWS] + [(WEIGHTS, SIDE * SIDE)]):
-        seconds = alternate(candidates(law, n), args.rounds if law != WEIGHTS else 1 if args.quick else 5)
-        row: dict[str, Any] = {"law": law, "samples": n, "threads": args.threads}
-        row |= {name: 1e9 * s / n for name, s in seconds.items()} | ratios(seconds)
-        if law == WEIGHTS and memory:
+    for name, n in progress([(name, n) for n in SIZES for name in DISTRIBUTIONS] + [(WEIGHTS, SIDE * SIDE)], unit="cell"):
+        seconds = compare.alternate(candidates(name, n), args.rounds if name != WEIGHTS else 1 if args.quick else 5)
+        row: dict[str, Any] = {"numbers": name, "samples": n, "threads": args.threads}
+        row |= {library: 1e9 * s / n for library, s in seconds.items()} | compare.ratios(seconds)
+        if name == WEIGHTS and memory:
             row["memory"] = memory
         rows.append(row)
-    print_table(rows, FORMATS)
-    print(f"\n{WEIGHTS} against standard_normal; memory: what it adds to a fresh process, as a share of the result's size")
-    save(rows, args.out)
-    save_picture(draw, rows, args.out)
+    note = f"{WEIGHTS} against standard_normal; memory: what it adds to a fresh process, as a fraction of the result's size"
+    compare.report(args, "nanoseconds per sample", compare.table(rows, FORMATS), note, picture=lambda: draw(rows))
 
 
 if __name__ == "__main__":

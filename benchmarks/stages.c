@@ -160,7 +160,7 @@ void uniform_vectors(size_t n, float *out)
     sample_uniform_f32((draw){KEY, 0, n}, (distribution){0, 1, 0, 0, 0, 0, 0}, out);
 }
 
-/* The normal laws below get their words in vectors: what differs is what they do with them. */
+/* The normal samples below get their words in vectors: what differs is what they do with them. */
 typedef void from_words(const uint32_t word[1024], float out[1024]);
 
 static void by_chunks(size_t n, float *out, from_words *make)

@@ -1,9 +1,9 @@
-"""What a user waits for: `import minidl` against `import numpy`, and the whole zero_vs_xavier example against PyTorch's twin.
+"""What a user waits for: `import minidl` against `import numpy`, and the zero_vs_xavier example against the same in PyTorch.
 
 python -m benchmarks.start_to_end [--threads 2] [--quick]
 
 Every time is that of a fresh process, from its start to its end; they take turns. The example runs as it would without
-matplotlib and tqdm, for its twin (zero_vs_xavier_torch.py) draws no picture; and once more as it is, with them.
+matplotlib and tqdm, for its counterpart (zero_vs_xavier_torch.py) draws no picture; and once more as it is, with them.
 """
 
 import importlib.util
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compare import alternate, options, print_table, save, use_cores
+from benchmarks import compare
 
 ROOT = Path(__file__).parent.parent
 TARGET = 0.030  # seconds that `import minidl` may take beyond NumPy's own import
@@ -25,7 +25,6 @@ WITHOUT_PICTURE = f"""
 import runpy, sys
 sys.modules["matplotlib"] = sys.modules["tqdm"] = None
 sys.argv = ["zero_vs_xavier.py"]
-sys.path.insert(0, {str(EXAMPLE.parent)!r})
 runpy.run_path({str(EXAMPLE)!r}, run_name="__main__")
 """
 
@@ -63,16 +62,14 @@ def summary(importing: dict[str, float], example: dict[str, float]) -> list[str]
 
 
 def main():
-    args = options(__doc__, "start_to_end")
-    use_cores(args.threads)
-    importing = alternate(imports(), 3 if args.quick else 31)
+    args = compare.options(__doc__, "start_to_end")
+    importing = compare.alternate(imports(), 3 if args.quick else 31)
     with tempfile.TemporaryDirectory() as folder:
-        example = alternate(examples(folder), 1 if args.quick else 11)
+        example = compare.alternate(examples(folder), 1 if args.quick else 11)
     rows: list[dict[str, Any]] = [{"process": f"import {name}", "milliseconds": 1e3 * s} for name, s in importing.items()]
     rows += [{"process": f"zero_vs_xavier: {name}", "milliseconds": 1e3 * s} for name, s in example.items()]
-    print_table(rows, {"process": "", "milliseconds": ",.0f"})
-    print("\n" + "\n".join(summary(importing, example)))
-    save({"import": importing, "zero_vs_xavier": example, "threads": args.threads}, args.out)
+    table = compare.table(rows, {"process": "", "milliseconds": ",.0f"})
+    compare.report(args, table, "\n".join(summary(importing, example)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """One training step in each framework: `FRAMEWORKS[name](network)` makes a call that takes the step and returns the loss.
 
 A step is zero_grad, forward, cross-entropy, backward, and SGD with momentum, in float32, always on the same batch. Every
-framework starts from the same weights, those that minidl draws, and does the same arithmetic: batch norm keeps its running
-values, the first layer's input gets no gradient, and the step is over when the weights are. What differs is how: each is
+framework begins with the same weights, those that minidl draws, and does the same arithmetic: batch norm keeps its running
+statistics, the first layer's input gets no gradient, and the step is over when the weights are. What differs is how: each is
 written as its documentation does it, at its fastest. Leaves out the timing, which is in `training_step.py`.
 
 Run as a script it takes five steps and prints the largest memory of the process, in bytes:
@@ -71,10 +71,10 @@ def minidl_model(network: Network) -> Any:
     from minidl import nn
     from minidl.random import Generator
 
-    law, activation = {"tanh": ("xavier_normal", nn.Tanh), "relu": ("he_normal", nn.ReLU)}[network.activation]
+    initializer, activation = {"tanh": ("xavier_normal", nn.Tanh), "relu": ("he_normal", nn.ReLU)}[network.activation]
     rng, layers = Generator(0), []
     for m, n in pairwise(network.sizes):
-        layers += [nn.Linear(m, n, weight_init=law, rng=rng), nn.BatchNorm1d(n, EPS, NEW_SHARE), activation()]
+        layers += [nn.Linear(m, n, weight_init=initializer, rng=rng), nn.BatchNorm1d(n, EPS, NEW_SHARE), activation()]
     kept = (layer for layer in layers[:-2] if network.batch_norm or not isinstance(layer, nn.BatchNorm1d))
     return nn.Sequential(*kept)
 

@@ -2,15 +2,15 @@
 
 python -m benchmarks.training_step [--threads 2] [--quick]
 
-It is fair: every contestant starts from the same weights and takes the same steps, with the same arithmetic and update, in
+It is fair: every contestant begins with the same weights and takes the same steps, with the same arithmetic and update, in
 float32 (`steps.py`). Before it is timed it has to prove that: each loss of the first 20 steps must be minidl's to 1e-4 of
 it, or it is left out. By then everything is compiled and warm. The contestants take turns, and a turn's steps follow one
 another; the number of cores is that of the threads, for all of them (on Linux; elsewhere it is up to each). Last, the largest
 memory of a process that does nothing but import one framework and take five steps of the widest network; each also holds
 minidl, 4 MB, which draws the weights.
 
-The share of the peak counts a network's matrix products only, as if all else took no time; the peak itself is measured in turn
-with the contestants.
+The fraction of the peak counts a network's matrix products only, as if all else took no time; the peak itself is measured
+in turn with the contestants.
 """
 
 import subprocess
@@ -18,27 +18,16 @@ import sys
 from collections.abc import Callable, Collection
 from typing import Any
 
-from benchmarks.compare import (
-    COLOURS,
-    alternate,
-    geometric_mean,
-    options,
-    print_table,
-    progress,
-    ratios,
-    save,
-    save_picture,
-    use_cores,
-)
+from benchmarks import compare
 from benchmarks.native import HERE, peaks
 from benchmarks.steps import FRAMEWORKS, NETWORKS, agreeing, installed
 
 # Slow, or slow to compile: not in a quick run.
 SLOW_FRAMEWORKS, SLOW_NETWORKS = ("torch.compile", "autograd", "tinygrad"), ("deep50x128", "deep20x256bn")
 PEERS = [name for name in FRAMEWORKS if name != "minidl"]
-TIMES = {"network": "", "MFLOP": ",.1f", **dict.fromkeys(FRAMEWORKS, ",.0f"), "share of peak": ".0%"}
+TIMES = {"network": "", "MFLOP": ",.1f", **dict.fromkeys(FRAMEWORKS, ",.0f"), "fraction of peak": ".0%"}
 RATIOS = {"network": "", **{f"/{peer}": ".2f" for peer in PEERS}, "/best": ".2f", "best": ""}
-COLOURS = COLOURS | {"torch.compile": "#56b4e9", "jax": "#cc79a7", "autograd": "#e69f00", "tinygrad": "#999999"}
+COLOURS = compare.COLOURS | {"torch.compile": "#56b4e9", "jax": "#cc79a7", "autograd": "#e69f00", "tinygrad": "#999999"}
 
 
 def memory(frameworks: Collection[str]) -> dict[str, float]:
@@ -56,7 +45,7 @@ def memory(frameworks: Collection[str]) -> dict[str, float]:
 
 def with_ratios(row: dict[str, Any], microseconds: dict[str, float]) -> dict[str, Any]:
     """The row with its times, how many times as fast as each peer minidl is, and the fastest peer."""
-    row = row | microseconds | ratios(microseconds)
+    row = row | microseconds | compare.ratios(microseconds)
     peers = [peer for peer in PEERS if peer in microseconds]
     if peers:
         row["best"] = min(peers, key=lambda peer: microseconds[peer])
@@ -73,14 +62,16 @@ def summary(rows: list[dict[str, Any]]) -> list[str]:
             least = min(cells, key=lambda network: cells[network])
             name = "the best peer of each network" if peer == "best" else peer
             partly = f" (of {len(cells)} networks only)" if len(cells) < len(rows) else ""
-            mean = f"geometric mean {geometric_mean(list(cells.values())):.2f}{partly}"
+            mean = f"geometric mean {compare.geometric_mean(list(cells.values())):.2f}{partly}"
             lines.append(f"minidl / {name}: {mean}, least {cells[least]:.2f} ({least})")
     return lines
 
 
-def draw(figure: Any, rows: list[dict[str, Any]]) -> None:
+def draw(rows: list[dict[str, Any]]) -> Any:
     """A line for each network, a dot for each contestant; and where the peak would put the matrix products alone."""
-    figure.set_size_inches(10, 5)
+    from minidl import plot  # only here, for it imports NumPy: see `compare.options`
+
+    figure = plot.new_figure(10, 5)
     axes = figure.subplots()
     lines = range(len(rows))
     for (name, colour), marker in zip(COLOURS.items(), "os^vDPX", strict=True):
@@ -97,40 +88,41 @@ def draw(figure: Any, rows: list[dict[str, Any]]) -> None:
     axes.invert_yaxis()
     axes.grid(axis="both", color="#dddddd")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
 
 
 def main():
-    args = options(__doc__, "training_step")
-    use_cores(args.threads)
+    args = compare.options(__doc__, "training_step")
     names = [name for name in installed() if not (args.quick and name in SLOW_FRAMEWORKS)]
     networks = [network for name, network in NETWORKS.items() if not (args.quick and name in SLOW_NETWORKS)]
     # First, for on Linux a process starts with the largest memory of the one that started it.
     megabytes = {name: size / 1e6 for name, size in memory(names[:2] if args.quick else names).items()}
 
-    from minidl import kernels
+    from minidl.script import progress
 
-    kernels.show_config()
     peak = peaks(args.threads).get("float32")
     rows = []
-    for network in progress(networks):
+    for network in progress(networks, unit="network"):
         candidates: dict[str, Callable[[], object]] = {**agreeing(network, names)}
         if peak:
             candidates["peak"] = peak.loop
-        seconds = alternate(candidates, 3 if args.quick else args.rounds)
+        seconds = compare.alternate(candidates, 3 if args.quick else args.rounds)
         row: dict[str, Any] = {"network": network.name, "threads": args.threads, "MFLOP": 1e-6 * network.flop}
         if peak:
             row["peak"] = 1e-9 * peak.flop / seconds.pop("peak")  # GFLOP/s
-            row["share of peak"] = 1e-9 * network.flop / seconds["minidl"] / row["peak"]
+            row["fraction of peak"] = 1e-9 * network.flop / seconds["minidl"] / row["peak"]
         rows.append(with_ratios(row, {name: 1e6 * s for name, s in seconds.items()}))
-    print("microseconds")
-    print_table(rows, TIMES)
-    print("\ntimes as fast as")
-    print_table(rows, RATIOS)
-    print("\n" + "\n".join(summary(rows)))
-    print("\nlargest memory of a process, MB")
-    print_table([megabytes], dict.fromkeys(FRAMEWORKS, ",.0f"))
-    save({"steps": rows, "megabytes": megabytes}, args.out)
-    save_picture(draw, rows, args.out)
+    compare.report(
+        args,
+        "microseconds",
+        compare.table(rows, TIMES),
+        "how many times as fast as each minidl is",
+        compare.table(rows, RATIOS),
+        "\n".join(summary(rows)),
+        "largest memory of a process, MB",
+        compare.table([megabytes], dict.fromkeys(FRAMEWORKS, ",.0f")),
+        picture=lambda: draw(rows),
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What examples/zero_vs_xavier.py trains and prints, written for PyTorch: `start_to_end.py` runs both, from start to end.
 
-The same networks, laws, epochs, batches and digits; without the picture. Its random numbers are PyTorch's own. The batches
-are cut from shuffled indices: a torch DataLoader, which collects sample by sample, would take longer.
+The same networks, initializers, epochs, batches and digits; without the picture. Its random numbers are PyTorch's own. The
+batches are cut from shuffled indices: a torch DataLoader, which collects sample by sample, would take longer.
 """
 
 from itertools import pairwise
@@ -25,12 +25,12 @@ def distinct_units(layer):
     return len(torch.unique(torch.column_stack([layer.weight, layer.bias]).detach(), dim=0))
 
 
-def train(name, law, data):
+def train(name, fill, data):
     x_train, y_train, x_test, y_test = data
     modules = [module for m, n in pairwise(SIZES) for module in (torch.nn.Linear(m, n), torch.nn.Tanh())]
     model, layers = torch.nn.Sequential(*modules[:-1]), modules[::2]
     for layer in layers:
-        law(layer.weight)
+        fill(layer.weight)
         torch.nn.init.zeros_(layer.bias)
     criterion = torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)

@@ -115,7 +115,7 @@ static inline REAL NAME(silu)(REAL x)
 }
 
 /* silu_backward_f32, silu_backward_f64: dy times the derivative, which is e (1 + x + e) / (1 + e)^2 with e = e^x, or
- * (1 + e (1 + x)) / (1 + e)^2 with e = e^-x. It is 0 where 1 + x + e is, at x = zero, e = -1 - zero = there; beside
+ * (1 + e (1 + x)) / (1 + e)^2 with e = e^-x. It is 0 where 1 + x + e is, at x = zero, e = -1 - zero = there; near
  * it, with d = x - zero, e = there e^d, and the sum is d + there (e^d - 1), two terms of one sign. */
 static inline REAL NAME(silu_backward)(REAL dy, REAL x)
 {
@@ -169,7 +169,7 @@ static inline REAL NAME(gelu)(REAL x)
 }
 
 /* gelu_backward_f32, gelu_backward_f64: dy (P(x) + x p(x)), which for x and -x are 1 together. The zero is a factor,
- * so that it is as exact beside it. */
+ * so that it is as exact near it. */
 static inline REAL NAME(gelu_backward)(REAL dy, REAL x)
 {
     double wide = (double)x, size = fabs(wide), a = size > MOST ? MOST : size, d = (double)dy;

@@ -85,7 +85,7 @@ static summary NAME(summarized)(size_t n, const REAL *x, size_t bins, int64_t *c
         return found;
     NAME(extremes)(n, x, &found.low, &found.high);
     double low = found.low, scale = (double)bins / (found.high - found.low);
-    if (!isfinite(scale)) { /* all are equal, or as good as */
+    if (!isfinite(scale)) { /* all are equal, or nearly equal */
         counts[bins / 2] = (int64_t)n;
         return found;
     }

@@ -1,8 +1,8 @@
-"""The ledger: what widely read articles claim about initialization, each claim measured beside what is to be expected.
+"""The ledger: what widely read articles claim about initialization, each claim measured and compared with what one expects.
 
-The claims stand in the examples, each in the script that asks its question, as a list `CLAIMS`. This collects them, measures
-them anew, and writes docs/claims.md, docs/claims.zh-CN.md and the pictures in docs/claims/. tests/test_claims.py asserts on
-the same measurements.
+The claims stand in ledger/, in a list `CLAIMS` for each of the scripts beside this file, which measure them. This one collects
+and measures them, and writes docs/claims.md, docs/claims.zh-CN.md and the pictures in docs/claims/. It is the one script that
+needs all the others and cannot be copied out alone. tests/test_claims.py asserts on the same measurements.
 
     python examples/claims.py
     python examples/claims.py 10 19
@@ -17,19 +17,18 @@ import io
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from common import print_on_any_terminal, progress, whole_number
+from ledger import Claim
 
 from minidl.atomic import write_whole
+from minidl.script import positive_integer, progress
 
 EXAMPLES = Path(__file__).resolve().parent
 DOCS = EXAMPLES.parent / "docs"
 COUNT = 35
-
 
 SECTIONS = [  # the last claim of each
     (8, "Zero, one, constant", "全零、全一与常数"),
@@ -39,59 +38,11 @@ SECTIONS = [  # the last claim of each
 ]
 
 
-class Text(NamedTuple):
-    """The same in both languages."""
-
-    en: str
-    zh: str
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One claim, and how it is put to the test.
-
-    Attributes
-    ----------
-    number : int
-        From 1 to 35.
-    articles : str
-        Which articles make it: "A B".
-    claim, verdict : Text
-        The verdict begins with "true", "true, but" or "false" (正确, 正确，但, 错误), and says why in one sentence.
-    expected : Text
-        What theory, arithmetic or a known result says, with its source.
-    measured : Text
-        How the result of `measure` reads: a format string with its names, "std {std:.3f}" or "std {stds[0]:.3f}".
-    measure : function () -> dict
-        Numbers, or lists of them, by name; takes seconds.
-    holds : function of this dict -> bool
-        Whether the numbers support the verdict.
-    picture : str
-        A file in docs/claims/, which `command` draws.
-    command : str
-        "python examples/symmetry.py", with options where there are some.
-    """
-
-    number: int
-    articles: str
-    claim: Text
-    verdict: Text
-    expected: Text
-    measured: Text
-    measure: Callable[[], dict[str, Any]]
-    holds: Callable[[dict[str, Any]], bool]
-    picture: str
-    command: str
-
-
 def collect() -> list[Claim]:
-    """The claims of all scripts here, by number."""
-    if str(EXAMPLES) not in sys.path:
-        sys.path.insert(0, str(EXAMPLES))
+    """All claims, by number."""
     claims: list[Claim] = []
-    for path in sorted(EXAMPLES.glob("*.py")):
-        if path.stem != "claims":
-            claims += getattr(importlib.import_module(path.stem), "CLAIMS", [])
+    for path in sorted(EXAMPLES.glob("ledger/[a-z]*.py")):
+        claims += importlib.import_module(f"ledger.{path.stem}").CLAIMS
     numbers = [claim.number for claim in claims]
     twice = sorted({n for n in numbers if numbers.count(n) > 1})
     missing = sorted(set(range(1, COUNT + 1)) - set(numbers))
@@ -106,15 +57,15 @@ PAGES = {
 
 <!-- Written by `python examples/claims.py`; do not edit. 中文：claims.zh-CN.md -->
 
-Five widely read articles on weight initialization make 35 claims. Here each stands beside what minidl measures and what is
-to be expected. Most are right; where one is not, the number says so. [中文版](claims.zh-CN.md)
+Five widely read articles on weight initialization make 35 claims. Here each is compared with what minidl measures and
+with what is to be expected. Most are right; where one is not, the number says so. [中文版](claims.zh-CN.md)
 
-The articles: **A** on initialization strategies for feed-forward networks; **B** on initialization seen through histograms of a
-network of ten layers with 500 tanh units each; **C** on initialization and performance; **D** on the methods with PyTorch lines
-to copy; **E**, in which four chatbots answer why weights do not start at 0.
+The articles are **A** on initialization strategies for feed-forward networks; **B** on initialization seen through
+histograms of a network of ten layers with 500 tanh units each; **C** on initialization and performance; **D** on the
+methods, with PyTorch lines to copy; and **E**, in which four chatbots answer why weights do not start at 0.
 
-All numbers on this page, and the pictures, are made by `python examples/claims.py`; `tests/test_claims.py` checks the same
-numbers. A digit may differ on another processor where training is involved. n is the number of a layer's inputs.
+All numbers on this page, and the pictures, are made by `python examples/claims.py`; `tests/test_claims.py` checks the
+same numbers. A digit may differ on another processor where training is involved. n is the number of a layer's inputs.
 """,
         ["#", "in", "claim", "verdict", "expected", "measured", "reproduce"],
         "picture",
@@ -175,9 +126,10 @@ def draw(command: str, out: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    print_on_any_terminal()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # the root in 1/√n is a ? on a terminal that knows only ASCII, not an error
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("numbers", nargs="*", type=whole_number, metavar="NUMBER", help=f"only these claims, of 1 to {COUNT}")
+    parser.add_argument("numbers", nargs="*", type=positive_integer, metavar="NUMBER", help=f"only these, of 1 to {COUNT}")
     chosen = parser.parse_args(arguments).numbers
     if max(chosen, default=1) > COUNT:
         parser.error(f"there are {COUNT} claims, got {max(chosen)}")

@@ -3,9 +3,9 @@
 A widely read article says that depth makes a badly chosen scale worse. Schoenholz et al. ("Deep information propagation", ICLR
 2017, figure 5) say how much: a network trains if its depth is not much more than six times xi, the depth scale on which two
 inputs can still be told apart. It follows from the variances of weights and biases alone, and grows without bound at the
-critical variance, between order (all inputs become alike, gradients vanish) and chaos (like inputs part, gradients explode).
-Here tanh networks learn real digits. You will see the accuracy fall off near theory's curve on both sides, and a peak between
-them that does not reach to infinity: the width and the training time are finite.
+critical variance, between order (all inputs become alike, gradients vanish) and chaos (nearly equal inputs part, gradients
+explode). Here tanh networks learn real digits. You will see the accuracy fall off near theory's curve on both sides, and a peak
+between them that does not reach to infinity: the width and the training time are finite.
 
     python examples/critical_line.py
     python examples/critical_line.py --quick --sigma-b2 0.01
@@ -13,12 +13,13 @@ them that does not reach to infinity: the width and the training time are finite
 
 import argparse
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from common import network, number, parser, progress, save, table, train, whole_number
 
-from minidl import data, functional, init, nn, optim, plot, theory
+from minidl import data, functional, init, nn, optim, plot, theory, training
+from minidl.script import options, positive_integer, progress, table
 
 SCALES = 6  # how many depth scales a network may be deep
 
@@ -26,12 +27,15 @@ SCALES = 6  # how many depth scales a network may be deep
 def accuracy(
     depth: int, width: int, variance: float, bias_variance: float, epochs: int, seed: int, digits: data.Split
 ) -> float:
-    """Right on the test set, of a tanh network whose weights start with variance / n and biases with bias_variance."""
-    model = network([64] + [width] * (depth - 1) + [10], nn.Tanh, "zeros", seed)
+    """The accuracy on the test set of a tanh network, its weights drawn with variance / n and its biases with bias_variance."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise([64] + [width] * (depth - 1) + [10]):
+        layers += [nn.Linear(n_in, n_out, weight_init=0), nn.Tanh()]
+    model = nn.Sequential(*layers[:-1])
     weights = init.VarianceScaling(variance, "fan_in", "normal")
     model.initialize(rng=seed, rules={"*.weight": weights, "*.bias": init.Normal(0, bias_variance**0.5)})
-    run = train(model, epochs, optimizer=optim.SGD(model.parameters(), lr=0.01), digits=digits, rng=seed)
-    return run.accuracies[-1]
+    *_, last = training.epochs(model, digits, optim.SGD(model.parameters(), lr=0.01), epochs, rng=seed)
+    return last.accuracy
 
 
 def depth_limit(variance: float, bias_variance: float) -> float:
@@ -62,7 +66,7 @@ def draw(right: np.ndarray, depths: Sequence[int], variances: Sequence[float], b
     return figure
 
 
-def share(text: str) -> float:
+def fraction(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -73,11 +77,13 @@ def share(text: str) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser(__doc__, __file__)
-    options.add_argument("--sigma-b2", type=share, default=0.05, help="variance of the biases, between 0 and 1, default: 0.05")
-    options.add_argument("--width", type=whole_number, default=64, help="units in a hidden layer, default: 64")
-    options.add_argument("--epochs", type=whole_number, help="default: 12, or 3 with --quick")
-    args = options.parse_args(arguments)
+    parser = options(__doc__, "critical_line.png")
+    parser.add_argument(
+        "--sigma-b2", type=fraction, default=0.05, help="variance of the biases, between 0 and 1, default: 0.05"
+    )
+    parser.add_argument("--width", type=positive_integer, default=64, help="units in a hidden layer, default: 64")
+    parser.add_argument("--epochs", type=positive_integer, help="default: 12, or 3 with --quick")
+    args = parser.parse_args(arguments)
     depths, variances = [3, 6, 10, 15, 20, 30, 40, 50, 60], [0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0]
     if args.quick:
         depths, variances = [3, 10, 20, 30], [0.5, 1.0, 1.75, 4.0]
@@ -87,14 +93,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for i, j in progress(cells, desc="training"):
         right[i, j] = accuracy(depths[i], args.width, variances[j], args.sigma_b2, epochs, args.seed, digits)
     critical = theory.critical_sigma_w(functional.tanh, args.sigma_b2**0.5) ** 2
-    print(
-        f"Right on the test set, in %, after {epochs} epochs, by depth and by weight variance times n (critical: {critical:.3f}"
-        f")"
-    )
-    rows = [[str(depth), *(f"{100 * share:.0f}" for share in line)] for depth, line in zip(depths, right, strict=True)]
-    limits = [number(round(depth_limit(variance, args.sigma_b2))) for variance in variances]
+    print(f"Right on the test set, in %, after {epochs} epochs, by depth and by weight variance times n")
+    print(f"(critical: {critical:.3f})")
+    rows = [[str(depth), *(f"{100 * fraction:.0f}" for fraction in line)] for depth, line in zip(depths, right, strict=True)]
+    limits = [f"{depth_limit(variance, args.sigma_b2):.0f}" for variance in variances]
     table(["depth", *(f"{variance:g}" for variance in variances)], [*rows, [f"theory: {SCALES} xi", *limits]])
-    save(lambda: draw(right, depths, variances, args.sigma_b2, critical), args.out)
+    plot.picture(args.out, draw, right, depths, variances, args.sigma_b2, critical)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""fan_in or fan_out? What a law keeps in a network whose layers become narrower, and what it must give up.
+"""fan_in or fan_out? What an initializer keeps where layers become narrower, and what it must give up.
 
 A widely read article says that scaling by fan_in keeps the variance of the signal on its way forward, and scaling by fan_out
 that of the gradient on its way back. Forward, a layer multiplies the variance by fan_in var(w) (halved by ReLU), backward by
@@ -12,16 +12,16 @@ gradient, fan_out the other way round, Xavier's average shares the loss.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from claims import Claim, Text
-from common import network, number, parser, progress, save, table, whole_number
 
 from minidl import flow, nn, plot
 from minidl.random import Generator
+from minidl.script import options, positive_integer, progress, table
 
-LAWS = {mode: nn.init.VarianceScaling(2.0, mode) for mode in ("fan_in", "fan_out", "fan_avg")}  # 2: ReLU halves the square
+INITIALIZERS = {mode: nn.init.VarianceScaling(2.0, mode) for mode in ("fan_in", "fan_out", "fan_avg")}  # ReLU halves the square
 FUNNEL = [512, 256, 128, 64, 32, 16]
 
 
@@ -33,7 +33,10 @@ def sizes(widths: Sequence[int], mode: str, networks: int, seed: int = 0) -> tup
     outputs, gradients = [], []
     for i in range(networks):
         rng = Generator(seed).stream(f"{mode} {i}")
-        model = network(widths, nn.ReLU, LAWS[mode], rng, to_the_end=True)
+        layers: list[nn.Module] = []
+        for n_in, n_out in pairwise(widths):
+            layers += [nn.Linear(n_in, n_out, weight_init=INITIALIZERS[mode], rng=rng), nn.ReLU()]
+        model = nn.Sequential(*layers)
         x, dy = rng.normal((100, widths[0])), rng.normal((100, widths[-1]))
         records = list(flow.measure(model, x, loss=lambda y, dy=dy: (y * dy).sum()))[1::2]
         outputs.append([r.out_mean**2 + r.out_std**2 for r in records])
@@ -64,63 +67,22 @@ def draw(results: dict[str, tuple[np.ndarray, np.ndarray]], widths: Sequence[int
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = parser(__doc__, __file__)
-    options.add_argument(
-        "--widths", nargs="+", type=whole_number, default=FUNNEL, help=f"default: {' '.join(map(str, FUNNEL))}"
+    parser = options(__doc__, "fan_in_or_fan_out.png")
+    parser.add_argument(
+        "--widths", nargs="+", type=positive_integer, default=FUNNEL, help=f"default: {' '.join(map(str, FUNNEL))}"
     )
-    args = options.parse_args(arguments)
+    args = parser.parse_args(arguments)
     if len(args.widths) < 2:
-        options.error("--widths: expected at least two, an input's and a layer's")
+        parser.error("--widths: expected at least two, an input's and a layer's")
     networks = 8 if args.quick else 32
-    results = {mode: sizes(args.widths, mode, networks, args.seed) for mode in progress(LAWS, desc="laws")}
+    results = {mode: sizes(args.widths, mode, networks, args.seed) for mode in progress(INITIALIZERS, desc="initializers")}
     print(f"ReLU layers of {' -> '.join(map(str, args.widths))} units, {networks} networks: root mean square.\n")
     print("Outputs, from the first layer to the last")
     names = [f"layer {i}" for i in range(1, len(args.widths))]
-    table(["variance", *names], [[f"2 / {mode}", *map(number, forward)] for mode, (forward, _) in results.items()])
+    table(["variance", *names], [[f"2 / {mode}", *forward] for mode, (forward, _) in results.items()])
     print("\nGradients for them, on the way back from the last")
-    table(["variance", *names], [[f"2 / {mode}", *map(number, backward)] for mode, (_, backward) in results.items()])
-    save(lambda: draw(results, args.widths), args.out)
-
-
-def ends(mode: str) -> list[float]:
-    """Outputs, last layer against first; gradients, first against last."""
-    forward, backward = sizes(FUNNEL, mode, 32)
-    return [forward[-1] / forward[0], backward[0] / backward[-1]]
-
-
-CLAIMS = [
-    Claim(
-        24,
-        "D",
-        Text(
-            "fan_in keeps the variance of the signal forward, fan_out that of the gradient backward.",
-            "fan_in 保持前向信号的方差，fan_out 保持反向梯度的方差。",
-        ),
-        Text(
-            "true; and in a funnel no law keeps both.",
-            "正确；而在漏斗形（逐层变窄）的网络里，没有哪种取法能两者兼顾。",
-        ),
-        Text(
-            "ReLU from 512 to 16 units, halving: outputs, last layer against first, and gradients, first against last. "
-            "fan_in: 1 and 2⁻² = 0.25; fan_out: 2² = 4 and 1 (four times n_in/n_out = 2 in variance)",
-            "ReLU，宽度由 512 逐层减半到 16：输出（末层比首层）与梯度（首层比末层）。"
-            "fan_in：1 和 2⁻² = 0.25；fan_out：2² = 4 和 1（方差四次乘以 n_in/n_out = 2）",
-        ),
-        Text(
-            "fan_in: {fan_in[0]:.3f} and {fan_in[1]:.3f}; fan_out: {fan_out[0]:.2f} and {fan_out[1]:.3f} (32 networks)",
-            "fan_in：{fan_in[0]:.3f} 和 {fan_in[1]:.3f}；fan_out：{fan_out[0]:.2f} 和 {fan_out[1]:.3f}（32 个网络）",
-        ),
-        lambda: {mode: ends(mode) for mode in ("fan_in", "fan_out")},
-        # One network's mean square varies by (5 sum 1/n)^0.5 = (5 / 16)^0.5 = 0.56, the root of the mean of 32 by 0.05; three.
-        lambda m: all(
-            abs(measured / expected - 1) < 0.15
-            for mode, pair in (("fan_in", (1, 1 / 4)), ("fan_out", (4, 1)))
-            for measured, expected in zip(m[mode], pair, strict=True)
-        ),
-        picture="fan_in_or_fan_out.png",
-        command="python examples/fan_in_or_fan_out.py",
-    ),
-]
+    table(["variance", *names], [[f"2 / {mode}", *backward] for mode, (_, backward) in results.items()])
+    plot.picture(args.out, draw, results, args.widths)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Why not start all weights at zero? One network, trained on real digits from two starts.
+"""Why not start all weights at zero? One network, trained on real digits from two initializations.
 
-Every unit of a layer that starts at zero computes the same, and zero weights send no gradient back: nothing but the bias
-of the output can ever change. Random weights make the units different; Xavier's law also keeps the gradient at one size
+Every unit of a layer whose weights are all zero computes the same, and zero weights send no gradient back: nothing but the bias
+of the output can ever change. Random weights make the units different; Xavier's initializer also keeps the gradient at one size
 from layer to layer. This page trains both and shows it, layer by layer and unit by unit.
 
     python examples/zero_vs_xavier.py
@@ -11,12 +11,16 @@ from layer to layer. This page trains both and shows it, layer by layer and unit
 import argparse
 import math
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from common import ACTIVATIONS, linear_layers, network, parser, progress, save, whole_number
 
 from minidl import data, init, nn, no_grad, optim, plot
 from minidl.random import Generator
+from minidl.script import options, positive_integer, progress
+
+ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}
 
 
 def distinct_units(layer):
@@ -26,10 +30,10 @@ def distinct_units(layer):
 
 @dataclass
 class Run:
-    """What one training run showed. The lists are one number a layer, but for losses: one an epoch, the start first."""
+    """What one training run showed. A list has one number for each layer, `losses` one before training and after each epoch."""
 
     name: str
-    model: nn.Module
+    layers: list  # the linear ones
     losses: list
     weight_gradients: list  # norms at the first step
     bias_gradients: list
@@ -38,19 +42,21 @@ class Run:
     accuracy: float = 0.0  # on the test set
 
 
-def train(name, law, digits, args):
+def train(name, initializer, digits, args):
     rng = Generator(args.seed)
-    model = network([64] + [args.width] * (args.depth - 1) + [10], ACTIVATIONS[args.activation], law, rng)
+    sizes = [64] + [args.width] * (args.depth - 1) + [10]
+    layers: list[Any] = [nn.Linear(n_in, n_out, weight_init=initializer, rng=rng) for n_in, n_out in pairwise(sizes)]
+    modules = [module for layer in layers for module in (layer, ACTIVATIONS[args.activation]())]
+    model = nn.Sequential(*modules[:-1])
     criterion = nn.CrossEntropyLoss()
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     loader = data.DataLoader((digits.x_train, digits.y_train), batch_size=64, shuffle=True, rng=rng)
-    layers = linear_layers(model)
 
     def training_loss():
         with no_grad():
             return criterion(model(digits.x_train), digits.y_train).item()
 
-    run = Run(name, model, [training_loss()], [], [], [distinct_units(layer) for layer in layers], [])
+    run = Run(name, layers, [training_loss()], [], [], [distinct_units(layer) for layer in layers], [])
     for _ in progress(range(args.epochs), desc=name, unit="epoch"):
         for x, y in loader:
             optimizer.zero_grad()
@@ -70,7 +76,7 @@ def print_table(run):
     print(f"\n{run.name}: loss {run.losses[0]:.3f} -> {run.losses[-1]:.3f}, test accuracy {run.accuracy:.1%}")
     print("  layer              gradient norm at step 1      distinct units")
     print("                       weights        bias       before    after")
-    for i, layer in enumerate(linear_layers(run.model)):
+    for i, layer in enumerate(run.layers):
         shape = f"{layer.in_features} -> {layer.out_features}"
         gradients = f"{run.weight_gradients[i]:12.3g}{run.bias_gradients[i]:12.3g}"
         print(f"  {i + 1:<3} {shape:<12} {gradients}{run.units_before[i]:13}{run.units_after[i]:9}")
@@ -81,7 +87,7 @@ def verdict(run):
     result = (
         f"the loss goes from {run.losses[0]:.3f} to {run.losses[-1]:.3f}, and {run.accuracy:.1%} of the test digits are right"
     )
-    hidden = linear_layers(run.model)[:-1]
+    hidden = run.layers[:-1]
     several = bool(hidden) and hidden[0].out_features > 1
     if not math.isfinite(run.losses[-1]):
         return f"{run.name}: training diverged; the weights are too large for this learning rate."
@@ -126,7 +132,7 @@ def draw(runs, args):
     gradients.legend()
 
     for panel, run in zip(bottom.subfigures(rows, min(len(runs), 2), squeeze=False).flat, runs, strict=False):
-        units = linear_layers(run.model)[0].weight.data[:32]
+        units = run.layers[0].weight.data[:32]
         n = len(np.unique(units, axis=0))
         alike = "all alike" if n == 1 and len(units) > 1 else "all different" if n == len(units) else f"{n} distinct"
         panel.suptitle(f"{run.name}: weights of {len(units)} units of layer 1, after training: {alike}", fontsize=9)
@@ -138,45 +144,46 @@ def draw(runs, args):
     return figure
 
 
-def law(text):
-    """The value of --init: a number, or the name of a law."""
+def initializer(text):
+    """The value of --init: a number, or the name of an initializer."""
     try:
-        constant = init.law(float(text))
+        constant = init.get(float(text))
         if np.isfinite(constant((1,))).all():
             return text, constant
     except ValueError:
         pass
     try:
-        return text, init.law(text)
+        return text, init.get(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def main(arguments=None):
-    options = parser(__doc__, __file__)
-    options.add_argument(
+    parser = options(__doc__, "zero_vs_xavier.png")
+    parser.add_argument(
         "--init",
         nargs="+",
-        type=law,
-        metavar="LAW",
-        default=[law("zeros"), law("xavier_uniform")],
-        help=f"numbers, or names: {', '.join(init.BY_NAME)} (default: zeros xavier_uniform)",
+        type=initializer,
+        metavar="INITIALIZER",
+        default=[initializer("zeros"), initializer("xavier_uniform")],
+        help="numbers, or names such as he_normal or orthogonal (default: zeros xavier_uniform)",
     )
-    options.add_argument("--activation", choices=ACTIVATIONS, default="tanh", help="default: tanh")
-    options.add_argument("--depth", type=whole_number, default=4, help="linear layers, default: 4")
-    options.add_argument("--width", type=whole_number, default=64, help="units in a hidden layer, default: 64")
-    options.add_argument("--epochs", type=whole_number, help="default: 15, or 5 if quick")
-    args = options.parse_args(arguments)
+    parser.add_argument("--activation", choices=ACTIVATIONS, default="tanh", help="default: tanh")
+    parser.add_argument("--depth", type=positive_integer, default=4, help="linear layers, default: 4")
+    parser.add_argument("--width", type=positive_integer, default=64, help="units in a hidden layer, default: 64")
+    parser.add_argument("--epochs", type=positive_integer, help="default: 15, or 5 if quick")
+    args = parser.parse_args(arguments)
     args.epochs = args.epochs or (5 if args.quick else 15)
 
     digits = data.digits()
-    runs = [train(name, start, digits, args) for name, start in args.init]
+    runs = [train(name, initializer, digits, args) for name, initializer in args.init]
     for run in runs:
         print_table(run)
     print()
     for run in runs:
         print(verdict(run))
-    save(lambda: draw(runs, args), args.out)
+    print()
+    plot.picture(args.out, draw, runs, args)
 
 
 if __name__ == "__main__":

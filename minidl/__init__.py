@@ -1,26 +1,26 @@
 """minidl: a mini deep-learning framework to learn back-propagation and weight initialization from.
 
-Where to read on: `nn/linear.py` -> `functional.py` -> `tensor.py` -> `init/laws.py` -> `random.py` ->
-`kernels/reference.py` -> csrc/.
+Where to read on: `nn/linear.py` -> `functional.py` -> `tensor.py` -> `init/distributions.py` ->
+`random.py` -> `kernels/reference/` -> csrc/.
 """
-
-__version__ = "0.1.0"
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import data, functional, init, kernels, nn, optim, random
+from . import data, functional, init, kernels, nn, optim, random, recipes
 from .gradcheck import gradcheck
 from .kernels import get_num_threads, set_num_threads, show_config
 from .names import no_attribute
 from .random import manual_seed
 from .tensor import Tensor, enable_grad, no_grad
+from .version import __version__
 
 if TYPE_CHECKING:
     from . import flow, theory
 
 __all__ = [
     "Tensor",
+    "__version__",
     "data",
     "enable_grad",
     "flow",
@@ -34,6 +34,7 @@ __all__ = [
     "no_grad",
     "optim",
     "random",
+    "recipes",
     "set_num_threads",
     "show_config",
     "theory",

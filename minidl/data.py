@@ -33,7 +33,7 @@ def digits(seed: int = 0, test_size: float = 0.2) -> Split:
     seed : int
         Which samples are for testing, and the order of all.
     test_size : float
-        The share of samples for testing, between 0 and 1.
+        The fraction of samples for testing, between 0 and 1.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def digits(seed: int = 0, test_size: float = 0.2) -> Split:
         raise TypeError(f"digits: test_size must be a number, got {test_size!r}")
     tests = round(len(images) * test_size) if 0 < test_size < 1 else 0
     if not 0 < tests < len(images):
-        raise ValueError(f"digits: test_size must be a share of the {len(images)} samples between 0 and 1, got {test_size}")
+        raise ValueError(f"digits: test_size must be a fraction of the {len(images)} samples between 0 and 1, got {test_size}")
     order = Generator(seed).permutation(len(images))
     x, y = images[order].astype(np.float32) / 16, labels[order].astype(np.int64)
     return Split(x[tests:], y[tests:], x[:tests], y[:tests])
@@ -71,7 +71,7 @@ def digits(seed: int = 0, test_size: float = 0.2) -> Split:
 def spirals(
     n_per_class: int = 100, classes: int = 3, noise: float = 0.2, rng: Generator | int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points on intertwined spiral arms, one arm a class: no straight line separates them.
+    """Points on intertwined spiral arms, one for each class: no straight line separates them.
 
     Arm c goes out from the origin to radius 1 and turns by 4 radians meanwhile, two thirds of a circle: its angle is
     2 pi c / classes + 4 radius, to which normal noise is added.
@@ -89,7 +89,7 @@ def spirals(
     """
     if not (_is_count(n_per_class) and _is_count(classes) and 0 <= noise < np.inf):
         raise ValueError(
-            "spirals needs n_per_class and classes that are whole numbers from 1, and finite noise of at least 0, got "
+            "spirals needs n_per_class and classes that are positive integers, and finite noise of at least 0, got "
             f"{n_per_class}, {classes} and {noise}"
         )
     y = np.repeat(np.arange(classes), n_per_class)
@@ -115,12 +115,12 @@ def xor() -> tuple[np.ndarray, np.ndarray]:
 
 
 def as_array(data: Any) -> np.ndarray:
-    """As NumPy has it, of tensors too; but a mask, or a gradient, that would get lost is an error."""
+    """`np.asarray`, of tensors too. A mask or a gradient that would get lost is an error."""
     return np.asarray(_lists(data))
 
 
 class DataLoader:
-    """Deals arrays out in batches; each iteration over it is one epoch.
+    """Deals arrays out in batches. Each iteration over it is one epoch.
 
     Parameters
     ----------
@@ -128,9 +128,9 @@ class DataLoader:
         Equally long, like (x, y). A batch is a tuple of as many arrays.
     batch_size : int
     shuffle : bool
-        Whether each epoch has an order of its own.
+        If True, each epoch has an order of its own.
     drop_last : bool
-        Whether to leave out a last batch that is smaller than the others.
+        If True, a last batch that is smaller than the others is left out.
     rng : Generator, int or None
         Where the orders come from; None for the global generator.
 
@@ -160,7 +160,7 @@ class DataLoader:
         if len(set(lengths)) != 1 or None in lengths:
             raise ValueError(f"DataLoader takes equally long arrays like (x, y), got lengths {lengths}")
         if not _is_count(batch_size):
-            raise ValueError(f"DataLoader: batch_size must be a whole number from 1, got {batch_size!r}")
+            raise ValueError(f"DataLoader: batch_size must be a positive integer, got {batch_size!r}")
         self.batch_size, self.shuffle, self.drop_last = int(batch_size), shuffle, drop_last
         self.rng = None if rng is None else as_generator(rng)
 

@@ -174,7 +174,7 @@ def matmul(x: Array, y: Array) -> Tensor:
     if not x.ndim or not y.ndim or x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
         raise ValueError(
             f"matmul: shapes {x.shape} and {y.shape} don't fit; the last axis of the first must be as long as the "
-            "last but one (of a vector: the only) axis of the second"
+            "second-to-last (of a vector: the only) axis of the second"
         )
     # A vector is a matrix of one row (on the left) or one column (on the right).
     a = x._data if x.ndim > 1 else x._data[None, :]
@@ -477,7 +477,7 @@ def clip(x: Array, min: float | None = None, max: float | None = None) -> Tensor
     kept = y == x._data
 
     def backward(dy):
-        return (np.where(kept, dy, dy.dtype.type(0)),)  # not dy * kept: 0 times infinity is no gradient of 0
+        return (np.where(kept, dy, dy.dtype.type(0)),)  # not dy * kept: 0 times infinity is not a gradient of 0
 
     return record(y, (x,), backward)
 
@@ -659,22 +659,30 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
         if b.shape != (w.shape[0],):
             raise ValueError(f"linear: bias of shape {b.shape} with a weight of shape {w.shape}: expected ({w.shape[0]},)")
         parents = (x, weight, bias)
+    if a.dtype != w.dtype or (b is not None and b.dtype != w.dtype):
+        a, w, b = _of_one_dtype(a, w, b)
     matrix, shape = a.ndim == 2, a.shape
     if not matrix:
         a = a.reshape(math.prod(shape[:-1]), w.shape[1])  # every axis before the last is batch
     y = kernels.linear(a, w, b)  # x W^T + b
 
     def backward(dy):
-        if not matrix:
-            dy = dy.reshape(len(a), len(w))
-        need_bias = bias is not None and bias.requires_grad
-        # dy W, dy^T x, and the column sums of dy; None for what is not needed.
-        dx, dw, db = kernels.linear_backward(dy, a, w, x.requires_grad, weight.requires_grad, need_bias)
+        dy = dy if matrix else dy.reshape(len(a), len(w))
+        dx = kernels.matmul(dy, w) if x.requires_grad else None
+        dw = kernels.matmul(dy.T, a) if weight.requires_grad else None
         if dx is not None and not matrix:
             dx = dx.reshape(shape)
-        return (dx, dw) if bias is None else (dx, dw, db)
+        if bias is None:
+            return dx, dw
+        db = kernels.column_sums(dy) if bias.requires_grad else None
+        return dx, dw, db
 
     return record(y if matrix else y.reshape(*shape[:-1], len(w)), parents, backward, saved=(x, weight))
+
+
+def _of_one_dtype(*arrays: np.ndarray | None) -> list[np.ndarray | None]:
+    """The same, but float64 instead of float32, as a kernel takes one dtype."""
+    return [t.astype(np.float64) if t is not None and t.dtype == np.float32 else t for t in arrays]
 
 
 def batch_norm(
@@ -739,7 +747,7 @@ def _check_batch_norm(shape, running, weight, bias, training, momentum, eps) -> 
     if len(shape) < 2:
         raise ValueError(f"batch_norm expects input of shape (batch, channels, ...), got {shape}")
     if not isinstance(momentum, (int, float, np.number)) or not 0 <= momentum <= 1:
-        raise ValueError(f"batch_norm: momentum must be a number from 0 to 1, the share of the batch, got {momentum!r}")
+        raise ValueError(f"batch_norm: momentum must be a number from 0 to 1, the weight of the batch, got {momentum!r}")
     if not isinstance(eps, (int, float, np.number)) or not 0 <= eps < math.inf:
         raise ValueError(f"batch_norm: eps must be a finite number of at least 0, got {eps!r}")
     for name, t in running.items():
@@ -762,7 +770,7 @@ def _check_batch_norm(shape, running, weight, bias, training, momentum, eps) -> 
         channel = negative.argmax()
         raise ValueError(
             f"batch_norm: running_var must not be negative, got {running['running_var'][channel]} in channel {channel}; "
-            "restore the running statistics, or train anew"
+            "restore the running statistics, or train again"
         )
 
 
@@ -865,14 +873,7 @@ def cross_entropy(input: Array, target: Any, reduction: str = "mean") -> Tensor:
             f"floats); pass the list or the integer array itself, or {cast}"
         )
     labels = labels.astype(np.intp)  # a copy, for backward reads it later
-    computed = kernels.cross_entropy(a, labels)
-    if computed is None:
-        wrong = np.flatnonzero((labels < 0) | (labels >= x.shape[1]))[0]
-        raise ValueError(
-            f"cross_entropy expects labels from 0 to {x.shape[1] - 1} for input of shape {x.shape}, got "
-            f"{labels[wrong]} at index {wrong}; classes count from 0, one column of the input each"
-        )
-    p, losses, total = computed  # softmax(x), -ln p_n,t, and their sum
+    p, losses, total = kernels.cross_entropy(a, labels)  # softmax(x), -ln p_n,t, and their sum
     loss, factor = _reduced(losses, reduction, total)
 
     def backward(dy):

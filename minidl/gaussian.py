@@ -15,7 +15,7 @@ POINTS = 24  # in each panel
 
 @functools.cache
 def gauss_legendre(points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of the rule of so many points on [-1, 1]; finding them takes milliseconds."""
+    """Nodes and weights of the rule of this many points on [-1, 1]; finding them takes milliseconds."""
     return np.polynomial.legendre.leggauss(points)
 
 
@@ -24,7 +24,7 @@ def expectation(f: Callable[[np.ndarray], Any], std: float = 1.0, mean: float = 
 
     The integral over mean -+ 12 std is cut at 0, at -+2^-10, -+2^-9, ..., at -+3 and -+6, and at every second standard
     deviation; each panel gets a Gauss-Legendre rule of 24 points. So a kink or a jump at a cut (ReLU, ELU, hard tanh, ReLU6)
-    costs no accuracy, and neither does a function that is narrow or wide beside the density. For the activations in
+    costs no accuracy, and neither does a function that is narrow or wide compared with the density. For the activations in
     `functional` the error is below 1e-10 of the result; a kink or a jump elsewhere costs up to half a per cent of it. A
     function that oscillates many times within two standard deviations is beyond it.
 
@@ -43,7 +43,7 @@ def expectation(f: Callable[[np.ndarray], Any], std: float = 1.0, mean: float = 
 
     Examples
     --------
-    >>> round(expectation(lambda z: z**4), 10)  # the kurtosis of the normal law
+    >>> round(expectation(lambda z: z**4), 10)  # the kurtosis of the normal distribution
     3.0
     >>> round(expectation(lambda z: np.maximum(z, 0) ** 2), 10)
     0.5
@@ -68,7 +68,7 @@ def rule(std: float, mean: float) -> tuple[np.ndarray, np.ndarray]:
         return np.array([mean]), np.array([1.0])
     farthest = math.ceil(math.log2(max(abs(mean) + 12 * std, 1)))
     scales = np.array([*(2.0**j for j in range(-10, farthest)), 3, 6])
-    # In standard deviations from the mean, so that nothing is lost where the law is narrow and far from 0.
+    # In standard deviations from the mean, so that nothing is lost where the distribution is narrow and far from 0.
     cuts = np.concatenate([(np.concatenate([-scales, [0.0], scales]) - mean) / std, np.arange(-12.0, 13, 2)])
     cuts = np.unique(cuts[np.abs(cuts) <= 12])
     nodes, node_weights = gauss_legendre(POINTS)

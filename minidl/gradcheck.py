@@ -44,7 +44,7 @@ def gradcheck(
     last place of sum(|v fn|), divided by 2 eps: about 1e-8 where the values are about 1.
 
     At a kink, such as that of relu at 0, a difference quotient is the mean of two slopes, and backward gives one of them, or
-    something between. That is reported too, with both slopes: check such an operation beside its kinks.
+    something between. That is reported too, with both slopes: check such an operation away from its kinks.
 
     Parameters
     ----------

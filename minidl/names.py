@@ -1,6 +1,10 @@
-"""A name that is not there: which one was meant? For initializers, for rules on parameters, and for the modules' own names."""
+"""The names in error messages: which one was meant where a name is not there, and which argument an error is about.
 
-from collections.abc import Iterable
+For initializers, for rules on parameters, and for the modules' own names.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator
 
 
 def similar(name: str, known: Iterable[str], cutoff: float = 0.0) -> list[str]:
@@ -32,3 +36,16 @@ def no_attribute(owner: str, name: str, known: Iterable[str]) -> AttributeError:
     """
     near = [] if name.startswith("__") else similar(name, known, cutoff=0.6)  # Python itself asks for __path__ and the like
     return AttributeError(f"{owner} has no attribute {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
+
+
+@contextlib.contextmanager
+def named(argument: str) -> Iterator[None]:
+    """Errors raised inside begin with the name of the argument that they are about."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{argument}: {error}") from error
+    except Exception as error:
+        error.add_note(argument)
+        raise

@@ -1,7 +1,7 @@
 """Whether anybody else has an array: the one question behind every array that is handed over or changed in place uncopied.
 
 Asked by `Tensor.backward` (a gradient that nobody else holds may become a leaf's `.grad`, or take up the next one) and by
-`init.draw` (the array that an initializer returned may become the parameter's). It saves a twentieth of a training step. A
+`init.base.draw` (the array that an initializer returned may become the parameter's). It saves a twentieth of a training step. A
 wrong "yes" would make two gradients one array, so whatever is not known for certain is a "no", which costs a copy.
 
 CPython counts the references to an object. Up to version 3.13 every variable and every argument on the way counts as one, so

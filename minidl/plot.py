@@ -1,10 +1,11 @@
-"""The pictures of `flow`: all that minidl draws, and the only place that needs matplotlib.
+"""The pictures of `flow`, and what a picture of one's own needs: the only file that needs matplotlib.
 
 Colours are those of Okabe and Ito, and viridis, which colour-blind eyes can tell apart.
 """
 
 import io
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,13 +53,36 @@ def save(figure: Any, path: Any) -> Any:
     return figure
 
 
+def picture(path: Any, draw: Callable[..., Any], *args: Any) -> None:
+    """Save the figure that `draw(*args)` makes, and print where it is; without matplotlib, print how to get it.
+
+    For a script, whose numbers are worth printing without a picture, too.
+
+    Examples
+    --------
+    >>> def curve(losses):
+    ...     figure = new_figure(5, 3)
+    ...     figure.subplots().plot(losses)
+    ...     return figure
+    >>> picture("losses.png", curve, [2.3, 0.4, 0.2])  # doctest: +SKIP
+    Picture: losses.png
+    """
+    try:
+        figure = draw(*args)
+    except ImportError as error:
+        print(f"No picture: {error}.")
+        return
+    save(figure, path)
+    print(f"Picture: {path}")
+
+
 def plain(text: str) -> str:
     """A name as matplotlib must be given it, which takes what is between dollar signs for a formula."""
     return text.replace("$", r"\$")
 
 
 def report(flow_report: "FlowReport", path: Any = None) -> Any:
-    """Above, the size of outputs and gradients from layer to layer, beside the theory; below, their histograms.
+    """Above, the size of outputs and gradients from layer to layer, compared with theory; below, their histograms.
 
     Points are measured; lines are predicted, with a band of two standard deviations of what random networks of these widths
     do. The histograms are those of up to ten layers: the activations, where there are any.
@@ -189,8 +213,8 @@ def watch(watched: "Watch", path: Any = None) -> Any:
     panels = [
         ("update_ratio", "Step of the weights, relative to their size", "log10", "viridis"),
         ("weight_grad_norm", "Gradient of the weights", "log10 of the norm", "viridis"),
-        ("distinct_units", "Units that differ", "share", "viridis"),
-        ("dead", "Dead units", "share", "viridis_r"),
+        ("distinct_units", "Units that differ", "fraction", "viridis"),
+        ("dead", "Dead units", "fraction", "viridis_r"),
     ]
     curves = watched.curves
     panels = [panel for panel in panels if np.isfinite(curves[panel[0]]).any()]
@@ -206,7 +230,7 @@ def watch(watched: "Watch", path: Any = None) -> Any:
             values = values / np.array([watched.units[i] for i in rows])[:, None]
         if unit.startswith("log10"):
             values = np.log10(np.where(values > 0, values, math.nan))
-        limits = {"vmin": 0, "vmax": 1} if unit == "share" else {}
+        limits = {"vmin": 0, "vmax": 1} if unit == "fraction" else {}
         end = watched.steps[-1] + (watched.steps[1] - watched.steps[0] if len(watched.steps) > 1 else 1)
         extent = (watched.steps[0], end, len(rows) - 0.5, -0.5)
         axes.set_facecolor("lightgrey")  # what is exactly 0 has no logarithm
@@ -250,7 +274,7 @@ def comparison(compared: "Comparison", path: Any = None) -> Any:
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
     panels[0].set(title="Loss on the training data", ylabel="cross-entropy", yscale="log")
-    panels[1].set(title="Accuracy on held-out data", ylabel="share of right answers", ylim=(0, 1.02))
+    panels[1].set(title="Accuracy on held-out data", ylabel="fraction of right answers", ylim=(0, 1.02))
     seeds = f"mean of {len(compared.seeds)} seeds, in a band from the least to the largest"
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=9, title=seeds)
     return save(figure, path)

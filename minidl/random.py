@@ -2,7 +2,7 @@
 
 A Generator is a key and a position in the key's endless stream of Philox words; a draw takes the next words and moves the
 position. That is all its state: the numbers depend neither on threads nor on the processor, nor on how a draw is cut into
-calls. The laws are checked here and made in `kernels`.
+calls. What a distribution takes is checked here; `kernels` draws the samples.
 
 Copies of a generator draw the same numbers, and a process that is forked (as `multiprocessing` does on Linux) gets a copy of
 every generator, the global one too. So give each worker a stream of its own: `Generator(seed).stream(f"worker {i}")`.
@@ -73,7 +73,7 @@ class Generator:
     def manual_seed(self, seed: int) -> "Generator":
         """Start again, from another seed. Returns the generator itself."""
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 64:
-            raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
+            raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, got {seed!r}")
         vars(self).update(_key=(int(seed) & 0xFFFFFFFF, int(seed) >> 32), _position=0)  # at once: see atomic.py
         return self
 
@@ -88,7 +88,7 @@ class Generator:
     @position.setter
     def position(self, words: int):
         if not isinstance(words, (int, np.integer)) or not 0 <= words < 1 << 63:
-            raise ValueError(f"position must be a whole number from 0 to 2**63 - 1, got {words!r}")
+            raise ValueError(f"position must be an integer from 0 to 2**63 - 1, got {words!r}")
         self._position = int(words)
 
     def stream(self, name: str) -> "Generator":
@@ -176,8 +176,8 @@ class Generator:
         ----------
         size : int or tuple of int
         mean, std : float
-            Of the normal law before it is cut. Afterwards the standard deviation is smaller: 0.8796 std for a cut at
-            mean -+ 2 std.
+            Those of the normal distribution before it is truncated. Afterwards the standard deviation is smaller: 0.8796
+            std where it is truncated at mean -+ 2 std.
         low, high : float
             Bounds of the samples themselves, not counted in standard deviations (as in torch.nn.init.trunc_normal_).
         dtype : float32 or float64
@@ -185,7 +185,7 @@ class Generator:
         Raises
         ------
         ValueError
-            If std is negative, low > high, or next to nothing of the law lies between them.
+            If std is negative, low > high, or almost nothing of the distribution lies between them.
 
         Examples
         --------
@@ -203,8 +203,8 @@ class Generator:
         # The probabilities beyond the bounds have 40 bits, fewer below 1e-300: too few to tell bounds this close apart.
         if width < max(2e-10 * min(p_low, q_high), 1e-300):
             raise ValueError(
-                f"truncated_normal: too little of a normal law with mean {mean} and std {std} lies between low={low} and "
-                f"high={high} (a share of {width:.3g}); bounds are values, not numbers of standard deviations"
+                f"truncated_normal: too little of a normal distribution with mean {mean} and std {std} lies between "
+                f"low={low} and high={high} (a fraction of {width:.3g}); bounds are values, not numbers of standard deviations"
             )
         # In float32 the bits are too few for any interval that is narrow or far out in one tail.
         made = np.float64 if max(p_low, q_high) > 0.95 or width < 2**-8 else real
@@ -228,7 +228,7 @@ class Generator:
         try:
             low, high = operator.index(low), operator.index(high)
         except TypeError:
-            raise TypeError(f"integers takes whole numbers, got low={low!r}, high={high!r}") from None
+            raise TypeError(f"integers takes integers, got low={low!r}, high={high!r}") from None
         if not -(1 << 63) <= low < high <= 1 << 63:
             raise ValueError(f"integers needs low < high, both within int64, got low={low}, high={high}")
         return self._used(kernels.integers(size, self._key, self._position, low, (high - low) % (1 << 64)))
@@ -242,7 +242,7 @@ class Generator:
         array([4, 1, 3, 2, 0])
         """
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
-            raise ValueError(f"permutation takes a whole number from 0, got {n!r}")
+            raise ValueError(f"permutation takes a non-negative integer, got {n!r}")
         return self._used(kernels.permutation(int(n), self._key, self._position))
 
     def bernoulli(self, size: Size, p: float = 0.5) -> np.ndarray:
@@ -324,11 +324,14 @@ def manual_seed(seed: int) -> Generator:
 
 
 def as_generator(rng: "Generator | int | None") -> Generator:
-    """The generator that an `rng` argument means (SPEC 7): itself, a new one for a seed, the global one for None."""
+    """The generator that an `rng` argument means: itself, a new one for a seed, the global one for None.
+
+    Source: Scientific Python SPEC 7.
+    """
     if rng is None:
         return _default
     if isinstance(rng, Generator):
         return rng
     if isinstance(rng, (int, np.integer)):
         return Generator(rng)
-    raise TypeError(f"rng must be a minidl.random.Generator, a whole number (a seed) or None, got {type(rng).__name__}")
+    raise TypeError(f"rng must be a minidl.random.Generator, an integer (a seed) or None, got {type(rng).__name__}")

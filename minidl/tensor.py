@@ -461,9 +461,9 @@ class Tensor:
 
     def __copy__(self):
         make, arguments, *_ = self.__reduce__()
-        twin = make(*arguments)
-        twin._grad, twin._version = self._grad, self._version  # it shares the memory, as copies of lists do
-        return twin
+        copy = make(*arguments)
+        copy._grad, copy._version = self._grad, self._version  # it shares the memory, as copies of lists do
+        return copy
 
     def __reduce__(self) -> tuple:
         if self._made:
@@ -647,6 +647,11 @@ def _guarded(node: Tensor, backward: Callable[..., Any], dy: np.ndarray) -> Sequ
     finally:
         if writeable:
             dy.setflags(write=True)
+    if not isinstance(dxs, (tuple, list)):
+        raise TypeError(
+            f"backward of {node.operation} gave a {type(dxs).__name__}; it must give a tuple with a gradient, or None, for "
+            "each input: return (dx,)"
+        )
     for dx in dxs:
         if not (dx is None or isinstance(dx, (np.ndarray, np.generic))):
             raise TypeError(f"backward of {node.operation} gave a gradient that is a {type(dx).__name__}, not an array")
@@ -791,7 +796,7 @@ def record(
     saved : sequence of Tensor
         The inputs whose values `backward` reads. (The result itself is watched too, but for a view.)
     view : bool
-        Whether the result shares the memory of its only parent.
+        If True, the result shares the memory of its only parent.
     """
     result = Tensor.__new__(Tensor)
     result._data = data if type(data) is np.ndarray else np.asarray(data)
@@ -822,7 +827,7 @@ def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
         and like.dtype.kind == "f"
         and (x.dtype.kind in "iub" if isinstance(x, np.ndarray) else isinstance(x, (int, float, np.number, list, tuple)))
     ):
-        _as_array(x)  # raises where these are no numbers
+        _as_array(x)  # raises where these are not numbers
         return Tensor(np.array(_lists(x), like.dtype))
     return Tensor(x)
 

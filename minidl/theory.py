@@ -1,11 +1,11 @@
-"""What a signal does in a deep network, by theory: its size from layer to layer, forward and backward, and how far one random
-network strays from that.
+"""What a signal does in a deep network, by theory: its size from layer to layer, forward and backward, and how far one
+random network strays from that.
 
 In a wide layer with random weights the sums before the activation are close to normal (mean-field theory). So the second
-moment q of layer l follows from that of layer l - 1, and the whole network from its laws and widths, before any weight is
-drawn. First the maps of one layer, in the notation of Poole et al. (sigma_w^2 = fan_in var(w)); then `propagate`, which takes a
-network's own layers. `flow` sets the results beside what it measures. Weights are taken as independent with mean 0, as they
-are at the start of training.
+moment q of layer l follows from that of layer l - 1, and the whole network from its initializers and widths, before any
+weight is drawn. First the maps of one layer, in the notation of Poole et al. (sigma_w^2 = fan_in var(w)); then
+`propagate`, which asks a network's own layers what they do with a signal (`Incoming`). `flow` compares what it measures
+with the results. Weights are taken as independent with mean 0, as they are at the beginning of training.
 
 Sources: Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
 ICLR 2014; Poole et al., "Exponential expressivity in deep neural networks through transient chaos", NIPS 2016; Schoenholz et
@@ -160,7 +160,7 @@ def variance_map(f: Function, q: float, sigma_w: float, sigma_b: float = 0.0) ->
     Examples
     --------
     >>> from minidl import functional as F
-    >>> round(variance_map(F.relu, q=1.0, sigma_w=2**0.5), 12)  # He's law keeps it
+    >>> round(variance_map(F.relu, q=1.0, sigma_w=2**0.5), 12)  # He's initializer keeps it
     1.0
     """
     _check(q=q, sigma_w=sigma_w, sigma_b=sigma_b)
@@ -176,12 +176,12 @@ def correlation_map(f: Function, c: float, q: float, sigma_w: float, sigma_b: fl
     Raises
     ------
     ValueError
-        If c is no correlation, or q = 0 is no fixed point.
+        If c is not a correlation, or q = 0 is not a fixed point.
     """
     _check(q=q, sigma_w=sigma_w, sigma_b=sigma_b)
     _check_correlation(c)
     if q == 0 and (moment := variance_map(f, 0.0, sigma_w, sigma_b)) > 0:
-        raise ValueError(f"correlation_map: q = 0 is no fixed point, for it leads to {moment:.4g}; see fixed_point")
+        raise ValueError(f"correlation_map: q = 0 is not a fixed point, for it leads to {moment:.4g}; see fixed_point")
     m = _Moments(f, q or LIMIT)
     return (sigma_w**2 * float(_pair(m.coefficients(m.values)[1], c)[0, 0]) + sigma_b**2) / (q or LIMIT)
 
@@ -190,7 +190,7 @@ def backward_factor(f: Function, q: float, sigma_w: float, c: float = 1.0) -> fl
     """chi = sigma_w^2 E[f'(u_a) f'(u_b)]: what one layer, on the way back, multiplies the gradient's second moment by.
 
     With c = 1 it is chi_1 = sigma_w^2 E[f'(sqrt(q) z)^2], which is also the slope of the correlation map at 1: above 1
-    gradients explode and like inputs part (chaos), below 1 gradients vanish and all inputs become alike (order).
+    gradients explode and similar inputs part (chaos), below 1 gradients vanish and all inputs become alike (order).
     With q = 0 it is the limit, sigma_w^2 (f'(0+)^2 + f'(0-)^2) / 2 for c = 1. Source: Schoenholz 2017, equations 4 and 6.
 
     Examples
@@ -378,7 +378,7 @@ class Prediction:
 
     On the way back the weights are taken as independent of the gradient at the last layer's output. It is not where the loss
     makes it of the last weights themselves, as the mean squared error of many outputs does: W^T (W x - y) is not W^T times a
-    vector that knows nothing of W. Then a measured gradient may be many spreads from `grad_ratio`, and that is not by chance.
+    vector that does not depend on W. Then a measured gradient may be many spreads from `grad_ratio`, and that is not by chance.
 
     Attributes
     ----------
@@ -425,26 +425,29 @@ def actual_moments(parameter: nn.Parameter) -> tuple[float, float]:
     return kernels.summarize(parameter.data, 0)[:2]
 
 
-def _stated(law: init.Initializer, shape: tuple[int, ...], fans: tuple[int, int] | None) -> init.Moments:
-    """law.moments(shape, fans), kept where a law is no more than its numbers, for a network asks many times."""
-    numbers = all(isinstance(value, (int, float, str)) for value in vars(law).values())
-    return _kept_moments(law, shape, fans) if numbers else law.moments(shape, fans)
+def _stated(initializer: init.Initializer, shape: tuple[int, ...], fans: tuple[int, int] | None) -> init.Moments:
+    """initializer.moments(shape, fans), kept where it is no more than its numbers, for a network asks many times."""
+    numbers = all(isinstance(value, (int, float, str)) for value in vars(initializer).values())
+    return _kept_moments(initializer, shape, fans) if numbers else initializer.moments(shape, fans)
 
 
 @functools.lru_cache(maxsize=256)
-def _kept_moments(law: init.Initializer, shape: tuple[int, ...], fans: tuple[int, int] | None) -> init.Moments:
-    return law.moments(shape, fans)
+def _kept_moments(initializer: init.Initializer, shape: tuple[int, ...], fans: tuple[int, int] | None) -> init.Moments:
+    return initializer.moments(shape, fans)
 
 
 def weight_moments(parameter: nn.Parameter, actual: Moments = actual_moments) -> tuple[float, float]:
-    """Mean and standard deviation of a parameter's elements: by its law, or, if they have changed since, as they are."""
+    """Mean and standard deviation of a parameter's elements: as its initializer says, or, if they have changed, as they are."""
     mean, std = actual(parameter)
-    law = None if parameter.law is None else _stated(parameter.law, parameter.shape, parameter.fans)
-    if not law or law.mean is None or law.std is None:
+    if parameter.initializer is None:
         return mean, std
-    # Six standard errors, of a normal law's mean and standard deviation, and what float32 rounds off.
-    error = 6 * law.std / math.sqrt(parameter.size) + 1e-6 * abs(law.mean)
-    return (law.mean, law.std) if max(abs(mean - law.mean), math.sqrt(2) * abs(std - law.std)) <= error else (mean, std)
+    stated = _stated(parameter.initializer, parameter.shape, parameter.fans)
+    if stated.mean is None or stated.std is None:
+        return mean, std
+    # Six standard errors, of a normal distribution's mean and standard deviation, and what float32 rounds off.
+    error = 6 * stated.std / math.sqrt(parameter.size) + 1e-6 * abs(stated.mean)
+    changed = max(abs(mean - stated.mean), math.sqrt(2) * abs(std - stated.std)) > error
+    return (mean, std) if changed else (stated.mean, stated.std)
 
 
 def input_signal(x: np.ndarray) -> Signal:
@@ -498,7 +501,7 @@ def propagate(
         step = None
         if incoming is not None:
             with np.errstate(all="ignore"), contextlib.suppress(OverflowError):  # which Python's own floats raise
-                step = _step(layer, incoming, samples, actual)
+                step = layer.propagate(Incoming(incoming, samples, actual))
             if step is not None and math.isfinite(step.out.square):
                 known[i] = step.out
             else:
@@ -529,24 +532,6 @@ class _Step:
     mixes: bool = False  # whether it sums over units with random weights
 
 
-def _step(layer: nn.Module, x: Signal, samples: int, actual: Moments) -> _Step | None:
-    if isinstance(layer, nn.Linear):
-        return _linear(layer, x, samples, actual)
-    if isinstance(layer, nn.Elementwise):
-        return _elementwise(layer, x, samples)
-    if isinstance(layer, nn.BatchNorm1d):
-        return _batch_norm(layer, x, samples)
-    if isinstance(layer, nn.Dropout):
-        kept = 1 - layer.p if layer.training else 1.0
-        if not kept:
-            return None
-        out = replace(x, square=x.square / kept, scatter=x.scatter * kept**2)
-        return _Step(out, _std(out), _spread(x, samples), 1 / kept)
-    if isinstance(layer, nn.Flatten):
-        return _Step(x, _std(x), _spread(x, samples))
-    return None
-
-
 def _std(x: Signal) -> float:
     return math.sqrt(max(x.square - x.mean**2, 0.0))
 
@@ -562,7 +547,7 @@ class _Identity(nn.Elementwise):
 
 
 def _counted(x: Signal) -> Signal:
-    """x with the chance that is in its own units, if it is not in it yet: what a layer that is no activation makes of them."""
+    """x with the chance that is in its own units, if it is not in it yet: what any layer but an activation makes of it."""
     if not x.fresh:
         return x
     y = _elementwise(_Identity(), x, 1).out
@@ -570,28 +555,9 @@ def _counted(x: Signal) -> Signal:
 
 
 def _spread(x: Signal, samples: int) -> float:
-    """The standard deviation of the logarithm of the root of x.square, measured with so many inputs."""
+    """The standard deviation of the logarithm of the root of x.square, measured with this many inputs."""
     x = _counted(x)
     return 0.5 * math.sqrt(_together(x.one, x.shared, samples))
-
-
-def _linear(layer: nn.Linear, x: Signal, samples: int, actual: Moments) -> _Step | None:
-    n_in, n_out = layer.in_features, layer.out_features
-    mean, std = weight_moments(layer.weight, actual)
-    if (n_in * mean**2 > 0.01 * std**2 and abs(mean) > 4 * std / math.sqrt(layer.weight.size)) or x.width != n_in:
-        return None  # weights that do not cancel out
-    x = _counted(x)
-    bias, bias_std = (0.0, 0.0) if layer.bias is None else weight_moments(layer.bias, actual)
-    gain = n_in * std**2
-    added = bias_std**2 + bias**2
-    square = gain * x.square + added
-    pair = gain * x.pair + added
-    share = gain * x.square / square if square else 0.0
-    out = Signal(n_out, bias, square, pair, share**2 * x.scatter, share**2 * x.one, share**2 * x.shared, fresh=True)
-    # Its own units are a sample of size n_out: 2 / n_out is the relative variance of a mean of squares of normal variables.
-    rho = (pair - bias**2) / (square - bias**2) if square > bias**2 else 0.0
-    spread = _together(out.one + 2 / n_out, out.shared + 2 / n_out * (rho**2 + out.scatter), samples)
-    return _Step(out, _std(out), 0.5 * math.sqrt(spread), n_out * std**2, mixes=True)
 
 
 @cached_by_layer
@@ -636,27 +602,107 @@ def _elementwise(layer: nn.Elementwise, x: Signal, samples: int) -> _Step:
     )
 
 
-def _batch_norm(layer: nn.BatchNorm1d, x: Signal, samples: int) -> _Step | None:
-    if x.width != layer.num_features:
+class Incoming:
+    """The signal that comes into a layer, and what a layer may do with it.
+
+    A layer says in its method `propagate(signal)` which of these it does, so a layer of your own joins the theory by one line:
+    `return signal.linear(self.weight, self.bias)`. Each gives what `theory.propagate` needs, or None beyond the theory's reach.
+    """
+
+    def __init__(self, signal: Signal, samples: int, actual: Moments):
+        self._signal, self._samples, self._actual = signal, samples, actual
+
+    def linear(self, weight: nn.Parameter, bias: nn.Parameter | None) -> _Step | None:
+        """Sums over the units with these weights, of shape (out, in, ...)."""
+        x, units = self._signal, len(weight)
+        if weight.fans is None or x.width != weight.shape[1]:
+            return None
+        fan_in, fan_out = weight.fans
+        mean, std = weight_moments(weight, self._actual)
+        if fan_in * mean**2 > 0.01 * std**2 and abs(mean) > 4 * std / math.sqrt(weight.size):
+            return None  # weights that do not cancel out
+        x = _counted(x)
+        shift, shift_std = (0.0, 0.0) if bias is None else weight_moments(bias, self._actual)
+        gain = fan_in * std**2
+        added = shift_std**2 + shift**2
+        square = gain * x.square + added
+        pair = gain * x.pair + added
+        kept = (gain * x.square / square) ** 2 if square else 0.0
+        out = Signal(units, shift, square, pair, kept * x.scatter, kept * x.one, kept * x.shared, fresh=True)
+        # Its own units are a sample: 2 / units is the relative variance of a mean of squares of normal variables.
+        rho = (pair - shift**2) / (square - shift**2) if square > shift**2 else 0.0
+        spread = _together(out.one + 2 / units, out.shared + 2 / units * (rho**2 + out.scatter), self._samples)
+        return _Step(out, _std(out), 0.5 * math.sqrt(spread), fan_out * std**2, mixes=True)
+
+    def elementwise(self, activation: nn.Module) -> _Step:
+        """Applies this function to each unit by itself."""
+        return _elementwise(activation, self._signal, self._samples)
+
+    def normalize(
+        self,
+        units: int,
+        eps: float,
+        weight: nn.Parameter | None,
+        bias: nn.Parameter | None,
+        statistics: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> _Step | None:
+        """Gives each unit mean 0 and variance 1 over the batch, or by these statistics; then scales and shifts it."""
+        x = self._signal
+        if x.width != units:
+            return None
+        scale = np.ones(units) if weight is None else weight.data.astype(np.float64)
+        shift = np.zeros(units) if bias is None else bias.data.astype(np.float64)
+        if statistics is None:
+            variance = max(x.square - x.pair, 0.0)  # of one unit, over the batch
+            gain = 1 / (variance + eps) if variance + eps else 0.0
+            mean, factor = float(shift.mean()), float((scale**2).mean()) * gain
+            square = factor * variance + float((shift**2).mean())
+            # A unit's mean and variance over the batch are fixed now, whatever the weights: nothing is left to chance.
+            out = Signal(units, mean, square, float((shift**2).mean()), x.scatter)
+            # But backward, E[1/v] > 1/E[v], v a unit's variance: of order 1 / width, which is left out and counts as spread.
+            unsure = 2 * x.scatter * (x.square / variance) ** 2 if variance else 0.0
+            return _Step(out, _std(out), 0.0, factor, coherent=unsure)
+        running_mean, running_var = statistics
+        scale = scale / np.sqrt(running_var + eps)
+        shift = shift - scale * running_mean
+        a, b, cross = float((scale**2).mean()), float((shift**2).mean()), 2 * float((scale * shift).mean()) * x.mean
+        mean = float(scale.mean()) * x.mean + float(shift.mean())
+        out = replace(x, mean=mean, square=a * x.square + cross + b, pair=a * x.pair + cross + b)
+        return _Step(out, _std(out), _spread(x, self._samples), a)
+
+    def dropout(self, p: float) -> _Step | None:
+        """Zeroes each unit with probability p, and divides the others by 1 - p."""
+        x, kept = self._signal, 1 - p
+        if not kept:
+            return None
+        out = replace(x, square=x.square / kept, scatter=x.scatter * kept**2)
+        return _Step(out, _std(out), _spread(x, self._samples), 1 / kept)
+
+    def keep(self) -> _Step:
+        """Leaves the values as they are."""
+        x = self._signal
+        return _Step(x, _std(x), _spread(x, self._samples))
+
+
+class _Width:
+    """Takes the place of `Incoming` to ask a layer how many units it takes; None where it takes any number."""
+
+    def linear(self, weight: nn.Parameter, bias: nn.Parameter | None) -> int:
+        return weight.shape[1]
+
+    def normalize(self, units: int, *rest: Any) -> int:
+        return units
+
+    def keep(self, *rest: Any) -> None:
         return None
-    weight = np.ones(x.width) if layer.weight is None else layer.weight.data.astype(np.float64)
-    bias = np.zeros(x.width) if layer.bias is None else layer.bias.data.astype(np.float64)
-    if layer.training or layer.running_mean is None or layer.running_var is None:
-        variance = max(x.square - x.pair, 0.0)  # of one unit, over the batch
-        gain = 1 / (variance + layer.eps) if variance + layer.eps else 0.0
-        mean, factor = float(bias.mean()), float((weight**2).mean()) * gain
-        square = factor * variance + float((bias**2).mean())
-        # A unit's mean and variance over the batch are fixed now, whatever the weights: nothing is left to chance.
-        out = Signal(x.width, mean, square, float((bias**2).mean()), x.scatter)
-        # But backward, E[1/v] > 1/E[v], v a unit's variance: of order 1 / width, which is left out and counts as spread.
-        unsure = 2 * x.scatter * (x.square / variance) ** 2 if variance else 0.0
-        return _Step(out, _std(out), 0.0, factor, coherent=unsure)
-    scale = weight / np.sqrt(layer.running_var + layer.eps)
-    shift = bias - scale * layer.running_mean
-    a, b, cross = float((scale**2).mean()), float((shift**2).mean()), 2 * float((scale * shift).mean()) * x.mean
-    mean = float(scale.mean()) * x.mean + float(shift.mean())
-    out = replace(x, mean=mean, square=a * x.square + cross + b, pair=a * x.pair + cross + b)
-    return _Step(out, _std(out), _spread(x, samples), a)
+
+    elementwise = dropout = keep
+
+
+def input_width(layers: Sequence[nn.Module]) -> int:
+    """How many units the first of these layers takes that says so; 1 if none does."""
+    widths = (layer.propagate(_Width()) for layer in layers)
+    return next((width for width in widths if width is not None), 1)
 
 
 def _backward(
@@ -693,7 +739,8 @@ def _backward(
             fresh = False
         fresh = fresh or step.mixes
         before = steps[source]
-        n = before.out.width if before is not None else width
+        assert before is not None, "without it this step would be None"
+        n = before.out.width
         extra = (2 / n, 2 / n * rho) if fresh else (0.0, 0.0)
         spread = 0.5 * math.sqrt(coherent**2 + _together(one + extra[0], shared + extra[1], samples))
         result[source] = (math.sqrt(ratio), spread)

@@ -1,5 +1,5 @@
-"""Tests that files are written whole or not at all: on a full disk, on an interrupt, through links, and into what is no file on
-a disk. What else is all or nothing is tested where it belongs: optimizer, modules, tensors."""
+"""Tests that files are written whole or not at all: on a full disk, on an interrupt, through links, and into what is not a file
+on a disk. What else is all or nothing is tested where it belongs: optimizer, modules, tensors."""
 
 import io
 import os
@@ -38,6 +38,11 @@ except OSError:
     print("full")
 """
 
+REPORT = """import argparse, contextlib, io, pathlib
+    from benchmarks import compare
+    args = argparse.Namespace(name="steps", quick=False, threads=1, out=pathlib.Path("file.png"))
+    with contextlib.redirect_stdout(io.StringIO()):
+        compare.report(args, "new" * 999)"""
 RECORDS = 'flow.FlowReport([flow.LayerRecord(f"layer {i}", "Linear", 0.0, 1.0) for i in range(200)])'
 
 
@@ -47,7 +52,7 @@ RECORDS = 'flow.FlowReport([flow.LayerRecord(f"layer {i}", "Linear", 0.0, 1.0) f
     [
         f"{RECORDS}.to_csv('file.png')",
         f"{RECORDS}.plot('file.png')",
-        "from benchmarks import compare; from pathlib import Path; compare.save(list(range(999)), Path('file.png'))",
+        REPORT,
         "write_whole('file.png', b'new' * 999)",
     ],
     ids=["csv", "picture", "results of a benchmark", "bytes"],

@@ -3,8 +3,10 @@
 Numbers are worked out by hand; the stages' products are compared with NumPy's in float64, the gradients of the step by hand
 with central differences of a loss written down here, in float64."""
 
+import argparse
 import ast
-import json
+import datetime
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 
 from benchmarks import compare, matmul, native, sampling, scaling, stages, start_to_end, steps, training_step
+from minidl import plot
 from minidl.random import Generator
 
 ROOT = Path(__file__).parent.parent
@@ -26,13 +29,14 @@ def library():
 
 
 @needs_compiler
-def test_every_stage_of_matmul_makes_the_product(library):
-    calls, out = stages.products(library, 96)
+@pytest.mark.parametrize("n", [96, 288])  # within one block of the depth, and more
+def test_every_stage_of_matmul_makes_the_product(library, n):
+    calls, out = stages.products(library, n)
     for call in calls.values():
         call()
     assert stages.wrong_products(out) == []
-    a, b = (Generator(seed).uniform((96, 96), -1, 1).astype(float) for seed in (0, 1))
-    bound = 96 * 2**-24 * 1.01 * (abs(a) @ abs(b))  # Higham, section 3.1
+    a, b = (Generator(seed).uniform((n, n), -1, 1).astype(float) for seed in (0, 1))
+    bound = n * 2**-24 * 1.01 * (abs(a) @ abs(b))  # Higham, section 3.1
     assert (abs(out["naive"] - a @ b) <= bound).all()
 
 
@@ -44,12 +48,12 @@ def test_every_stage_of_sampling_makes_the_samples(library):
     assert stages.wrong_draws(out) == []
 
 
-def test_every_pass_gives_what_the_array_operations_give():
-    calls = stages.passes()
-    assert stages.wrong_passes(calls) == []
+def test_every_fused_kernel_gives_what_the_array_operations_give():
+    calls = stages.fused_kernels()
+    assert stages.wrong_kernels(calls) == []
     numpy, minidl = calls["batch norm"]
     calls["batch norm"] = numpy, lambda: minidl() + np.float32(0.01)
-    assert stages.wrong_passes(calls) == ["batch norm"]
+    assert stages.wrong_kernels(calls) == ["batch norm"]
 
 
 @needs_compiler
@@ -272,17 +276,44 @@ def test_the_example_runs_from_start_to_end_without_a_picture(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_table_and_the_file(tmp_path, capsys):
-    rows = [{"law": "uniform", "minidl": 1.234, "numpy": 5.0}, {"law": "normal", "minidl": 10.0}]
-    compare.print_table(rows, {"law": "", "minidl": ".1f", "numpy": ".1f", "torch": ".1f"})
-    assert capsys.readouterr().out.splitlines() == [
-        "    law  minidl  numpy",
-        "uniform     1.2    5.0",
-        " normal    10.0       ",
+def test_a_table_has_the_columns_that_some_row_has():
+    rows = [{"numbers": "uniform", "minidl": 1.234, "numpy": 5.0}, {"numbers": "normal", "minidl": 10.0}]
+    assert compare.table(rows, {"numbers": "", "minidl": ".1f", "numpy": ".1f", "torch": ".1f"}).splitlines() == [
+        "| numbers | minidl | numpy |",
+        "|--------:|-------:|------:|",
+        "| uniform |    1.2 |   5.0 |",
+        "|  normal |   10.0 |       |",
     ]
-    compare.save(rows, tmp_path / "rows.json")
-    assert json.loads((tmp_path / "rows.json").read_text()) == rows
-    assert [path.name for path in tmp_path.iterdir()] == ["rows.json"]
+
+
+def arguments(tmp_path, quick=False):
+    return argparse.Namespace(name="steps", quick=quick, threads=2, out=tmp_path / "steps.md")
+
+
+def test_results_are_printed_and_appended_under_their_date(tmp_path, capsys):
+    compare.report(arguments(tmp_path), "one")
+    compare.report(arguments(tmp_path), "another", "and more")
+    first, one, another = re.split("^## ", (tmp_path / "steps.md").read_text(), flags=re.MULTILINE)
+    assert first == "# Results of `python -m benchmarks.steps`\n\n"
+    assert one.startswith(f"{datetime.date.today()}, threads: 2\n\n{compare.measured_with()}\n\none\n")
+    assert another.endswith("\n\nanother\n\nand more\n")
+    said = capsys.readouterr().out
+    assert "another\n\nand more" in said
+    assert said.endswith(f"Appended to {tmp_path / 'steps.md'}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["steps.md"]
+
+
+def test_a_quick_run_is_printed_and_not_written(tmp_path, capsys):
+    compare.report(arguments(tmp_path, quick=True), "one", picture=lambda: plot.new_figure(1, 1))
+    assert capsys.readouterr().out.endswith("\n\none\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_say_what_they_were_measured_with():
+    said = compare.measured_with()
+    assert f"numpy {np.__version__}" in said
+    assert "kernels " in said
+    assert "\n" not in said
 
 
 def rows_of(benchmark):
@@ -298,24 +329,24 @@ def rows_of(benchmark):
         shapes = [f"{m}x{n}x{k}" for m, n, k in matmul.SHAPES]
         cells = [(dtype, shape, case) for dtype in matmul.DTYPES for shape in shapes for case in matmul.CASES]
         return [{"dtype": d, "shape": s, "case": c, "threads": 1, "peak": 100.0} | speeds for d, s, c in cells]
-    return [{"law": law, "samples": n, "threads": 1} | speeds for law in sampling.LAWS for n in sampling.SIZES]
+    return [{"numbers": name, "samples": n, "threads": 1} | speeds for name in sampling.DISTRIBUTIONS for n in sampling.SIZES]
 
 
 @pytest.mark.parametrize("benchmark", [matmul, sampling, training_step, scaling])
 def test_the_picture_is_drawn_beside_the_results(benchmark, tmp_path):
     pytest.importorskip("matplotlib")
-    compare.save_picture(benchmark.draw, rows_of(benchmark), tmp_path / "result.json")
-    assert (tmp_path / "result.png").read_bytes().startswith(b"\x89PNG")
+    compare.report(arguments(tmp_path), picture=lambda: benchmark.draw(rows_of(benchmark)))
+    assert (tmp_path / "steps.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_without_matplotlib_there_is_a_word_and_no_picture(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(compare.importlib.util, "find_spec", lambda name: None)
-    compare.save_picture(matmul.draw, rows_of(matmul), tmp_path / "result.json")
-    assert "needs matplotlib" in capsys.readouterr().out
-    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    compare.report(arguments(tmp_path), picture=lambda: matmul.draw(rows_of(matmul)))
+    assert "pictures need matplotlib" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["steps.md"]
 
 
-@pytest.mark.parametrize("name", ["matmul", "sampling", "stages", "training_step", "scaling", "start_to_end"])
+@pytest.mark.parametrize("name", ["matmul", "sampling", "stages", "construction", "training_step", "scaling", "start_to_end"])
 def test_help_names_the_options(name):
     done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -328,4 +359,4 @@ def test_a_wrong_number_of_threads_is_refused():
     command = [sys.executable, "-m", "benchmarks.matmul", "--threads", "0"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "whole number from 1, got '0'" in done.stderr
+    assert "argument --threads: expected a positive integer, got 0" in done.stderr

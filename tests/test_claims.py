@@ -1,6 +1,6 @@
 """The ledger: every claim's measurement supports its verdict, in both languages and on both pages.
 
-The expectations are theory, arithmetic and known results, as each claim says; the bounds stand beside them in the examples.
+The expectations are theory, arithmetic and known results, as each claim says; the bounds stand beside them in examples/ledger/.
 """
 
 import dataclasses

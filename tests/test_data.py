@@ -79,7 +79,7 @@ def test_each_call_returns_arrays_of_its_own():
 
 @pytest.mark.parametrize("test_size", [0, 1, -0.1, 1.5, math.nan, math.inf, 1e-9, 1 - 1e-9, 100, True])
 def test_a_test_size_that_leaves_one_side_empty_is_an_error(test_size):
-    with pytest.raises(ValueError, match=rf"digits: test_size must be a share .* between 0 and 1, got {test_size}"):
+    with pytest.raises(ValueError, match=rf"digits: test_size must be a fraction .* between 0 and 1, got {test_size}"):
         digits(test_size=test_size)
 
 
@@ -90,8 +90,8 @@ def test_a_test_size_that_is_no_number_is_an_error(test_size):
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "0", True])
-def test_a_seed_that_is_no_whole_number_is_an_error(seed):
-    with pytest.raises(ValueError, match=rf"seed must be a whole number from 0 to 2\*\*64 - 1, got {seed!r}"):
+def test_a_seed_that_is_not_a_non_negative_integer_is_an_error(seed):
+    with pytest.raises(ValueError, match=rf"seed must be an integer from 0 to 2\*\*64 - 1, got {seed!r}"):
         digits(seed=seed)
 
 
@@ -259,6 +259,6 @@ def test_a_data_set_that_is_no_group_of_equally_long_arrays_is_an_error(dataset,
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 2.5, True, "4", None])
-def test_a_batch_size_that_is_no_whole_number_from_1_is_an_error(batch_size):
-    with pytest.raises(ValueError, match=rf"DataLoader: batch_size must be a whole number from 1, got {batch_size!r}"):
+def test_a_batch_size_that_is_not_a_positive_integer_is_an_error(batch_size):
+    with pytest.raises(ValueError, match=rf"DataLoader: batch_size must be a positive integer, got {batch_size!r}"):
         DataLoader((X, Y), batch_size)

@@ -31,7 +31,7 @@ def test_the_page_on_flow_runs_and_says_what_it_prints(tmp_path, monkeypatch, ca
     namespace = {}
     exec(block, namespace)
     said = capsys.readouterr().out
-    (start, remedy) = re.search(r"    (vanishing: .*?by a factor of )\.\.\.\n        write: (.*)\n", page).groups()
+    (start, remedy) = re.search(r"(vanishing: .*?by a factor of )\.\.\.\n    write: (.*)\n", page).groups()
     assert said.startswith(start)
     assert f"write: {remedy}\n" in said
     exec(remedy, namespace)
@@ -51,9 +51,12 @@ def test_the_page_on_flow_runs_and_says_what_it_prints(tmp_path, monkeypatch, ca
         "docs/glossary.md",
         "docs/kernels.md",
         "docs/flow.md",
+        "docs/same-bits.md",
         "docs/claims.md",
         "docs/claims.zh-CN.md",
+        "docs/performance.md",
         "CONTRIBUTING.md",
+        "CHANGELOG.md",
     ],
 )
 def test_links_lead_to_files(name):
@@ -61,6 +64,27 @@ def test_links_lead_to_files(name):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", text)
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+# Not Chinese pages, whose paragraphs are single lines: a line's end would be shown as a space between two characters.
+ENGLISH = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")) if not path.name.endswith(".zh-CN.md"))
+
+
+@pytest.mark.parametrize("path", ENGLISH, ids=lambda path: path.name)
+def test_lines_of_text_are_shorter_than_120_characters(path):
+    assert long_lines(path.read_text(encoding="utf-8")) == []
+
+
+def long_lines(page):
+    """The lines of 120 characters and more, without counting where links lead; code and tables may be longer."""
+    text = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    return [line for line in text.splitlines() if len(line) >= 120 and not line.startswith("|")]
+
+
+def test_long_lines_are_found():
+    link, line = f"[word]({'x' * 200})", "x" * 120
+    assert long_lines(f"{link}\n{line[1:]}\n{line}\n| {line} |\n```\n{line}\n```\n") == [line]
 
 
 def test_both_languages_run_the_same_examples():

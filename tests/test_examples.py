@@ -1,5 +1,5 @@
 """The examples are run as a reader runs them: the first one's numbers, picture and arguments in full, of all the others that
-they run, quickly, and leave the picture that they say."""
+they run, quickly, copied out alone, and leave the picture that they say."""
 
 import ast
 import importlib
@@ -15,7 +15,7 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 EXAMPLE = EXAMPLES / "zero_vs_xavier.py"
 PAGE = EXAMPLES / "backprop_on_a_page.py"
-GALLERY = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in ("common", "claims", EXAMPLE.stem, PAGE.stem))
+GALLERY = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in ("claims", EXAMPLE.stem, PAGE.stem))
 WITHOUT_EXTRAS = """
 import os, runpy, sys
 sys.modules.update(matplotlib=None, tqdm=None)
@@ -25,11 +25,14 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def run(folder, *arguments, without_extras=False, example=EXAMPLE):
+def run(folder, *arguments, without_extras=False, example=EXAMPLE, terminal="utf-8"):
     command = [str(example), *arguments]
     if without_extras:
         command = ["-c", WITHOUT_EXTRAS, *command]
-    return subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, encoding="utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": terminal}
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, encoding=terminal
+    )
 
 
 def rows(output, run_name):
@@ -75,8 +78,9 @@ def test_the_picture_is_saved_where_the_user_says(tmp_path):
     ("arguments", "message"),
     [
         (["--init", "xaver"], "did you mean 'xavier"),
-        (["--depth", "0"], "whole number from 1, got '0'"),
-        (["--epochs", "2.5"], "whole number from 1, got '2.5'"),
+        (["--depth", "0"], "expected a positive integer, got '0'"),
+        (["--epochs", "2.5"], "expected a positive integer, got '2.5'"),
+        (["--seed", "-1"], "expected a non-negative integer, got '-1'"),
         (["--out", "nowhere/picture.png"], "in a folder that exists, got 'nowhere/picture.png'"),
         (["--out", "picture"], "expected a .png"),
         (["--activation", "step"], "invalid choice: 'step'"),
@@ -96,7 +100,7 @@ def test_help_names_every_option(tmp_path):
 
 
 def test_an_example_of_the_gallery_runs_without_extras_and_says_how_to_get_the_picture(tmp_path):
-    result = run(tmp_path, "--quick", without_extras=True, example=EXAMPLES / "laws.py")
+    result = run(tmp_path, "--quick", without_extras=True, example=EXAMPLES / "initializers.py")
     assert result.returncode == 0, result.stderr
     assert "0.1531" in result.stdout  # He's bound for 256 inputs, sqrt(6 / 256)
     assert "pictures need matplotlib" in result.stdout
@@ -104,13 +108,20 @@ def test_an_example_of_the_gallery_runs_without_extras_and_says_how_to_get_the_p
 
 
 @pytest.mark.parametrize("name", GALLERY)
-def test_every_example_runs_quickly_and_draws_its_picture(name, tmp_path, capsys, monkeypatch):
+def test_every_example_copied_out_alone_runs_quickly_on_an_ascii_terminal_and_draws_its_picture(name, tmp_path):
     pytest.importorskip("matplotlib")
-    monkeypatch.syspath_prepend(EXAMPLES)
-    picture = tmp_path / f"{name}.png"
-    importlib.import_module(name).main(["--quick", "--out", str(picture)])
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert f"Picture: {picture}" in capsys.readouterr().out
+    copy = Path(shutil.copy(EXAMPLES / f"{name}.py", tmp_path))
+    result = run(tmp_path, "--quick", example=copy, terminal="ascii")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith(f"\nPicture: {name}.png\n")
+    assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.png", f"{name}.py"]
+
+
+def test_the_first_example_copied_out_alone_runs_on_an_ascii_terminal(tmp_path):
+    result = run(tmp_path, "--quick", without_extras=True, example=shutil.copy(EXAMPLE, tmp_path), terminal="ascii")
+    assert result.returncode == 0, result.stderr
+    assert "xavier_uniform: loss" in result.stdout
 
 
 @pytest.mark.parametrize("name", GALLERY)
@@ -119,6 +130,7 @@ def test_every_example_explains_itself_and_names_two_commands(name, tmp_path, ca
     with pytest.raises(SystemExit, match="0"):
         importlib.import_module(name).main(["--help"])
     text = " ".join(capsys.readouterr().out.split())
+    assert text.isascii()
     for word in ("--quick", "--seed", "--out", f"{name}.png", "idely read", "You will see"):
         assert word in text
     assert text.count(f"python examples/{name}.py") == 2

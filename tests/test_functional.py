@@ -616,7 +616,7 @@ def test_batch_norm_takes_unaligned_arrays():
     np.testing.assert_allclose(x.grad, 0, atol=1e-15)  # of two values the normalized are 1 and -1, wherever they are
 
 
-def test_batch_norm_in_evaluation_leaves_the_running_values():
+def test_batch_norm_in_evaluation_leaves_the_running_statistics():
     running_mean, running_var = np.array([1.0]), np.array([4.0])
     y = F.batch_norm(np.array([[5.0]]), running_mean, running_var, eps=0.0)
     assert y.item() == 2.0
@@ -800,7 +800,7 @@ def test_var_of_numbers_far_from_zero_keeps_its_digits():
 
 
 def test_softmax_is_exact_to_a_few_units_for_small_probabilities_too():
-    # Beside 1, e^-80 is nothing: so y = 1, e^-80. By the exponential of a logarithm that was rounded, it was off by 4e-6.
+    # Compared with 1, e^-80 is nothing, so y = 1, e^-80. By the exponential of a rounded logarithm it was off by 4e-6.
     y = F.softmax(np.array([0.0, -80.1], np.float32)).data
     assert y[1] == pytest.approx(float(np.exp(np.float64(np.float32(-80.1)))), rel=2e-7, abs=0)
 
@@ -812,7 +812,7 @@ def test_softmax_is_exact_to_a_few_units_for_small_probabilities_too():
     [
         (-8.0, -4.9767684594174273e-15, -3.9796072610867960e-14),
         (-5.0, -1.4332578593959696e-06, -7.1469460017922946e-06),
-        (-0.75, -0.16997051428265115, 0.00077427826076489563),  # beside the zero of the derivative
+        (-0.75, -0.16997051428265115, 0.00077427826076489563),  # near the zero of the derivative
         (3.0, 2.9959503059051097, 1.0119456472041839),
     ],
 )
@@ -915,7 +915,7 @@ def test_a_wrong_type_is_named(call, message):
         ((3, 2), {"running_var": np.ones((3, 2))}, r"batch_norm.*running_var.*\(3, 2\)"),
     ],
 )
-def test_a_batch_norm_that_cannot_be_made_is_named_and_leaves_the_running_values(shape, wrong, message):
+def test_a_batch_norm_that_cannot_be_made_is_named_and_leaves_the_running_statistics(shape, wrong, message):
     buffers = {"running_mean": np.zeros(2), "running_var": np.ones(2)} | wrong
     before = {name: array.copy() for name, array in buffers.items()}
     with pytest.raises(ValueError, match=message):
@@ -959,7 +959,7 @@ def test_a_negative_running_variance_is_named():
 
 
 @pytest.mark.parametrize("name", ["running_mean", "running_var"])
-def test_running_values_of_the_wrong_shape_are_named_in_evaluation(name):
+def test_running_statistics_of_the_wrong_shape_are_named_in_evaluation(name):
     buffers = {"running_mean": np.zeros(2), "running_var": np.ones(2)} | {name: np.ones(3)}
     with pytest.raises(ValueError, match=rf"batch_norm.*{name}.*\(3,\)"):
         F.batch_norm(np.zeros((3, 2)), **buffers)

@@ -88,7 +88,7 @@ def test_without_spread_it_is_the_value_at_the_mean():
 
 
 @pytest.mark.parametrize(("std", "mean"), [(-1, 0), (math.nan, 0), (math.inf, 0), (1, math.nan), (1, math.inf)])
-def test_a_law_that_cannot_be_is_an_error(std, mean):
+def test_a_distribution_that_cannot_be_is_an_error(std, mean):
     with pytest.raises(ValueError, match=f"got mean={mean} and std={std}"):
         expectation(np.tanh, std, mean)
 

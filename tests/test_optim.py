@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from interrupts import states_after_interrupts
 
-from minidl import Tensor, kernels, nn
+from minidl import Tensor, kernels, nn, optim
 from minidl.kernels import reference
 from minidl.optim import SGD
 
@@ -672,17 +672,21 @@ ONES = np.ones((2, 2))
         (put("state", "1", to={}), ValueError, "state has '1'; its keys are places, integers from 0 to 2"),
         (put("state", 1, to=ONES), TypeError, "state of parameter 1 must be a dict of arrays, got ndarray"),
         (put("state", 1, "exp_avg", to=ONES), ValueError, "parameter 1 has 'exp_avg'; SGD remembers 'momentum_buffer'"),
-        (put(*BUFFER, to=np.ones(2)), ValueError, r"1: momentum_buffer must have the shape of .*, \(2, 2\), got \(2,\)"),
-        (put(*BUFFER, to=3.0), ValueError, r"1: momentum_buffer must have the shape of .*, \(2, 2\), got \(\)"),
-        (put(*BUFFER, to=ONES * math.nan), ValueError, "1: momentum_buffer has NaN, infinity or a number that float64 cannot"),
-        (put("state", 2, "momentum_buffer", to=[1e300]), ValueError, "2: momentum_buffer .* a number that float32 cannot hold"),
-        (put(*BUFFER, to=ONES * 1j), ValueError, "1: momentum_buffer must be an array of numbers, got one of complex128"),
-        (put(*BUFFER, to=ONES.astype(str)), ValueError, "1: momentum_buffer must be an array of numbers, got one of <U"),
-        (put(*BUFFER, to=[[1, 2], [3]]), ValueError, r"1: momentum_buffer must be an array of numbers \(.*inhomogeneous"),
+        (put(*BUFFER, to=np.ones(2)), ValueError, r"1: momentum_buffer: shape \(2,\), expected \(2, 2\)"),
+        (put(*BUFFER, to=3.0), ValueError, r"1: momentum_buffer: shape \(\), expected \(2, 2\)"),
+        (put(*BUFFER, to=ONES * math.nan), ValueError, "1: momentum_buffer: .* NaN, infinity or a number that float64 cannot"),
+        (
+            put("state", 2, "momentum_buffer", to=[1e300]),
+            ValueError,
+            "2: momentum_buffer: .* a number that float32 cannot",
+        ),
+        (put(*BUFFER, to=ONES * 1j), ValueError, "1: momentum_buffer: expected finite numbers, got dtype complex128"),
+        (put(*BUFFER, to=ONES.astype(str)), ValueError, "1: momentum_buffer: expected finite numbers, got dtype <U"),
+        (put(*BUFFER, to=[[1, 2], [3]]), ValueError, r"1: momentum_buffer: not an array of numbers \(.*inhomogeneous"),
         (
             put(*BUFFER, to=np.ma.array(ONES, mask=ONES)),
             ValueError,
-            r"1: momentum_buffer must be an array of numbers \(the mask",
+            r"1: momentum_buffer: not an array of numbers \(the mask",
         ),
     ],
 )
@@ -718,3 +722,13 @@ def test_a_load_does_not_count_as_a_change_of_the_parameters():
     loss = nn.CrossEntropyLoss()(model(np.eye(3, dtype=np.float32)), [0, 1, 1])
     optimizer.load_state_dict(optimizer.state_dict())
     loss.backward()
+
+
+def test_a_rule_without_a_step_is_told_what_it_needs():
+    class Rule(optim.Optimizer):
+        pass
+
+    w = Tensor([1.0], requires_grad=True)
+    w.grad = np.ones(1)
+    with pytest.raises(NotImplementedError, match=r"^Rule needs a method _step\(self, groups, counts\)"):
+        Rule([w], {"lr": 0.1}).step()

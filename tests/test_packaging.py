@@ -29,7 +29,7 @@ class Hidden:
 sys.meta_path.insert(0, Hidden())
 """
 
-# A layer, an initializer of every law, and draws large enough to be dealt out to threads.
+# A layer, an initializer of every distribution, and draws large enough to be dealt out to threads.
 DRAW = """
 import hashlib, numpy as np, minidl
 rng = minidl.random.Generator(2024)
@@ -139,7 +139,7 @@ def test_compiled_kernels_that_are_asked_for_but_not_built_are_an_import_error()
     assert "circular" not in message  # Python's own guess, and a wrong one
 
 
-@pytest.mark.skipif(kernels.backend != "compiled", reason="compares the compiled kernels with the twins")
+@pytest.mark.skipif(kernels.backend != "compiled", reason="compares the compiled kernels with the reference implementation")
 def test_weights_and_draws_are_the_same_for_every_instruction_set_number_of_threads_and_in_the_reference():
     settings = [{"MINIDL_KERNELS": "reference"}, {"MINIDL_NUM_THREADS": "1"}]
     settings += [{"MINIDL_ISA": name, "MINIDL_NUM_THREADS": "2"} for name in kernels._backend.instruction_sets()]

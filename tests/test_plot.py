@@ -14,14 +14,14 @@ from minidl.random import Generator
 X, Y = Generator(5).normal((16, 8)), np.arange(16) % 3
 
 
-def mlp(depth=3, law="xavier_uniform"):
+def mlp(depth=3, initializer="xavier_uniform"):
     rng = Generator(0)
-    layers = [m for _ in range(depth) for m in (nn.Linear(8, 8, weight_init=law, rng=rng), nn.ReLU())]
+    layers = [m for _ in range(depth) for m in (nn.Linear(8, 8, weight_init=initializer, rng=rng), nn.ReLU())]
     return nn.Sequential(*layers, nn.Linear(8, 3, rng=rng))
 
 
-def watched(steps=6, law="xavier_uniform"):
-    model = mlp(law=law)
+def watched(steps=6, initializer="xavier_uniform"):
+    model = mlp(initializer=initializer)
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     with flow.watch(model, every=2) as w:
         for _ in range(steps):
@@ -71,8 +71,8 @@ def test_the_histograms_of_a_report_are_those_of_its_activations():
     [
         (mlp(), {}),
         (mlp(20), {"y": Y}),
-        (mlp(law="zeros"), {"y": Y}),  # nothing to put on a logarithmic axis
-        (mlp(law=1e30), {"y": Y}),  # infinities
+        (mlp(initializer="zeros"), {"y": Y}),  # nothing to put on a logarithmic axis
+        (mlp(initializer=1e30), {"y": Y}),  # infinities
         (nn.Linear(8, 3, rng=0), {"y": Y}),
     ],
     ids=["forward only", "deep", "zeros", "overflow", "one layer"],
@@ -99,7 +99,7 @@ def test_the_heat_maps_show_layers_by_steps():
 
 @pytest.mark.usefixtures("matplotlib")
 def test_updates_of_exactly_0_are_left_grey(tmp_path):
-    w = watched(law="zeros")
+    w = watched(initializer="zeros")
     updates = next(a for a in plot.watch(w, tmp_path / "watch.png").axes if a.images)
     assert np.isnan(np.ma.filled(updates.images[0].get_array(), math.nan)).any()
     assert (tmp_path / "watch.png").stat().st_size > 10_000
@@ -162,10 +162,40 @@ def test_nothing_to_draw_is_an_error():
 
 @pytest.mark.usefixtures("matplotlib")
 def test_what_is_exactly_0_is_marked_at_the_bottom_of_a_logarithmic_axis():
-    report = flow.measure(mlp(law="zeros"), X, Y)
+    report = flow.measure(mlp(initializer="zeros"), X, Y)
     _, backward = plot.report(report).subfigs[0].axes
     zeros = [line for line in backward.lines if line.get_fillstyle() == "none" and len(line.get_xdata())]
     assert sorted(x for line in zeros for x in line.get_xdata()) == [0, 1, 2, 3, 4]  # all before the last hidden layer's output
+
+
+def forward_axis(*stds):
+    """The axis of the outputs' sizes, after drawing: its limits, the labels that can be seen, and those between them."""
+    figure = plot.report(flow.FlowReport([flow.LayerRecord(str(i), "Linear", 0.0, std) for i, std in enumerate(stds)]))
+    figure.draw_without_rendering()
+    axes = figure.subfigs[0].axes[0]
+    low, high = axes.get_ylim()
+    labels = [tick.label1.get_text() for tick in axes.yaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    return low, high, labels, {tick.label1.get_text() for tick in axes.yaxis.get_minor_ticks()}
+
+
+@pytest.mark.usefixtures("matplotlib")
+def test_a_narrow_range_has_room_around_it_and_ordinary_numbers():
+    # matplotlib leaves 5 % of the logarithm: a factor of 4^0.05 = 1.0718 on either side of 1 to 4, then a factor of 1.6.
+    low, high, labels, minor = forward_axis(1.0, 4.0, 2.0)
+    assert (low, high) == pytest.approx((1 / 1.0718 / 1.6, 4 * 1.0718 * 1.6), rel=1e-4)
+    assert labels == ["1", "2", "5"]
+    assert minor <= {""}
+    assert forward_axis(0.03, 0.03)[2] == ["0.01", "0.02", "0.05", "0.1"]  # around one value matplotlib leaves its decade
+
+
+@pytest.mark.usefixtures("matplotlib")
+@pytest.mark.parametrize(("largest", "narrow"), [(120.0, True), (130.0, False)])
+def test_a_range_is_narrow_up_to_a_factor_of_200(largest, narrow):
+    # With 5 % of the logarithm on either side the factor 120 becomes 120^1.1 = 194, and 130 becomes 211.
+    low, high, labels, _ = forward_axis(1.0, largest)
+    assert (high / low == pytest.approx(1.6**2 * largest**1.1)) == narrow
+    assert (high / low == pytest.approx(largest**1.1)) != narrow
+    assert (labels == ["0.5", "1", "2", "5", "10", "20", "50", "100", "200"]) == narrow  # 1 / 120^0.05 / 1.6 is 0.492
 
 
 @pytest.mark.usefixtures("matplotlib")
@@ -191,3 +221,16 @@ def test_names_with_dollar_signs_are_no_formulas(matplotlib, tmp_path):
     figure = flow.compare({"$\\z$": "zeros"}, epochs=1, seeds=1).plot(tmp_path / "compare.png")
     assert figure.legends[0].get_texts()[0].get_text() == r"\$\z\$"
     assert {file.name for file in tmp_path.iterdir()} == {"report.png", "watch.png", "compare.png"}
+
+
+def test_a_picture_of_a_script_is_saved_and_named(tmp_path, capsys, matplotlib):
+    plot.picture(tmp_path / "p.png", plot.new_figure, 1, 1)
+    assert capsys.readouterr().out == f"Picture: {tmp_path / 'p.png'}\n"
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_a_script_goes_on_and_says_how_to_get_its_picture(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    plot.picture(tmp_path / "p.png", plot.new_figure, 1, 1)
+    assert capsys.readouterr().out.startswith("No picture: pictures need matplotlib: pip install matplotlib")
+    assert list(tmp_path.iterdir()) == []

@@ -97,15 +97,15 @@ def test_manual_seed_starts_again_and_returns_the_generator():
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.0, True, "1", [1]])
 def test_what_is_no_seed_is_refused_and_the_state_stays(seed):
-    with pytest.raises(ValueError, match=r"seed must be a whole number from 0 to 2\*\*64 - 1, got"):
+    with pytest.raises(ValueError, match=r"seed must be an integer from 0 to 2\*\*64 - 1, got"):
         Generator(seed)
     rng = at(5, seed=3)
-    with pytest.raises(ValueError, match="seed must be a whole number"):
+    with pytest.raises(ValueError, match="seed must be an integer"):
         rng.manual_seed(seed)
     assert (rng.seed, rng.position) == (3, 5)
 
 
-LAWS = {
+DISTRIBUTIONS = {
     "uniform float32": (1, lambda rng, n: rng.uniform(n, -1, 3)),
     "uniform float64": (2, lambda rng, n: rng.uniform(n, -1, 3, np.float64)),
     "normal float32": (1, lambda rng, n: rng.normal(n, 1, 2)),
@@ -118,9 +118,9 @@ LAWS = {
 }
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_a_draw_moves_the_position_by_its_words(law):
-    words, draw = LAWS[law]
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_a_draw_moves_the_position_by_its_words(distribution):
+    words, draw = DISTRIBUTIONS[distribution]
     rng = at(3)
     for size, samples in ((5, 5), ((2, 3), 6), ((), 1), (0, 0), ((4, 0), 0)):
         before = rng.position
@@ -134,28 +134,30 @@ def test_a_permutation_takes_two_words_an_element():
     assert rng.position == 17
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(sizes=st.lists(st.integers(0, 150), max_size=8), start=st.sampled_from([0, 1, 2, 3, 2**34 - 9]))
-def test_any_split_into_calls_gives_the_same_samples(law, sizes, start):
-    draw = LAWS[law][1]
+def test_any_split_into_calls_gives_the_same_samples(distribution, sizes, start):
+    draw = DISTRIBUTIONS[distribution][1]
     rng = at(start)
     pieces = [draw(rng, n) for n in sizes]
     whole = draw(at(start), sum(sizes))
     assert np.concatenate([*pieces, whole[:0]]).tobytes() == whole.tobytes()
 
 
-@pytest.mark.parametrize("law", ["uniform float32", "uniform float64", "normal float32", "normal float64", "bernoulli"])
-def test_a_draw_dealt_out_to_threads_is_the_same_as_many_small_ones(law):
-    draw = LAWS[law][1]
+@pytest.mark.parametrize(
+    "distribution", ["uniform float32", "uniform float64", "normal float32", "normal float64", "bernoulli"]
+)
+def test_a_draw_dealt_out_to_threads_is_the_same_as_many_small_ones(distribution):
+    draw = DISTRIBUTIONS[distribution][1]
     rng = at(1)
     pieces = [draw(rng, 7001) for _ in range(10)]
     assert np.concatenate(pieces).tobytes() == draw(at(1), 70010).tobytes()
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_a_jump_lands_in_the_middle_of_the_same_draw(law):
-    words, draw = LAWS[law]
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_a_jump_lands_in_the_middle_of_the_same_draw(distribution):
+    words, draw = DISTRIBUTIONS[distribution]
     whole = draw(Generator(4), 200)
     for skipped in (1, 2, 3, 64, 130):
         np.testing.assert_array_equal(draw(at(words * skipped, seed=4), 200 - skipped), whole[skipped:])
@@ -178,10 +180,10 @@ def test_the_representation_tells_the_whole_state():
 def test_a_copy_or_a_pickle_goes_on_where_the_original_stood_and_on_its_own(copied):
     rng = Generator(9)
     rng.normal(11)
-    twin = copied(rng)
+    other = copied(rng)
     first = rng.normal(5)
-    assert twin.position == 11
-    np.testing.assert_array_equal(twin.normal(5), first)
+    assert other.position == 11
+    np.testing.assert_array_equal(other.normal(5), first)
 
 
 def test_seed_and_position_are_the_whole_state():
@@ -207,12 +209,12 @@ GOLDEN = {
 }
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_samples_never_change_from_machine_to_machine_or_version_to_version(law):
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_samples_never_change_from_machine_to_machine_or_version_to_version(distribution):
     """Recorded from this package; the tests in tests/kernels and the other ones here say that they are right."""
-    samples = LAWS[law][1](at(2**34 - 501, seed=2026), 1000)
+    samples = DISTRIBUTIONS[distribution][1](at(2**34 - 501, seed=2026), 1000)
     little_endian = samples.astype(samples.dtype.newbyteorder("<"))
-    assert hashlib.blake2b(little_endian.tobytes(), digest_size=8).hexdigest() == GOLDEN[law]
+    assert hashlib.blake2b(little_endian.tobytes(), digest_size=8).hexdigest() == GOLDEN[distribution]
 
 
 # Streams and the global generator
@@ -253,13 +255,13 @@ NEIGHBOURS = {
 @pytest.mark.parametrize("kind", NEIGHBOURS)
 def test_every_bit_of_a_stream_is_independent_of_every_bit_of_its_neighbours(kind):
     """With signs for bits, a sum of n products of two independent fair ones exceeds t in size with probability at most
-    2 exp(-t^2 / 2n) (Hoeffding 1963); so the largest of so many pairs exceeds sqrt(2n (ln 1e6 + ln(2 pairs))) once in 1e6."""
+    2 exp(-t^2 / 2n) (Hoeffding 1963); so the largest of this many pairs exceeds sqrt(2n (ln 1e6 + ln(2 pairs))) once in 1e6."""
     n, streams = 2048, 32
     seeds = [NEIGHBOURS[kind](i).seed for i in range(streams)]
     words = np.stack([kernels.philox((seed & 0xFFFFFFFF, seed >> 32), (0, 0, 0, 0), n) for seed in seeds])
     bits = words[:, None, :] >> np.arange(32, dtype=np.uint32)[:, None] & 1
     signs = (2.0 * bits - 1).astype(np.float32).reshape(streams * 32, n)
-    sums = signs @ signs.T  # whole numbers up to 2048: exact
+    sums = signs @ signs.T  # integers up to 2048: exact
     assert (np.diag(sums) == n).all()
     pairs = math.comb(streams * 32, 2)
     assert abs(np.triu(sums, 1)).max() <= math.sqrt(2 * n * (LOG_ODDS + math.log(2 * pairs)))
@@ -308,9 +310,9 @@ SIZED = {
 }
 
 
-@pytest.mark.parametrize("law", SIZED)
-def test_a_size_is_a_number_or_a_tuple_filled_row_by_row(law):
-    draw = SIZED[law]
+@pytest.mark.parametrize("distribution", SIZED)
+def test_a_size_is_a_number_or_a_tuple_filled_row_by_row(distribution):
+    draw = SIZED[distribution]
     flat = draw(Generator(1), 12)
     assert flat.shape == (12,)
     np.testing.assert_array_equal(draw(Generator(1), (3, 4)), flat.reshape(3, 4))
@@ -324,14 +326,14 @@ def test_a_size_is_a_number_or_a_tuple_filled_row_by_row(law):
     assert draw(Generator(1), (3, 0)).shape == (3, 0)
 
 
-@pytest.mark.parametrize("law", SIZED)
+@pytest.mark.parametrize("distribution", SIZED)
 @pytest.mark.parametrize(
     ("size", "error"), [(-1, ValueError), ((2, -3), ValueError), (2.0, TypeError), ((2, 1.5), TypeError), ("3", TypeError)]
 )
-def test_what_is_no_size_is_refused_and_nothing_is_drawn(law, size, error):
+def test_what_is_no_size_is_refused_and_nothing_is_drawn(distribution, size, error):
     rng = Generator(1)
-    with pytest.raises(error, match=r"size must be a whole number or a tuple of them, none negative, got .*\d"):
-        SIZED[law](rng, size)
+    with pytest.raises(error, match=r"size must be a non-negative integer or a tuple of them, got .*\d"):
+        SIZED[distribution](rng, size)
     assert rng.position == 0
 
 
@@ -351,11 +353,11 @@ def test_samples_have_the_dtype_asked_for(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, int, np.complex64, bool])
-@pytest.mark.parametrize("law", ["uniform", "normal", "truncated_normal"])
-def test_other_dtypes_are_refused(law, dtype):
+@pytest.mark.parametrize("distribution", ["uniform", "normal", "truncated_normal"])
+def test_other_dtypes_are_refused(distribution, dtype):
     rng = Generator(1)
     with pytest.raises(TypeError, match=f"dtype must be float32 or float64, got {np.dtype(dtype)}"):
-        getattr(rng, law)(3, dtype=dtype)
+        getattr(rng, distribution)(3, dtype=dtype)
     assert rng.position == 0
 
 
@@ -525,14 +527,15 @@ def test_normal_with_std_0_is_the_mean(dtype):
     np.testing.assert_array_equal(Generator(1).normal(5, 1.5, 0, dtype), np.full(5, 1.5, dtype))
 
 
-@pytest.mark.parametrize("law", ["normal", "truncated_normal"])
+@pytest.mark.parametrize("distribution", ["normal", "truncated_normal"])
 @pytest.mark.parametrize(("mean", "std"), [(0, -1), (math.nan, 1), (0, math.nan), (math.inf, 1), (0, math.inf)])
-def test_a_mean_or_std_that_is_none_is_refused(law, mean, std):
+def test_a_mean_or_std_that_is_none_is_refused(distribution, mean, std):
     rng = Generator(1)
     with pytest.raises(
-        ValueError, match=f"{law} needs a finite mean and a finite std of at least 0 in float32, got mean={float(mean)}, "
+        ValueError,
+        match=f"{distribution} needs a finite mean and a finite std of at least 0 in float32, got mean={float(mean)}, ",
     ):
-        getattr(rng, law)(3, mean, std)
+        getattr(rng, distribution)(3, mean, std)
     assert rng.position == 0
 
 
@@ -598,7 +601,7 @@ def interval_cdf(low, high):
 )
 @pytest.mark.parametrize("side", [1, -1])
 def test_truncated_normals_are_the_quantiles_of_their_words(low, high, side):
-    """A sample is the x of P(X < x) = u. Probabilities are known to 40 bits: a share of 2^-41 of the tail beyond low, and of
+    """A sample is the x of P(X < x) = u. Probabilities are known to 40 bits: a fraction of 2^-41 of the tail beyond low, and of
     what lies between the bounds, may be missing. 2^-42 more is for the quantile and for erf and erfc."""
     u = [float(u) + 2**-54 for u in words_as_fractions(np.float64, 2000)]
     tail, between = math.erfc(low / math.sqrt(2)), math.erfc(low / math.sqrt(2)) - math.erfc(high / math.sqrt(2))
@@ -705,12 +708,12 @@ def test_a_bound_of_minus_0_is_one_of_0(dtype):
             np.testing.assert_array_equal(getattr(Generator(1), draw)(9000, dtype=dtype, **minus), x)
 
 
-def test_bounds_that_cut_nothing_off_leave_the_normal_law():
+def test_bounds_that_cut_nothing_off_leave_the_normal_distribution():
     np.testing.assert_array_equal(Generator(1).truncated_normal(99, 1, 0.01), Generator(1).normal(99, 1, 0.01))
 
 
 @pytest.mark.parametrize(
-    ("law", "message"),
+    ("arguments", "message"),
     [
         ({"low": 50, "high": 51}, "mean 0.0 and std 1.0 lies between low=50.0 and high=51.0"),
         ({"low": -51, "high": -50}, "too little .* between low=-51.0 and high=-50.0"),
@@ -723,10 +726,10 @@ def test_bounds_that_cut_nothing_off_leave_the_normal_law():
         ({"low": -math.inf, "high": -math.inf}, "low=-inf"),
     ],
 )
-def test_truncated_normal_without_mass_between_the_bounds_is_refused(law, message):
+def test_truncated_normal_without_mass_between_the_bounds_is_refused(arguments, message):
     rng = Generator(1)
     with pytest.raises(ValueError, match=message):
-        rng.truncated_normal(3, **law)
+        rng.truncated_normal(3, **arguments)
     assert rng.position == 0
 
 
@@ -772,7 +775,7 @@ def test_integers_without_a_range_in_int64_are_refused(low, high):
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.5, 2.7), (3.9, None), ("3", None), (0, 2.5)])
-def test_bounds_of_integers_are_not_cut_to_whole_numbers_in_silence(low, high):
+def test_bounds_of_integers_are_not_silently_cut_to_integers(low, high):
     with pytest.raises((TypeError, ValueError), match="integers"):
         Generator(1).integers(low, high, 3)
 
@@ -800,7 +803,7 @@ def test_every_number_of_a_permutation_is_equally_likely_in_every_place():
 @pytest.mark.parametrize("n", [-1, 2.5, "4"])
 def test_a_permutation_of_no_number_is_refused(n):
     rng = Generator(1)
-    with pytest.raises(ValueError, match=f"permutation takes a whole number from 0, got {n!r}"):
+    with pytest.raises(ValueError, match=f"permutation takes a non-negative integer, got {n!r}"):
         rng.permutation(n)
     assert rng.position == 0
 

@@ -1118,10 +1118,10 @@ def test_a_tensor_of_booleans_or_integers_stays_one(duplicate):
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, by_pickle])
 def test_a_copied_parameter_knows_its_law(duplicate):
-    p = nn.Parameter([1.0, 2.0], law=init.Uniform(0.0, 3.0))
+    p = nn.Parameter([1.0, 2.0], initializer=init.Uniform(0.0, 3.0))
     q = duplicate(p)
     assert type(q) is nn.Parameter
-    assert q.law == init.Uniform(0.0, 3.0)
+    assert q.initializer == init.Uniform(0.0, 3.0)
     assert (q.requires_grad, q.data.tolist()) == (True, [1.0, 2.0])
 
 

@@ -550,3 +550,12 @@ def test_tensors_of_integers_as_labels_and_indices_are_errors_that_say_what_to_w
     with pytest.raises(IndexError, match=r"index\.data\.astype\(int\)"):
         leaf()[Tensor([0, 1])]
     assert leaf()[Tensor([1.0, 5.0, 2.0]).argmax()].item() == 2.0
+
+
+@pytest.mark.parametrize(("gave", "kind"), [(lambda dy: dy * 2, "ndarray"), (lambda dy: None, "NoneType")])
+def test_a_backward_that_does_not_give_a_tuple_is_told(gave, kind):
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    y = minidl.tensor.record(x.data * 2, (x,), gave)
+    with pytest.raises(TypeError, match=rf"gave a {kind}; it must give a tuple .*: return \(dx,\)"):
+        y.sum().backward()
+    assert x.grad is None

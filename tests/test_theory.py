@@ -96,8 +96,8 @@ def test_where_a_signal_vanishes_a_kink_counts_with_the_mean_of_its_two_sides():
 
 
 @pytest.mark.parametrize(("f", "sigma_b"), [(F.tanh, 0.1), (F.sigmoid, 0.0)])
-def test_a_correlation_at_a_moment_of_0_where_0_is_no_fixed_point_is_an_error(f, sigma_b):
-    with pytest.raises(ValueError, match="q = 0 is no fixed point, for it leads to 0"):
+def test_a_correlation_at_a_moment_of_0_where_0_is_not_a_fixed_point_is_an_error(f, sigma_b):
+    with pytest.raises(ValueError, match="q = 0 is not a fixed point, for it leads to 0"):
         theory.correlation_map(f, 0.5, 0.0, 1.0, sigma_b)
 
 
@@ -224,7 +224,7 @@ def test_a_scale_that_cannot_be_is_an_error_that_names_it(wrong):
 
 
 @pytest.mark.parametrize("wrong", [np.tanh, lambda x: F.sum(x), lambda x: 3.0])
-def test_what_is_no_activation_is_an_error(wrong):
+def test_what_is_not_an_activation_is_an_error(wrong):
     with pytest.raises(TypeError):
         theory.variance_map(wrong, 1.0, 1.0)
 
@@ -235,6 +235,11 @@ def test_what_is_no_activation_is_an_error(wrong):
 def test_input_signal_of_a_batch_worked_out_by_hand():
     # Rows (1, 0), (0, 2): squares 1 + 4 of 4 elements; their product is 0.
     assert theory.input_signal(np.array([[1.0, 0.0], [0.0, 2.0]])) == theory.Signal(2, 0.75, 1.25)
+    # Rows (1, 2), (3, -1): two make one pair, whose product is 1, over 2 units 1/2.
+    assert theory.input_signal(np.array([[1.0, 2.0], [3.0, -1.0]])) == theory.Signal(2, 1.25, 3.75, 0.5)
+    # One input makes none, and inputs of 0 have no direction.
+    assert theory.input_signal(np.array([[3.0, 4.0]])) == theory.Signal(2, 3.5, 12.5)
+    assert theory.input_signal(np.zeros((3, 2))) == theory.Signal(2, 0.0, 0.0)
     # Rows (1, 1), (1, 1), (1, -1): products 2, 0, 0, over 2 units 1, 0, 0: mean 1/3, variance 1/3 - 1/9.
     signal = theory.input_signal(np.array([[1.0, 1.0], [1.0, 1.0], [1.0, -1.0]]))
     assert signal.pair == pytest.approx(1 / 3)
@@ -274,6 +279,28 @@ def test_linear_layers_without_an_activation_add_2_over_n_each_both_ways():
     predictions = chain(*linear_60(), signal=theory.Signal(60, 0.0, 1.0))
     assert [p.std_spread for p in predictions] == pytest.approx(LINEAR_60, abs=5e-5)
     assert [p.grad_spread for p in predictions[::-1]] == pytest.approx([0, *LINEAR_60[:9]], abs=5e-5)
+
+
+def test_in_a_funnel_each_width_counts_where_it_is():
+    """Linear layers add 2 / n to the variance of the logarithm for the width n of what they make, forward their outputs and
+    backward their inputs, for n normal numbers are random there; with a ReLU it is 5 / n (Hanin and Rolnick 2018)."""
+
+    def layers(*between):
+        linear = [nn.Linear(*widths, weight_init="lecun_normal", rng=0) for widths in pairwise((100, 20, 50, 30))]
+        return linear[0], *between, linear[1], *between, linear[2]
+
+    def spreads(*variances):
+        return [math.sqrt(v) / 2 for v in variances]
+
+    first, second, last = chain(*layers(), signal=theory.Signal(100, 0.0, 1.0))
+    assert [p.std_spread for p in (first, second, last)] == pytest.approx(spreads(2 / 20, 2 / 20 + 2 / 50, 0.14 + 2 / 30))
+    assert [p.grad_spread for p in (first, second, last)] == pytest.approx(spreads(2 / 50 + 2 / 20, 2 / 50, 0))
+    # Backward the square of the gradient is multiplied by fan_out / fan_in.
+    assert [p.grad_ratio**2 for p in (first, second, last)] == pytest.approx([30 / 50 * 50 / 20, 30 / 50, 1])
+
+    linears = [first, second, last] = chain(*layers(nn.ReLU()), signal=theory.Signal(100, 0.0, 1.0))[::2]
+    assert [p.std_spread for p in linears] == pytest.approx(spreads(2 / 20, 5 / 20 + 2 / 50, 5 / 20 + 5 / 50 + 2 / 30))
+    assert [p.grad_spread for p in linears] == pytest.approx(spreads(5 / 50 + 5 / 20, 5 / 50, 0))
 
 
 def test_layers_that_pass_units_on_add_nothing_to_the_spread():
@@ -342,7 +369,7 @@ def test_batch_norm_with_relu_multiplies_the_gradient_by_pi_over_pi_minus_1_a_la
     assert [r**2 for r in ratios] == pytest.approx([math.pi / (math.pi - 1)] * 3, rel=1e-6)
 
 
-def test_predictions_follow_the_law_and_where_it_no_longer_holds_the_weights():
+def test_predictions_follow_the_initializer_and_where_it_no_longer_holds_the_weights():
     layer = nn.Linear(50, 40, weight_init="he_normal", rng=0)
     assert chain(layer, signal=theory.Signal(50, 0.0, 3.0))[0].std == pytest.approx(math.sqrt(2 * 3))
     layer.weight.data *= 0.1
@@ -358,6 +385,55 @@ def test_biases_count():
     u = 0.5 + math.sqrt(7) * POINTS
     positive = np.maximum(u, 0)
     assert relu.std == pytest.approx(math.sqrt(grid(positive**2) - grid(positive) ** 2), rel=1e-6)
+
+
+def test_a_bias_takes_its_part_of_the_spread_away():
+    # q = 1 becomes q + 1 by biases of variance 1: of a relative deviation of q half is left, a quarter of its variance.
+    layer = nn.Linear(100, 100, weight_init="lecun_normal", bias_init=nn.init.Normal(0.0, 1.0), rng=0)
+    (prediction,) = chain(layer, signal=theory.Signal(100, 0.0, 1.0, one=0.04))
+    assert prediction.std_spread == pytest.approx(math.sqrt(0.04 / 4 + 2 / 100) / 2)
+
+
+def test_weights_whose_mean_is_small_or_chance_still_cancel_out():
+    # Of 100 x 2000 weights a mean of 0.009 std is no chance, but adds only 100 * 0.009^2 = 0.8 % to the square.
+    layer = nn.Linear(100, 2000, weight_init=nn.init.Normal(0.0009, 0.1), rng=0)
+    (prediction,) = chain(layer, signal=theory.Signal(100, 0.0, 1.0))
+    assert prediction.std == pytest.approx(1)
+    # Of 16 weights the mean of 16 numbers of N(0, 1) has the standard deviation 1/4: 1/2 is chance.
+    given = np.tile(np.float32([1.5, -0.5]), (2, 4))
+    (prediction,) = chain(nn.Linear(8, 2, weight_init=given), signal=theory.Signal(8, 0.0, 1.0))
+    assert prediction.std == pytest.approx(math.sqrt(8))
+
+
+def test_without_a_gradient_the_way_back_is_that_of_one_input():
+    predictions = chain(*linear_60(), signal=theory.Signal(60, 0.0, 1.0), samples=8)
+    assert [p.grad_spread for p in predictions[::-1]] == pytest.approx([0, *LINEAR_60[:9]], abs=5e-5)
+
+
+def test_dropout_and_batch_norm_pass_on_how_pairs_scatter():
+    """In a linear layer behind, of n = 100 units, 8 inputs leave 2 / n (shared + (1 - shared) / 8), where shared is the mean
+    square of a pair's cosine: its mean squared, and its scatter."""
+
+    def spread(shared):
+        return math.sqrt(0.02 * (shared + (1 - shared) / 8)) / 2
+
+    linear = nn.Linear(100, 100, weight_init="lecun_normal", rng=0)
+    # Dropout of half doubles the squares and leaves the products of two inputs as they are, so their cosine is halved.
+    _, behind = chain(nn.Dropout(0.5), linear, signal=theory.Signal(100, 0.0, 1.0, pair=0.6, scatter=0.4), samples=8)
+    assert behind.std_spread == pytest.approx(spread(0.3**2 + 0.4 / 4))
+    # A batch norm of units that have mean 0 and variance 4 over the batch changes no cosine.
+    norm = nn.BatchNorm1d(100)
+    _, behind = chain(norm, linear, signal=theory.Signal(100, 0.0, 4.0, scatter=0.4), samples=8)
+    assert behind.std_spread == pytest.approx(spread(0.4), rel=1e-5)
+
+
+def test_batch_norm_sends_back_more_than_its_mean_variance_says():
+    # Inputs that fill 50 directions evenly have a mean square cosine of 1/50, and the variance v of a unit over them is that of
+    # a chi^2 of 50: 2/50 relative to its square. So E[1/v] E[v] is 1 + 2/50, to first order, and this counts as a deviation.
+    layers = nn.Linear(100, 100, weight_init="lecun_normal", rng=0), nn.BatchNorm1d(100), nn.Linear(100, 100, rng=0)
+    first, norm, _ = chain(*layers, signal=theory.Signal(100, 0.0, 1.0, scatter=1 / 50))
+    assert norm.grad_spread == pytest.approx(math.sqrt(0.02) / 2)
+    assert first.grad_spread == pytest.approx(math.sqrt(0.04**2 + 0.02) / 2, rel=1e-6)
 
 
 def test_dropout_divides_what_is_left_by_its_share():
@@ -398,7 +474,7 @@ def test_batch_norm_in_evaluation_changes_pairs_as_it_changes_squares():
     assert second.std == pytest.approx(1)
 
 
-def test_batch_norm_in_evaluation_uses_its_running_values():
+def test_batch_norm_in_evaluation_uses_its_running_statistics():
     layer = nn.BatchNorm1d(2, eps=0).eval()
     layer.running_var[...] = 4
     layer.weight.data[...] = 3
@@ -427,7 +503,21 @@ def test_the_way_back_ends_where_an_output_goes_two_ways():
     assert [p.grad_ratio is None for p in theory.propagate(layers, [-1, 0, 1, 1], signal)] == [True, True, True, False]
 
 
-@pytest.mark.parametrize("layer", [nn.Linear(8, 8, weight_init=0.1), nn.Softmax(), nn.Linear(9, 8)])
+class Gain(nn.Module):
+    """Says that it sums over the units, but has one weight for each."""
+
+    def __init__(self):
+        self.weight = nn.Parameter(np.ones(8, np.float32))
+
+    def propagate(self, signal):
+        return signal.linear(self.weight, None)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Linear(8, 8, weight_init=0.1), nn.Softmax(), Gain(), nn.Linear(9, 8), nn.BatchNorm1d(9), nn.BatchNorm1d(9).eval()],
+    ids=lambda layer: f"{layer} in training" if layer.training else f"{layer} in evaluation",
+)
 def test_where_the_theory_does_not_reach_it_says_nothing(layer):
     before, at, after = chain(nn.Tanh(), layer, nn.Tanh(), signal=theory.Signal(8, 0.0, 1.0))
     assert before.std is not None
@@ -499,8 +589,10 @@ CASES = {
 def test_theory_agrees_with_random_networks_and_knows_how_far_they_stray(name):
     activation, scale = CASES[name]
     depth, width, samples, networks = 12, 64, 40, 40
-    law = nn.init.Normal(0.0, scale / math.sqrt(width))
-    layers = [m for _ in range(depth) for m in (nn.Linear(width, width, bias=False, weight_init=law, rng=0), activation)]
+    initializer = nn.init.Normal(0.0, scale / math.sqrt(width))
+    layers = [
+        m for _ in range(depth) for m in (nn.Linear(width, width, bias=False, weight_init=initializer, rng=0), activation)
+    ]
     deviations, spreads, logs = [], [], []
     for seed in range(networks):
         measured, x = simulate(activation, scale, depth, width, samples, seed)
@@ -516,3 +608,9 @@ def test_theory_agrees_with_random_networks_and_knows_how_far_they_stray(name):
     assert np.abs(deviations.mean(axis=0)).max() < 0.63 + 0.5
     assert deviations.std(axis=0).max() < 1.6
     assert deviations.std(axis=0).min() > 0.5
+
+
+def test_the_width_of_an_input_is_what_the_first_layer_that_says_so_takes():
+    assert theory.input_width([nn.Flatten(), nn.Tanh(), nn.Dropout(0.5), nn.Linear(5, 7, rng=0), nn.Linear(7, 3, rng=0)]) == 5
+    assert theory.input_width([nn.ReLU(), nn.BatchNorm1d(4), nn.Linear(4, 3, rng=0)]) == 4
+    assert theory.input_width([nn.Tanh()]) == 1  # any number will do

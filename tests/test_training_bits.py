@@ -1,5 +1,5 @@
 """A whole training run (digits, batch norm, momentum) has the same bits for any number of threads, and on every instruction set
-with fused multiply-add: what csrc/ says of each kernel, held to what a user gets.
+with fused multiply-add: what csrc/ says of each kernel, checked on what a user gets.
 
 Every kernel gets enough work for several threads: fused.c wants 2^16 numbers for each, or fewer where it does more with one;
 matmul.c 1.5 2^20 multiply-adds.
@@ -22,7 +22,7 @@ FUSED = [name for name in kernels._backend.instruction_sets() if name in ("avx2"
 
 
 def trained(dtype):
-    """Trains for three epochs of two batches; the loss of each batch, and a hash of all parameters and running values."""
+    """Trains for three epochs of two batches; the loss of each batch, and a hash of all parameters and running statistics."""
     data = digits(seed=0)
     sizes = [64, 320, 150, 32]  # 32 classes, of which ten occur: 719 x 32 numbers for cross-entropy
     activations = [nn.Tanh(), nn.SiLU()]

@@ -1,5 +1,6 @@
-"""Tests what the project is about, on the digits: a network started at zero never wakes up, one started by Xavier's law
-learns. The claims are theory (which gradients are exactly 0) and ln 10 = 2.3026, the loss of a guess among ten classes.
+"""Tests what the project is about, on the digits: a network that is initialized with zeros never wakes up, one that is
+initialized by Xavier's method learns. The claims are theory (which gradients are exactly 0) and ln 10 = 2.3026, the loss
+of a guess among ten classes.
 """
 
 import numpy as np

@@ -56,7 +56,7 @@ TESTS = {
     "tests/nn tests/test_training_bits.py",
     "minidl/gaussian.py": "tests/test_gaussian.py tests/init tests/test_theory.py",
     "minidl/gradcheck.py": "tests/test_gradcheck.py",
-    "minidl/init/": "tests/init tests/nn/test_initialize.py",
+    "minidl/init/": "tests/init tests/nn/test_initialize.py tests/test_recipes.py",
     "minidl/kernels/": "tests/kernels tests/test_random.py",
     "minidl/names.py": "tests/test_names.py",
     "minidl/nn/": "tests/nn tests/test_tensor_edges.py tests/test_training_bits.py",
@@ -64,6 +64,7 @@ TESTS = {
     "minidl/ownership.py": "tests/test_tensor.py tests/test_tensor_edges.py",
     "minidl/plot.py": "tests/test_plot.py tests/flow",
     "minidl/random.py": "tests/test_random.py tests/kernels/test_sampling.py",
+    "minidl/recipes.py": "tests/test_recipes.py",
     "minidl/tensor.py": "tests/test_tensor.py tests/test_tensor_edges.py tests/test_functional.py "
     "tests/test_gradcheck.py tests/nn",
     "minidl/theory.py": "tests/test_theory.py tests/flow tests/init/test_check.py",
@@ -245,7 +246,7 @@ class Copy:
     def build(self, name):
         """Compile what depends on this C file, and link it with the rest: the kernels, and the program of tests/c."""
         objects = {path.stem: path for path in self.objects}
-        for source in sorted(sources(["csrc/"], self.instruction_sets)):
+        for source in sorted(sources(self.root, ["csrc/"], self.instruction_sets)):
             if source.endswith(".c") and name in self.run(*self.cc, "-MM", source).split():
                 objects[Path(source).stem] = changed = self.root / Path(source).with_suffix(".o").name
                 self.run(*self.cc, "-c", source, "-o", changed)
@@ -294,15 +295,15 @@ def told(name, text, fault):
     return "\n  ".join([f"{name}:{number}{mark}", *lines]).encode("latin-1").decode()
 
 
-def sources(only, instruction_sets):
-    """The text of each file that may get a fault, by its name."""
-    found = [path for pattern in ("minidl/**/*.py", "csrc/*.[ch]") for path in sorted(ROOT.glob(pattern))]
-    names = [path.relative_to(ROOT).as_posix() for path in found]
+def sources(root, only, instruction_sets):
+    """The text of each file there that may get a fault, by its name."""
+    found = [path for pattern in ("minidl/**/*.py", "csrc/*.[ch]") for path in sorted(root.glob(pattern))]
+    names = [path.relative_to(root).as_posix() for path in found]
     elsewhere = {f"csrc/isa_{isa}.c" for isa in ("generic", "avx2", "avx512", "neon")} - {
         f"csrc/isa_{i}.c" for i in instruction_sets
     }
     names = [name for name in names if name not in SKIPPED | elsewhere and name.startswith(tuple(only))]
-    return {name: (ROOT / name).read_bytes().decode("latin-1") for name in names}
+    return {name: (root / name).read_bytes().decode("latin-1") for name in names}
 
 
 def draw(rng, texts, count):
@@ -324,7 +325,8 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, options.out.open("w") as out:
         copy = Copy(folder)
-        faults = list(draw(random.Random(options.seed), texts := sources(options.only, copy.instruction_sets), options.count))
+        texts = sources(copy.root, options.only, copy.instruction_sets)  # not ROOT's, which may change meanwhile
+        faults = list(draw(random.Random(options.seed), texts, options.count))
         limits, outcomes = {}, Counter()
         for name, fault in tqdm(faults, smoothing=0):
             if name not in limits:

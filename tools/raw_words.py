@@ -1,4 +1,4 @@
-"""Writes the raw words of Philox streams to stdout for ever, for test batteries that read bits from a pipe.
+"""Writes the raw words of Philox streams to stdout forever, for test batteries that read bits from a pipe.
 
     python tools/raw_words.py [STREAM ...] | dieharder -a -g 200
 

@@ -1,9 +1,9 @@
 """Prints how far the functions of one number are off: the worst error in units of the last place, and where it is.
 
-float32 numbers are taken from all 2^32, every STRIDE-th of them, and held to the system's float64 functions; float64 ones are
-random, of every size and beside the places where a function turns, and held to mpmath (pip install mpmath), if it is there.
-Errors of subnormal results are in units of the subnormal grid. Derivatives are those that are one kernel; tanh's and
-sigmoid's are functions of the output.
+float32 numbers are taken from all 2^32, every STRIDE-th of them, and compared with the system's float64 functions;
+float64 ones are random, of every size and near the places where a function turns, and compared with mpmath (pip
+install mpmath), if it is there. Errors of subnormal results are in units of the subnormal grid. Derivatives are those
+that are one kernel; tanh's and sigmoid's are functions of the output.
 
     python tools/ulp.py                 (a minute)
     python tools/ulp.py --stride 1      (every float32: two hours or so)
@@ -141,7 +141,7 @@ def worst_float32(function: Function, stride: int, progress: Callable[[Iterable]
 
 
 def samples(function: Function, n: int, seed: int) -> np.ndarray:
-    """n numbers each of every size and of sizes up to 800, and n beside each turn."""
+    """n numbers each of every size and of sizes up to 800, and n near each turn."""
     rng = np.random.default_rng(seed)
     signs = rng.choice([-1.0, 1.0], (2, n))
     x = [signs[0] * 10 ** rng.uniform(-320, 308, n), signs[1] * 10 ** rng.uniform(-3, 2.9, n)]

@@ -1,9 +1,9 @@
-"""Look inside a network: what every layer puts out and what gradient comes back to it, beside what theory predicts.
+"""Look inside a network: what every layer outputs and what gradient comes back to it, compared with what theory predicts.
 
 `measure` takes one pass through a model and leaves it as it was; `diagnose` says before training what will go wrong and what
-fixes it; `compare` trains from several starts; `watch` follows a training; `predict` needs no data. The theory is in
+fixes it; `compare` trains with several initializers; `watch` follows a training; `predict` needs no data. The theory is in
 `theory.py`, the drawing in `plot.py`. Layers are the modules that hold no other modules; an activation that a model calls as a
-function (functional.tanh) is none, and the theory stops there.
+function (functional.tanh) is not one, and the theory stops there.
 """
 
 from typing import Any

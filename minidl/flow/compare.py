@@ -1,21 +1,20 @@
-"""`compare`: one network trained from several starts, each with several seeds, and a ranking that says how far chance goes."""
+"""`compare`: one network trained with several initializers, each from several seeds, and a ranking that shows chance, too."""
 
 import copy
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import data as datasets
-from .. import functional as F
-from .. import init, nn, optim
+from .. import init, nn, optim, training
+from ..names import named
 from ..random import Generator
-from ..tensor import no_grad
 
 
 class Comparison:
-    """What `compare` found. Printed, a table, the best start first.
+    """What `compare` found. Printed, a table, the best initializer first.
 
     Attributes
     ----------
@@ -37,15 +36,15 @@ class Comparison:
         self.ranking = sorted(losses, key=place)
 
     def epochs_to(self, accuracy: float) -> dict[str, int | None]:
-        """After how many epochs each start's mean held-out accuracy is at least this; None where it never is."""
+        """After how many epochs each initializer's mean held-out accuracy is at least this; None where it never is."""
         reached = {name: np.flatnonzero(values.mean(axis=0) >= accuracy) for name, values in self.accuracies.items()}
         return {name: int(epochs[0]) if len(epochs) else None for name, epochs in reached.items()}
 
     def __str__(self):
         goal = 0.9 * float(self.accuracies[self.ranking[0]][:, -1].mean())
         epochs = self.epochs_to(goal)
-        width = max(5, *map(len, self.ranking))
-        lines = [f"     {'start':<{width}}   held-out accuracy (lowest)    training loss   epochs to {goal:.0%}"]
+        width = max(len("initializer"), *map(len, self.ranking))
+        lines = [f"     {'initializer':<{width}}   held-out accuracy (lowest)    training loss   epochs to {goal:.0%}"]
         for rank, name in enumerate(self.ranking, 1):
             last, losses = self.accuracies[name][:, -1], self.losses[name][:, -1]
             diverged = int(np.isnan(losses).sum())
@@ -64,7 +63,7 @@ class Comparison:
 
 
 def compare(
-    starts: Mapping[str, Any],
+    initializers: Mapping[str, Any],
     data: Sequence[Any] | None = None,
     epochs: int = 10,
     seeds: int | Iterable[int] = 3,
@@ -74,21 +73,22 @@ def compare(
     momentum: float = 0.9,
     batch_size: int = 64,
 ) -> Comparison:
-    """Train a classifier from several starts, and see which is best, and by more than chance.
+    """Train a classifier with several initializers, and see which is best, and by more than chance.
 
     Parameters
     ----------
-    starts : mapping from name to start
-        What the weights of `model` start from, that is, its parameters with two or more axes: anything that `init.law` takes, a
-        law, its name, a number. Or rules for `Module.initialize`. Or a model of its own, with the laws that its layers have.
+    initializers : mapping from name to initializer
+        For the weights of `model`, that is, its parameters with two or more axes: anything that `init.get` takes, an
+        initializer, its name, a number. Or rules for `Module.initialize`. Or a model of its own, with the initializers that its
+        layers have.
     data : (x_train, y_train, x_test, y_test), optional
         By default `data.digits()`.
     epochs : int
     seeds : int or iterable of int
-        How many, or which. With one seed all starts get the same batches in the same order.
+        How many, or which. With one seed all initializers get the same batches in the same order.
     model : Module, optional
-        By default tanh and three hidden layers of 64 units. It is copied, and each copy drawn afresh (`Module.initialize`), so
-        what its parameters are now does not matter: only their laws do.
+        By default tanh and three hidden layers of 64 units. It is copied, and each copy drawn again (`Module.initialize`), so
+        what its parameters are now does not matter, only their initializers.
     lr, momentum, batch_size
         Of `optim.SGD`, on the mean cross-entropy.
 
@@ -99,7 +99,8 @@ def compare(
     Raises
     ------
     ValueError, TypeError
-        If there is nothing to compare, or a start is no law, no rules and no model; the message begins with its name.
+        If there is nothing to compare, or one is neither an initializer nor rules nor a model; the message begins with
+        its name.
 
     Examples
     --------
@@ -107,18 +108,18 @@ def compare(
     >>> result.ranking, result.accuracies["xavier"].shape
     (['xavier', 'zeros'], (2, 4))
     """
-    if not isinstance(starts, Mapping) or not starts:
-        raise TypeError(f"compare takes a mapping from names to starts, such as {{'zeros': 0.0}}, got {starts!r}")
+    if not isinstance(initializers, Mapping) or not initializers:
+        raise TypeError(f"compare takes a mapping from names to initializers, such as {{'zeros': 0.0}}, got {initializers!r}")
     split = datasets.digits() if data is None else datasets.Split(*map(datasets.as_array, data))
     seeds = list(range(seeds)) if isinstance(seeds, (int, np.integer)) else list(seeds)
     if not seeds or isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 1:
-        raise ValueError(f"compare: epochs must be a whole number from 1, and there must be a seed, got {epochs!r} and {seeds}")
+        raise ValueError(f"compare: epochs must be a positive integer, and there must be a seed, got {epochs!r} and {seeds}")
     if model is None:
         model = _default_model(split)
     models = {}
-    for name, start in starts.items():  # before the first is trained
-        with init.named(f"compare: {name!r}"):
-            models[name] = [_started(model, start, seed) for seed in seeds]
+    for name, spec in initializers.items():  # before the first is trained
+        with named(f"compare: {name!r}"):
+            models[name] = [_initialized(model, spec, seed) for seed in seeds]
 
     losses = {name: np.full((len(seeds), epochs + 1), math.nan) for name in models}
     accuracies = {name: np.zeros((len(seeds), epochs + 1)) for name in models}
@@ -126,8 +127,12 @@ def compare(
         for name in models:
             for i, seed in enumerate(seeds):
                 bar.set_description(f"{name}, seed {seed}")
-                trained = _train(models[name][i], split, seed, epochs, lr, momentum, batch_size)
+                optimizer = optim.SGD(models[name][i].parameters(), lr=lr, momentum=momentum)
+                order = Generator(seed).stream("compare.batches")
+                trained = training.epochs(models[name][i], split, optimizer, epochs, batch_size=batch_size, rng=order)
                 for epoch, (loss, accuracy) in enumerate(trained):
+                    if not math.isfinite(loss):
+                        break
                     losses[name][i, epoch], accuracies[name][i, epoch] = loss, accuracy
                     bar.update(epoch > 0)
     return Comparison(seeds, losses, accuracies)
@@ -142,40 +147,15 @@ def _default_model(split: datasets.Split) -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(width, int(split.y_train.max()) + 1))
 
 
-def _started(model: nn.Module, start: Any, seed: int) -> nn.Module:
-    if isinstance(start, nn.Module):
-        return copy.deepcopy(start).initialize(rng=seed)
+def _initialized(model: nn.Module, spec: Any, seed: int) -> nn.Module:
+    if isinstance(spec, nn.Module):
+        return copy.deepcopy(spec).initialize(rng=seed)
     ours = copy.deepcopy(model)
-    rules = start
-    if not isinstance(start, Mapping) and not (isinstance(start, list) and start and isinstance(start[0], tuple)):
-        law = init.law(start)
-        rules = {name: law for name, parameter in ours.named_parameters() if parameter.ndim > 1}
+    rules = spec
+    if not isinstance(spec, Mapping) and not (isinstance(spec, list) and spec and isinstance(spec[0], tuple)):
+        initializer = init.get(spec)
+        rules = {name: initializer for name, parameter in ours.named_parameters() if parameter.ndim > 1}
     return ours.initialize(rng=seed, rules=rules)
-
-
-def _train(
-    model: nn.Module, split: datasets.Split, seed: int, epochs: int, lr: float, momentum: float, batch_size: int
-) -> Iterator[tuple[float, float]]:
-    """(training loss, held-out accuracy) before training and after each epoch, as long as it does not diverge."""
-    optimizer = optim.SGD(model.parameters(), lr=lr, momentum=momentum)
-    batches = datasets.DataLoader(
-        (split.x_train, split.y_train), batch_size, shuffle=True, rng=Generator(seed).stream("compare.batches")
-    )
-    with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite says it
-        for epoch in range(epochs + 1):
-            if epoch:
-                for x, y in batches:
-                    optimizer.zero_grad()
-                    F.cross_entropy(model(x), y).backward()
-                    optimizer.step()
-            with no_grad():
-                model.eval()
-                loss = F.cross_entropy(model(split.x_train), split.y_train).item()
-                right = model(split.x_test).data.argmax(axis=1) == split.y_test
-                model.train()
-            if not math.isfinite(loss):
-                return
-            yield loss, float(right.mean())
 
 
 def _progress(total: int) -> Any:

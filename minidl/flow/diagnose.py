@@ -22,7 +22,7 @@ from .report import FlowReport, LayerRecord
 
 DEPTH = 6.0  # e^6 is by how much the square of the gradient may change from end to end
 CHANCE = 1e-6
-LOCAL = ["clones", "dead", "saturated"]  # what is wrong with single layers, in the order in which it is told
+LOCAL = ["clones", "dead", "saturated"]  # what is wrong with single layers, in the order in which it is reported
 HIDDEN = {"vanishing": ["loss"], "exploding": ["loss"], "loss": ["mismatch"], "mismatch": []}  # what each of these may hide
 
 
@@ -37,9 +37,9 @@ class Finding:
     layers : tuple of str
         The names of the layers that show it.
     evidence : str
-        What was measured, beside what was expected.
+        What was measured, and what was expected.
     remedy : str
-        The code that mends it, where `model` is the model and `nn` and `init` are minidl's. Empty if nothing that was tried
+        The code that fixes it, where `model` is the model and `nn` and `init` are minidl's. Empty if nothing that was tried
         does.
     """
 
@@ -50,7 +50,7 @@ class Finding:
     candidates: Sequence[Remedy] = field(default=(), repr=False, compare=False)
 
     def __str__(self):
-        change = f"write: {self.remedy}" if self.remedy else "Nothing that was tried mends it: other laws, batch norm."
+        change = f"write: {self.remedy}" if self.remedy else "Nothing that was tried fixes it: other initializers, batch norm."
         return f"{self.symptom}: {self.evidence}\n    {change}"
 
 
@@ -62,7 +62,7 @@ class Diagnosis(list[Finding]):
     report : FlowReport
         What was measured.
     remarks : list of str
-        What is worth knowing and no fault.
+        What is worth knowing but not a fault.
     """
 
     def __init__(self, findings: list[Finding], remarks: list[str], report: FlowReport):
@@ -76,46 +76,49 @@ class Diagnosis(list[Finding]):
 
 
 def diagnose(model: nn.Module, x: Any, y: Any, loss: Callable[..., Any] | None = None) -> Diagnosis:
-    """What will go wrong in training: the layer, the symptom, the evidence, and the line of code that mends it.
+    """What will go wrong in training: the layer, the symptom, the evidence, and the line of code that fixes it.
 
-    Below, "from end to end" is from the first layer with weights to the last but one: the last one's scale is a choice of its
-    own. (Those in the branch of an `nn.Residual`, which signals pass by, are left out; and where a batch norm follows, its
-    output counts.) And s is the share of inputs from N(0, 1) for which an activation is flat: 1/2 for ReLU.
+    Below, "from end to end" is from the first layer with weights to the second-to-last one: the last one's scale is a
+    choice of its own. (Those in the branch of an `nn.Residual`, which signals pass by, are left out; and where a batch
+    norm follows, its output counts.) And s is the fraction of inputs from N(0, 1) for which an activation is flat: 1/2
+    for ReLU.
 
     clones
-        Units of a layer, but the last, have the same weights and bias, and the same gradient too; or all its units have the
-        same weights, and another layer takes their outputs. Why: random weights are never equal; units with equal weights and
-        gradients stay equal for ever; and a layer of equal units passes on one number.
+        Units of a layer, but the last, have the same weights and bias, and the same gradient too; or all its units
+        have the same weights, and another layer takes their outputs. Why: random weights are never equal; units with
+        equal weights and gradients stay equal for ever; and a layer of equal units passes on one number.
     dead
-        Units whose slope is 0 for every input: all of them, or more than chance allows. Why: a unit with random weights and no
-        bias is off for one input with probability s (slope exactly 0), so for all inputs with at most that; of n units,
-        Binomial(n, s) are, and so many or more with a probability under 1e-6.
+        Units whose slope is 0 for every input: all of them, or more than chance allows. Why: a unit with random
+        weights and no bias is off for one input with probability s (slope exactly 0), so for all inputs with at most
+        that; of n units, Binomial(n, s) are, and this many or more with a probability under 1e-6.
     saturated
-        The share of outputs where the slope is under 1 % of the largest is above (1 + s) / 2, and more than chance allows, as
-        above. Why: of the outputs that could pass a gradient, most do not; the typical unit does not respond.
+        The fraction of outputs where the slope is under 1 % of the largest is above (1 + s) / 2, and more than chance
+        allows, as above. Why: of the outputs that could pass a gradient, most do not; the typical unit does not
+        respond.
     vanishing, exploding
-        From end to end, the gradient's norm squared changes by more than e^6, or numbers overflow. Why: that square goes as
-        exp(-depth / xi), xi the depth scale, and networks train to a depth of about 6 xi (Schoenholz et al. 2017, figure 5).
-        With batch norm, growth is no fault: the larger gradient makes weights grow, and their steps shrink (Arora, Li and Lyu,
-        "Theoretical analysis of auto rate-tuning by batch normalization", ICLR 2019).
+        From end to end, the gradient's norm squared changes by more than e^6, or numbers overflow. Why: that square
+        goes as exp(-depth / xi), xi the depth scale, and networks train to a depth of about 6 xi (Schoenholz et al.
+        2017, figure 5). With batch norm, growth is not a fault: the larger gradient makes weights grow, and their
+        steps shrink (Arora, Li and Lyu, "Theoretical analysis of auto rate-tuning by batch normalization", ICLR 2019).
     mismatch
-        Widths rise or fall by more than e^3; the mean square of outputs or of gradients changes by more than e^3 from end to
-        end, and so does their ratio; and a law between fan_in and fan_out puts both below e^3. Why: a law keeps one of them
-        and leaves the ratio of the widths to the other, which alone is half of the e^6 above. Where no law mends it, as with
-        tanh, nothing is said.
+        Widths rise or fall by more than e^3; the mean square of outputs or of gradients changes by more than e^3 from
+        end to end, and so does their ratio; and an initializer between fan_in and fan_out puts both below e^3. Why: an
+        initializer keeps one of them and leaves the ratio of the widths to the other, which alone is half of the e^6
+        above. Where none fixes it, as with tanh, nothing is reported.
 
     loss
-        With cross-entropy, the default for class numbers, the first loss is above ln C + 3, C the number of classes. Why: ln C
-        is the loss of equal scores. At ln C + 3 the right class gets, in the geometric mean, e^3 times less than a blind guess
-        gives it, and all training must first unlearn that. Scores of variance v that know nothing of the labels have a loss of
-        at most ln C + v / 2, by Jensen's inequality: so theirs is above 6, where the usual initializers give at most 2 for
-        inputs of size 1. With the mean squared error, the default for other targets, the first loss is more than e^3 times the
-        mean square of the inputs, which is the size that those initializers give to outputs; and it is more than e^3 times the
-        loss of outputs 0, or e^6 times that of the best constant guess, the mean of y. Of a loss of your own nothing is said.
+        With cross-entropy, the default for class numbers, the first loss is above ln C + 3, C the number of classes.
+        Why: ln C is the loss of equal scores. At ln C + 3 the right class gets, in the geometric mean, e^3 times less
+        than a blind guess gives it, and all training must first unlearn that. Scores of variance v that know nothing
+        of the labels have a loss of at most ln C + v / 2, by Jensen's inequality: so theirs is above 6, where the
+        usual initializers give at most 2 for inputs of size 1. With the mean squared error, the default for other
+        targets, the first loss is more than e^3 times the mean square of the inputs, which is the size that those
+        initializers give to outputs; and it is more than e^3 times the loss of outputs 0, or e^6 times that of the
+        best constant guess, the mean of y. A loss of your own is not judged.
 
-    What comes first in the order clones, overflow, dead, saturated, vanishing or exploding, loss, mismatch, is the only one
-    reported, for the rest may follow from it: fix it and diagnose again. A last layer that starts at zero is no fault; a remark
-    says so.
+    What comes first in the order clones, overflow, dead, saturated, vanishing or exploding, loss, mismatch, is the
+    only one reported, for the rest may follow from it: fix it and diagnose again. A last layer that is initialized at
+    zero is not a fault; a remark says so.
 
     Parameters
     ----------
@@ -159,7 +162,7 @@ def _fixes(remedy: Remedy, finding: Finding, model: nn.Module, x: Any, y: Any, l
     try:
         remedy.change(trial)
         left = _faults(_Network(trial, x, y, loss))
-    except Exception:  # what a model does not run with, whatever the reason, is no remedy
+    except Exception:  # what a model does not run with, whatever the reason, is not a remedy
         return False
     if finding.symptom not in LOCAL:
         return all(other.symptom in HIDDEN[finding.symptom] for other in left)
@@ -228,13 +231,13 @@ class _Network:
         following = ((i, next(self.after(i), i)) for i in self.main)
         return [self.records[k if isinstance(self.calls[k].module, nn.BatchNorm1d) else i] for i, k in following]
 
-    def rule(self, places: Sequence[int], law: Any, last_bias: Any = None) -> Remedy:
-        """Draw these layers' weights by a law, and set what else is in them to its usual start, or the last bias to this."""
-        rules: dict[tuple[str, str], Any] = {}  # (layer, attribute) -> what it starts from
+    def rule(self, places: Sequence[int], weights: Any, last_bias: Any = None) -> Remedy:
+        """Draw these layers' weights by an initializer, and set the rest to its usual value, or the last bias to this."""
+        rules: dict[tuple[str, str], Any] = {}  # (layer, attribute) -> its initializer
         for i in places:
             module, name = self.calls[i].module, self._first_names[id(self.calls[i].module)]
             if isinstance(getattr(module, "weight", None), nn.Parameter):
-                rules[name, "weight"] = law if i in self.weighted else "ones"
+                rules[name, "weight"] = weights if i in self.weighted else "ones"
             bias = getattr(module, "bias", None)
             if isinstance(bias, nn.Parameter):
                 if last_bias is not None and i == self.weighted[-1]:
@@ -244,10 +247,13 @@ class _Network:
         kind = self._class_of(places) if last_bias is None else ""
         return redraw(
             {
-                f"{kind}.{attribute}" if kind else pattern_of(self.model, f"{name}.{attribute}".lstrip(".")): start
-                for (name, attribute), start in rules.items()
+                f"{kind}.{attribute}" if kind else pattern_of(self.model, f"{name}.{attribute}".lstrip(".")): initializer
+                for (name, attribute), initializer in rules.items()
             }
         )
+
+    def rules(self, places: Sequence[int], initializers: Sequence[Any]) -> list[Remedy]:
+        return [self.rule(places, weights) for weights in initializers]
 
     def _class_of(self, places: Sequence[int]) -> str:
         """The class of these layers, if one rule for it is shorter and does the same: healthy ones take no harm."""
@@ -264,7 +270,7 @@ class _Network:
         return [] if remedy is None else [remedy]
 
 
-def _laws(activation: nn.Elementwise | None) -> list[Any]:
+def _initializers(activation: nn.Elementwise | None) -> list[Any]:
     """Initializers for the weights before an activation, the one nearest to its critical sigma_w^2 first."""
     scale = 1.0 if activation is None else _critical(activation)
     named = ["lecun_normal", "he_normal"]
@@ -302,8 +308,9 @@ def _remarks(network: _Network) -> list[str]:
     if not network.hidden or network.calls[network.weighted[-1]].module.weight.data.any():
         return []
     return [
-        f"{network.titles(network.weighted[-1:])} starts at zero. In the last layer that is no fault, for its units get "
-        "different gradients; but at first no gradient passes through it, so what happens to one before it could not be judged."
+        f"{network.titles(network.weighted[-1:])} is initialized at zero. In the last layer that is not a fault, for its units "
+        "get different gradients; but at first no gradient passes through it, so what happens to one before it could not be "
+        "judged."
     ]
 
 
@@ -329,8 +336,8 @@ def _clones(network: _Network) -> list[Finding]:
         evidence += "Equal units get equal gradients too, so they stay clones however long they are trained."
     else:
         evidence += "The next layer gives them different gradients, but until they have moved they pass on one number."
-    laws = _laws(network.activation(places[0]))
-    return [Finding("clones", network.names(places), evidence, candidates=[network.rule(places, law) for law in laws])]
+    candidates = network.rules(places, _initializers(network.activation(places[0])))
+    return [Finding("clones", network.names(places), evidence, candidates=candidates)]
 
 
 def _stay_clones(call: Call) -> bool:
@@ -348,15 +355,15 @@ def _stay_clones(call: Call) -> bool:
 def _dead(network: _Network) -> Iterator[Finding]:
     for i in network.activations:
         record, module = network.records[i], network.calls[i].module
-        share = _flat(module)[0]
-        if not share or not record.dead or record.units is None:  # without a flat part it is saturated, never dead
+        flat = _flat(module)[0]
+        if not flat or not record.dead or record.units is None:  # without a flat part it is saturated, never dead
             continue
         dead = round(record.dead * record.units)
-        if dead < record.units and _tail(record.units, share, dead) > CHANCE:
+        if dead < record.units and _tail(record.units, flat, dead) > CHANCE:
             continue
         evidence = (
             f"{network.titles([i])}: {dead} of {record.units} units have slope 0 for every input of this batch, so nothing "
-            f"before them learns through them; of units with random weights and no bias at most {share:.0%} are expected. "
+            f"before them learns through them; of units with random weights and no bias at most {flat:.0%} are expected. "
         )
         yield Finding("dead", network.names([i]), evidence + _what_comes_in(network, i), candidates=_local(network, [i]))
         if dead == record.units:  # what follows gets the same for every input
@@ -368,8 +375,8 @@ def _saturated(network: _Network) -> list[Finding]:
     for i in network.activations:
         record = network.records[i]
         if record.saturated and record.units is not None:
-            share, outputs = _flat(network.calls[i].module)[1], round(record.saturated * record.units)
-            if record.saturated > (1 + share) / 2 and _tail(record.units, share, outputs) <= CHANCE:
+            flat, outputs = _flat(network.calls[i].module)[1], round(record.saturated * record.units)
+            if record.saturated > (1 + flat) / 2 and _tail(record.units, flat, outputs) <= CHANCE:
                 found.append(i)
     if not found:
         return []
@@ -387,15 +394,15 @@ def _what_comes_in(network: _Network, i: int) -> str:
     if source is None:
         return "It is the network's input that comes in."
     record = network.records[source]
-    expected = "" if record.predicted_std is None else f" (theory, at these laws: {record.predicted_std:.3g})"
+    expected = "" if record.predicted_std is None else f" (theory, with these initializers: {record.predicted_std:.3g})"
     return f"What comes in has mean {record.out_mean:.3g} and standard deviation {record.out_std:.3g}{expected}."
 
 
 def _local(network: _Network, activations: Sequence[int]) -> list[Remedy]:
     """Remedies for what comes into these activations."""
     feeding = [k for i in activations for k in network.before(i)]
-    laws = _laws(network.calls[activations[0]].module) if feeding else []
-    return [*(network.rule(feeding, law) for law in laws), *network.normalized(activations)]
+    initializers = _initializers(network.calls[activations[0]].module) if feeding else []
+    return [*network.rules(feeding, initializers), *network.normalized(activations)]
 
 
 def _overflow(network: _Network) -> list[Finding]:
@@ -405,8 +412,8 @@ def _overflow(network: _Network) -> list[Finding]:
         return []
     first, what = (outputs[0], "output") if outputs else (gradients[-1], "gradient")
     evidence = f"{network.titles([first])}: its {what} is infinite or NaN, for the numbers are too large for their dtype."
-    laws = _laws(network.activation(network.weighted[0])) if network.weighted else []
-    candidates = [network.rule(network.weighted, law) for law in laws]
+    initializers = _initializers(network.activation(network.weighted[0])) if network.weighted else []
+    candidates = network.rules(network.weighted, initializers)
     return [Finding("exploding", network.names([first]), evidence, candidates=candidates)]
 
 
@@ -428,22 +435,23 @@ def _depth(network: _Network) -> list[Finding]:
     expected = ""
     if first.predicted_grad_ratio and last.predicted_grad_ratio:
         ratio = first.predicted_grad_ratio / last.predicted_grad_ratio
-        expected = f" (theory, at these laws: {_times(2 * math.log(ratio) + math.log((first.units or 1) / (last.units or 1)))})"
+        predicted = 2 * math.log(ratio) + math.log((first.units or 1) / (last.units or 1))
+        expected = f" (theory, with these initializers: {_times(predicted)})"
     evidence = (
         f"{network.titles(hidden)}: on the way back from '{network.name(hidden[-1])}' to '{network.name(hidden[0])}' the "
         f"gradient's norm changes {_times(change)}{expected}. So its depth scale is {len(steps) / abs(change):.2g} layers; a "
         f"network trains to a depth of about 6 times that, and this one has {len(steps)}."
     )
     worst = max(range(len(steps)), key=lambda k: abs(steps[k]))
-    laws = _laws(network.activation(hidden[0]))
-    candidates = [network.rule(hidden, law) for law in laws[:2]]
+    initializers = _initializers(network.activation(hidden[0]))
+    candidates = network.rules(hidden, initializers[:2])
     candidates += network.normalized(network.activations) if network.activations else []
-    candidates += [network.rule(hidden, laws[2])]
+    candidates += network.rules(hidden, initializers[2:])
     places = hidden
     if len(steps) > 2 and abs(steps[worst]) > abs(change) / 2:  # one layer's doing
         places = [hidden[worst + 1]]
         evidence = f"{network.titles(places)}: it alone changes the gradient's norm {_times(steps[worst])}. {evidence}"
-        candidates = [*(network.rule(places, law) for law in laws), *candidates]
+        candidates = [*network.rules(places, initializers), *candidates]
     return [Finding("exploding" if change > 0 else "vanishing", network.names(places), evidence, candidates=candidates)]
 
 
@@ -461,13 +469,13 @@ def _first_loss(network: _Network) -> list[Finding]:
     # Either what the last layer gets has already grown, or it is at fault alone, or with a batch norm after it.
     with_weights = [i for i, call in enumerate(network.calls) if isinstance(getattr(call.module, "weight", None), nn.Parameter)]
     places = with_weights if comes_in > math.exp(DEPTH / 2) * size else [i for i in with_weights if i >= last]
-    tries = [(places, law) for law in _laws(network.activation(places[0]))]
+    tries = [(places, weights) for weights in _initializers(network.activation(places[0]))]
     if record.weight_std and 0 < _square(record) < math.inf:  # outputs of size 1, whatever comes in
         tries.append(([last], init.Normal(0.0, _rounded(record.weight_std / math.sqrt(_square(record))))))
-    candidates = [network.rule(some, law) for some, law in tries]
+    candidates = [network.rule(some, weights) for some, weights in tries]
     if not labels:
         mean = [_rounded(value) for value in np.ravel(network.y.mean(axis=0, dtype=np.float64))]
-        candidates += [network.rule(some, law, mean) for some, law in tries]
+        candidates += [network.rule(some, weights, mean) for some, weights in tries]
     evidence = (
         f"{network.titles(places)}: the first loss is {loss:.4g}, where {expected}. The output of '{network.name(last)}' has "
         f"mean {record.out_mean:.3g} and standard deviation {record.out_std:.3g}; training must first undo that."
@@ -511,11 +519,11 @@ def _funnel(network: _Network) -> list[Finding]:
         f"{network.titles(hidden)}: from {widths[0]} to {widths[-1]} units. The standard deviation of the outputs changes "
         f"{_times(forward)} on the way{_expected(first.predicted_std, last.predicted_std)}, and that of the gradient "
         f"{_times(backward)} on the way back{_expected(last.predicted_grad_ratio, first.predicted_grad_ratio)}. fan_in keeps "
-        "the one and fan_out the other; no law keeps both, but one between them halves what is lost."
+        "the one and fan_out the other; no initializer keeps both, but one between them halves what is lost."
     )
-    scale = 1.0 if _laws(network.activation(hidden[0]))[0] == "lecun_normal" else 2.0
-    laws = [init.VarianceScaling(scale, mode) for mode in ("fan_geo_avg", "fan_avg")]
-    return [Finding("mismatch", network.names(hidden), evidence, candidates=[network.rule(hidden, law) for law in laws])]
+    scale = 1.0 if _initializers(network.activation(hidden[0]))[0] == "lecun_normal" else 2.0
+    initializers = [init.VarianceScaling(scale, mode) for mode in ("fan_geo_avg", "fan_avg")]
+    return [Finding("mismatch", network.names(hidden), evidence, candidates=network.rules(hidden, initializers))]
 
 
 def _expected(start: float | None, end: float | None) -> str:

@@ -30,8 +30,8 @@ def measure(
 ) -> FlowReport:
     """What every layer of a model does with a batch: forward and, if there is a loss, backward.
 
-    The model is left as it was: parameters, gradients, running values, mode, and the position of its random generators and of
-    the global one. It is measured in the mode that it is in, `train()` or `eval()`.
+    The model is left as it was: parameters, gradients, running statistics, mode, and the position of its random
+    generators and of the global one. It is measured in the mode that it is in, `train()` or `eval()`.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def measure(
     y : array_like, optional
         The targets.
     loss : function, optional
-        (output, y) -> number, or (output) -> number where y is None. By default cross-entropy if y holds whole numbers, and
+        (output, y) -> number, or (output) -> number where y is None. By default cross-entropy if y holds integers, and
         the mean squared error if not.
     tolerance : float
         For `nearly_distinct_units`.
@@ -51,7 +51,7 @@ def measure(
     ValueError
         If there is no input, or one is NaN or infinite, or the loss is not one number.
     TypeError
-        If the model is no Module, or returns something that the default loss does not take.
+        If the model is not a Module, or returns something that the default loss does not take.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def run(
     if values.ndim < 2 or not values.size:
         raise ValueError(f"measure takes a batch of inputs, of shape (batch, features), got shape {values.shape}")
     if not np.isfinite(values).all():
-        raise ValueError("measure: x contains NaN or infinity; mend the data first")
+        raise ValueError("measure: x contains NaN or infinity; fix the data first")
     if not 0 <= tolerance < 1:
         raise ValueError(f"measure: tolerance must be from 0 to 1, got {tolerance}")
 
@@ -165,7 +165,7 @@ class Call:
 
 
 class _Recorder:
-    """Told of every call, it takes down those of the model's layers; `last_grad` is the gradient for the last one's output."""
+    """Told of every call, it records those of the model's layers; `last_grad` is the gradient for the last one's output."""
 
     def __init__(self, model: nn.Module, x: Any):
         self.names: dict[int, list[str]] = {}

@@ -8,7 +8,7 @@ from .. import nn, theory
 
 
 def predict(model: nn.Module, input_second_moment: float = 1.0) -> dict[str, theory.Prediction]:
-    """What theory says of every layer of a Sequential, from its laws and widths alone; the spread is that of one input.
+    """What theory says of every layer of a Sequential, from its initializers and widths alone; the spread is that of one input.
 
     Parameters
     ----------
@@ -40,7 +40,5 @@ def predict(model: nn.Module, input_second_moment: float = 1.0) -> dict[str, the
                 f"predict follows the layers of a Sequential, and {type(module).__name__} may call its own in any order; "
                 "flow.measure(model, x) sees it and predicts too"
             )
-    widths = (getattr(layer, "in_features", getattr(layer, "num_features", None)) for layer in layers)
-    width = next((width for width in widths if width is not None), 1)
-    signal = theory.Signal(width, 0.0, float(input_second_moment))
+    signal = theory.Signal(theory.input_width(layers), 0.0, float(input_second_moment))
     return dict(zip(names, theory.propagate(layers, range(-1, len(layers) - 1), signal), strict=True))

@@ -1,4 +1,4 @@
-"""What one array, one activation or one layer's weights are like: the quantities that `measure` and `watch` take down."""
+"""What one array, one activation or one layer's weights are like: the quantities that `measure` and `watch` record."""
 
 import functools
 import math
@@ -12,7 +12,6 @@ from ..tensor import Tensor
 from .report import Histogram
 
 BINS = 40
-CHANNELS_SECOND = (nn.BatchNorm1d,)  # layers whose units are the channels, axis 1 of (batch, channels, ...)
 
 
 def unit_axis(layer: nn.Module, y: Tensor, of_input: int = -1) -> int:
@@ -22,7 +21,7 @@ def unit_axis(layer: nn.Module, y: Tensor, of_input: int = -1) -> int:
     """
     if y.ndim < 3:
         return -1
-    return of_input if isinstance(layer, (nn.Elementwise, nn.Dropout)) else 1 if isinstance(layer, CHANNELS_SECOND) else -1
+    return of_input if layer.unit_axis is None else layer.unit_axis
 
 
 def distribution(values: np.ndarray) -> tuple[float, float, Histogram | None]:

@@ -33,9 +33,9 @@ class LayerRecord:
     out_mean, out_std : float
         Of the output, over inputs and units together.
     saturated : float
-        Of an activation: the share of outputs where its slope is under 1 % of its largest.
+        Of an activation: the fraction of outputs where its slope is under 1 % of its largest.
     dead : float
-        Of an activation: the share of units whose slope is 0 for every input: no gradient passes.
+        Of an activation: the fraction of units whose slope is 0 for every input: no gradient passes.
     distinct_units : int
         Of a layer with weights: how many units differ from all others in some weight or the bias, exactly.
     grad_mean, grad_std : float
@@ -194,10 +194,10 @@ class FlowReport:
         for r in self:
             name = r.name if len(r.name) <= 12 else f"..{r.name[-10:]}"
             units = "" if r.distinct_units is None else f"{r.distinct_units}/{r.units}"
-            shares = ["" if share is None else f"{share:.0%}" for share in (r.saturated, r.dead)]
+            fractions = ["" if fraction is None else f"{fraction:.0%}" for fraction in (r.saturated, r.dead)]
             backward = [r.grad_std, r.grad_ratio, r.predicted_grad_ratio, r.weight_std, r.update_ratio]
             forward = [_number(v) for v in (r.out_mean, r.out_std, r.predicted_std)]
-            rows.append([name, r.kind[:12], *forward, *shares, units, *(_number(v) for v in backward)])
+            rows.append([name, r.kind[:12], *forward, *fractions, units, *(_number(v) for v in backward)])
         return titles, rows
 
     def plot(self, path: Any = None):

@@ -32,7 +32,7 @@ class Watch:
         if not isinstance(model, nn.Module):
             raise TypeError(f"watch takes a Module, got {type(model).__name__}")
         if isinstance(every, bool) or not isinstance(every, (int, np.integer)) or every < 1:
-            raise ValueError(f"watch: every must be a whole number from 1, got {every!r}")
+            raise ValueError(f"watch: every must be a positive integer, got {every!r}")
         self.model, self.every = model, int(every)
         self.steps: list[int] = []
         self.names: list[str] = []

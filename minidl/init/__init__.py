@@ -1,145 +1,27 @@
-"""Initializers: what weights start from.
+"""Initializers: what the weights of a network are drawn from.
 
-`laws.py` holds the laws as objects that layers take, `matrices.py` those about a whole matrix, `networks.py` those for
-a whole network, `gain.py` the factor for an activation, `inplace.py` torch.nn.init's functions, `presets.py` other frameworks'
-defaults; `check.py` tells whether a law of one's own is right. How laws reach the parameters of a model, by name and rule, is
-`nn/initialize.py`.
+`base.py` says what an initializer is, `distributions.py` has those that draw each element by itself, `matrices.py`
+those about a matrix as a whole, `gain.py` the factor for an activation, `torch_names.py` torch.nn.init's functions,
+`presets.py` other frameworks' defaults; `check.py` tells whether an initializer of one's own is right. How they reach
+the parameters of a model, by name and rule, is `nn/initialize.py`; recipes for whole models are in `minidl.recipes`.
 """
 
 from typing import Any
 
-from ..names import no_attribute, similar
-from . import presets
+from ..names import no_attribute
+from . import base, distributions, matrices, presets, torch_names
+from .base import *  # noqa: F403 - each module says in its own __all__ what it offers
 from .check import check
+from .distributions import *  # noqa: F403
 from .gain import gain
-from .inplace import (
-    calculate_gain,
-    constant_,
-    dirac_,
-    eye_,
-    kaiming_normal_,
-    kaiming_uniform_,
-    normal_,
-    ones_,
-    orthogonal_,
-    replacing,
-    sparse_,
-    trunc_normal_,
-    uniform_,
-    xavier_normal_,
-    xavier_uniform_,
-    zeros_,
-)
-from .laws import (
-    BY_NAME,
-    Constant,
-    Custom,
-    Fans,
-    Given,
-    GlorotNormal,
-    GlorotUniform,
-    HeNormal,
-    HeUniform,
-    Initializer,
-    KaimingNormal,
-    KaimingUniform,
-    LecunNormal,
-    LecunUniform,
-    Moments,
-    Normal,
-    Ones,
-    Origin,
-    TruncatedNormal,
-    Uniform,
-    VarianceScaling,
-    XavierNormal,
-    XavierUniform,
-    Zeros,
-    check_fans,
-    draw,
-    fans,
-    law,
-    named,
-)
-from .matrices import (
-    Bilinear,
-    DeltaOrthogonal,
-    Dirac,
-    Eye,
-    Identity,
-    LooksLinear,
-    Orthogonal,
-    Sparse,
-    ZerO,
-)
-from .networks import CoordinateCheck, Fixup, MuPOutput, coordinate_check, lsuv, mup_groups
+from .matrices import *  # noqa: F403
+from .torch_names import *  # noqa: F403
 
-__all__ = [
-    "BY_NAME",
-    "Bilinear",
-    "Constant",
-    "CoordinateCheck",
-    "Custom",
-    "DeltaOrthogonal",
-    "Dirac",
-    "Eye",
-    "Fans",
-    "Fixup",
-    "Given",
-    "GlorotNormal",
-    "GlorotUniform",
-    "HeNormal",
-    "HeUniform",
-    "Identity",
-    "Initializer",
-    "KaimingNormal",
-    "KaimingUniform",
-    "LecunNormal",
-    "LecunUniform",
-    "LooksLinear",
-    "Moments",
-    "MuPOutput",
-    "Normal",
-    "Ones",
-    "Origin",
-    "Orthogonal",
-    "Sparse",
-    "TruncatedNormal",
-    "Uniform",
-    "VarianceScaling",
-    "XavierNormal",
-    "XavierUniform",
-    "ZerO",
-    "Zeros",
-    "calculate_gain",
-    "check",
-    "check_fans",
-    "constant_",
-    "coordinate_check",
-    "dirac_",
-    "draw",
-    "eye_",
-    "fans",
-    "gain",
-    "kaiming_normal_",
-    "kaiming_uniform_",
-    "law",
-    "lsuv",
-    "mup_groups",
-    "named",
-    "normal_",
-    "ones_",
-    "orthogonal_",
-    "presets",
-    "replacing",
-    "similar",
-    "sparse_",
-    "trunc_normal_",
-    "uniform_",
-    "xavier_normal_",
-    "xavier_uniform_",
-    "zeros_",
-]
+__all__ = ["check", "gain", "presets"]
+__all__ += base.__all__
+__all__ += distributions.__all__
+__all__ += matrices.__all__
+__all__ += torch_names.__all__
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
-"""`check`: is a law of one's own right? It is drawn a few times, measured, and compared with the variance it should have.
+"""`check`: is an initializer of one's own right? It is drawn, measured, and compared with the variance that it should have.
 
-What it finds is said with a figure, and well-known mistakes are called by their names. A figure counts as off where it leaves
-five standard errors, which chance does once in a million checks.
+What it finds is reported with a figure, and well-known mistakes are called by their names. A figure counts as wrong
+beyond five standard errors, which chance reaches once in a million checks.
 """
 
 import math
@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..random import Generator, as_generator
-from .laws import CUT_STD, Custom, Initializer, Moments, Shape
-from .laws import law as as_law
+from .base import Custom, Initializer, Moments, Shape, get
+from .distributions import CUT_STD
 from .matrices import Fixed
 
 # (fan_in, fan_out), and with them shape (fan_out, fan_in): 40,000 values each.
 WIDE, TALL, SQUARE = (400, 100), (100, 400), (200, 200)
 
-# What the variance of a law may be, with what is known of it.
+# What the variance of an initializer may be, with what is known of it.
 FORMULAS: dict[str, tuple[Callable[[int, int], float], str]] = {
     "1 / fan_in": (lambda n, m: 1 / n, "LeCun's"),
     "2 / fan_in": (lambda n, m: 2 / n, "He's, for ReLU"),
@@ -29,26 +29,26 @@ FORMULAS: dict[str, tuple[Callable[[int, int], float], str]] = {
     "1 / (3 fan_in)": (lambda n, m: 1 / (3 * n), "is this U(-1/sqrt n, 1/sqrt n)?"),
     "1 / (3 fan_out)": (lambda n, m: 1 / (3 * m), "is this U(-1/sqrt n, 1/sqrt n), with n = fan_out?"),
     "2 / (3 fan_in)": (lambda n, m: 2 / (3 * n), "is this U(-s, s), with He's standard deviation s as the bound?"),
-    "6 / fan_in": (lambda n, m: 6 / n, "is the bound of He's uniform law the standard deviation of a normal one here?"),
-    "6 / (fan_in + fan_out)": (lambda n, m: 6 / (n + m), "is the bound of Xavier's uniform law used as a standard deviation?"),
+    "6 / fan_in": (lambda n, m: 6 / n, "is the bound of He's uniform initializer used as a standard deviation?"),
+    "6 / (fan_in + fan_out)": (lambda n, m: 6 / (n + m), "is the bound of Xavier's uniform one used as a standard deviation?"),
 }
 
 FACTORS = {
     1 / 3: "1/3 of {}: is this U(-1/sqrt n, 1/sqrt n)? U(-b, b) has variance b^2 / 3, so b = sqrt(3 variance)",
-    3.0: "3 times {}: is the bound of the uniform law used as a standard deviation?",
+    3.0: "3 times {}: is the bound of the uniform distribution used as a standard deviation?",
     1 / 2: "1/2 of {}: is the factor 2 for ReLU missing?",
     2.0: "2 times {}: is there a factor 2 for ReLU that should not be?",
     1 / 4: "1/4 of {}: is the standard deviation halved, or a gain of 2 missing?",
     4.0: "4 times {}: was a factor 2 meant for the variance given to the standard deviation?",
-    CUT_STD**2: "0.774 of {}: is a normal law cut at two standard deviations? Divide its standard deviation by 0.8796",
+    CUT_STD**2: "0.774 of {}: is a normal distribution cut at two standard deviations? Divide its standard deviation by 0.8796",
 }
 
 
 class Report:
     """What `check` found: true if there are no problems; printed, one line for each problem and note."""
 
-    def __init__(self, law: Initializer):
-        self.law = law
+    def __init__(self, initializer: Initializer):
+        self.initializer = initializer
         self.problems: list[str] = []
         self.notes: list[str] = []
 
@@ -57,22 +57,22 @@ class Report:
 
     def __repr__(self):
         verdict = f"{len(self.problems)} problem{'s' * (len(self.problems) > 1)}" if self.problems else "all is well"
-        return "\n".join([f"{self.law}: {verdict}", *(f"- {line}" for line in self.problems + self.notes)])
+        return "\n".join([f"{self.initializer}: {verdict}", *(f"- {line}" for line in self.problems + self.notes)])
 
 
-def check(law: Any, variance: Any = None) -> Report:
-    """Whether a law that draws weights is right: its variance and fans, mean, symmetry, shape, dtype, and its use of `rng`.
+def check(initializer: Any, variance: Any = None) -> Report:
+    """Whether an initializer of weights is right: its variance and fans, mean, symmetry, shape, dtype, and its use of `rng`.
 
-    It is drawn for matrices, so a law for kernels only (Dirac, say) cannot be checked. A law that draws nothing on purpose is
-    only looked at for shape and dtype.
+    It is drawn for matrices, so one for kernels only (Dirac, say) cannot be checked. Of one that draws nothing on
+    purpose only shape and dtype are checked.
 
     Parameters
     ----------
-    law : initializer, or function (shape, rng) -> array
-        Anything that `init.law` takes.
+    initializer : initializer, or function (shape, rng) -> array
+        Anything that `init.get` takes.
     variance : function (fan_in, fan_out) -> float, initializer or name, optional
-        What the variance should be, or a law that has it. If None it is what the law itself states in `moments`; where it
-        states nothing the report says which well-known formula fits.
+        What the variance should be, or an initializer that has it. If None it is what the initializer itself states in
+        `moments`; where it states nothing, the report says which well-known formula fits.
 
     Returns
     -------
@@ -90,16 +90,16 @@ def check(law: Any, variance: Any = None) -> Report:
     >>> print(check("he_normal"))
     HeNormal(a=0.0, mode='fan_in'): all is well
     """
-    law = as_law(law)
-    report = Report(law)
-    moments = _stated(variance) if variance is not None else law.moments
-    numpy_state = np.random.get_state()  # noqa: NPY002 - to see whether the law draws from it
+    initializer = get(initializer)
+    report = Report(initializer)
+    moments = _stated(variance) if variance is not None else initializer.moments
+    numpy_state = np.random.get_state()  # noqa: NPY002 - to see whether the initializer draws from it
     default = as_generator(None)
     before = dict(vars(default))
     try:
-        samples = {fans: _draw(law, fans[::-1], fans) for fans in (WIDE, TALL, SQUARE)}
-        if isinstance(law, Fixed):
-            report.notes.append("it draws nothing: every layer of one shape starts alike, from every seed")
+        samples = {fans: _draw(initializer, fans[::-1], fans) for fans in (WIDE, TALL, SQUARE)}
+        if isinstance(initializer, Fixed):
+            report.notes.append("it draws nothing: every layer of one shape begins alike, from every seed")
             return report
         _check_state(report, samples[WIDE])
         if vars(default) != before:
@@ -124,7 +124,7 @@ def check(law: Any, variance: Any = None) -> Report:
 def _stated(variance: Any) -> Callable[[Shape, tuple[int, int]], Moments]:
     """The moments that the argument `variance` stands for, as `Initializer.moments` gives them."""
     if isinstance(variance, Initializer | str):
-        return as_law(variance).moments
+        return get(variance).moments
     if not callable(variance):
         raise TypeError(
             "check: variance is a function (fan_in, fan_out) -> float, an initializer or its name, "
@@ -141,15 +141,16 @@ def _stated(variance: Any) -> Callable[[Shape, tuple[int, int]], Moments]:
 
 
 class _Broken(Exception):
-    """The law gives no array that could be measured."""
+    """The initializer gives no array that could be measured."""
 
 
-def _draw(law: Initializer, shape: Shape, fans: tuple[int, int], rng: Any = 1, dtype: Any = np.float64) -> np.ndarray:
+def _draw(initializer: Initializer, shape: Shape, fans: tuple[int, int], rng: Any = 1, dtype: Any = np.float64) -> np.ndarray:
     try:
-        values = law(shape, as_generator(rng), fan_in=fans[0], fan_out=fans[1], dtype=dtype)
+        values = initializer(shape, as_generator(rng), fan_in=fans[0], fan_out=fans[1], dtype=dtype)
     except Exception as error:
         hint = "; rng is a minidl.random.Generator, whose methods take the shape first: rng.normal(shape, mean, std)"
-        raise _Broken(f"for shape {shape} it raises {type(error).__name__}: {error}{hint * isinstance(law, Custom)}") from error
+        hint *= isinstance(initializer, Custom)
+        raise _Broken(f"for shape {shape} it raises {type(error).__name__}: {error}{hint}") from error
     if values is None:
         raise _Broken("it returns None: does it end without `return`?")
     values = np.asarray(values)
@@ -157,7 +158,7 @@ def _draw(law: Initializer, shape: Shape, fans: tuple[int, int], rng: Any = 1, d
         raise _Broken(f"for shape {shape} it gives an array of shape {values.shape}")
     if values.dtype.kind != "f":
         raise _Broken(f"it gives an array of {values.dtype}, where numbers of float32 or float64 are expected")
-    if values.dtype != dtype and not isinstance(law, Custom):
+    if values.dtype != dtype and not isinstance(initializer, Custom):
         raise _Broken(f"it gives an array of {values.dtype} where {np.dtype(dtype)} is asked for: pass dtype on to rng")
     if not np.isfinite(values).all():
         raise _Broken(f"for shape {shape} {np.count_nonzero(~np.isfinite(values))} of {values.size} values are NaN or infinite")
@@ -166,19 +167,19 @@ def _draw(law: Initializer, shape: Shape, fans: tuple[int, int], rng: Any = 1, d
 
 def _check_state(report: Report, first: np.ndarray) -> None:
     """Equal generators give equal values, whatever was drawn before; one generator gives other values each time."""
-    law, shape, rng = report.law, WIDE[::-1], Generator(1)
-    again, then = _draw(law, shape, WIDE, rng), _draw(law, shape, WIDE, rng)
-    _draw(law, shape, WIDE, dtype=np.float32)
+    initializer, shape, rng = report.initializer, WIDE[::-1], Generator(1)
+    again, then = _draw(initializer, shape, WIDE, rng), _draw(initializer, shape, WIDE, rng)
+    _draw(initializer, shape, WIDE, dtype=np.float32)
     if not np.array_equal(first, again):
-        share = np.mean(first != again)
+        fraction = np.mean(first != again)
         report.problems.append(
-            f"{share:.0%} of the values differ between two draws from generators of one seed: it has random numbers of its "
+            f"{fraction:.0%} of the values differ between two draws from generators of one seed: it has random numbers of its "
             "own, or keeps something from call to call; draw all from rng"
         )
     elif np.array_equal(again, then):
         report.problems.append(
-            "two draws from one generator are the same, so two layers that take it are twins: it draws nothing, or from a seed "
-            "of its own; draw from rng"
+            "two draws from one generator are the same, so two layers that take it are identical: it draws nothing, or from a "
+            "seed of its own; draw from rng"
         )
 
 
@@ -253,17 +254,17 @@ def _what_is_off(measured: dict, expected: dict, fit: Callable, known: list[str]
 
 def _check_fans(report: Report, moments: Callable, of_shape: float, stated: str) -> None:
     """Whether the fans that a layer states count, where they are not those of the shape; and the places of a kernel."""
-    law = report.law
-    if isinstance(law, Custom):
+    initializer = report.initializer
+    if isinstance(initializer, Custom):
         _check_kernel(report, moments)
         report.notes.append(
             "a function (shape, rng) reads its fans off the shape; an Initializer gets those that the layer states"
         )
         return
-    values = _draw(law, SQUARE, fans := (50, 800))
+    values = _draw(initializer, SQUARE, fans := (50, 800))
     expected = moments(SQUARE, fans).std ** 2
     if abs(values.var() / expected - 1) > _tolerance(values):
-        own = law.moments(SQUARE, fans).std
+        own = initializer.moments(SQUARE, fans).std
         if own and abs(values.var() / own**2 - 1) < _tolerance(values):
             report.notes.append("it goes by the shape, as its own moments say, not by the fans that a layer states")
             return
@@ -277,7 +278,7 @@ def _check_fans(report: Report, moments: Callable, of_shape: float, stated: str)
 def _check_kernel(report: Report, moments: Callable) -> None:
     shape, fans = (32, 16, 3, 3), (144, 288)  # each of the nine places multiplies both fans
     try:
-        values = _draw(report.law, shape, fans)
+        values = _draw(report.initializer, shape, fans)
     except _Broken:
         report.notes.append("it is for matrices only; a convolution's kernel has further axes, which multiply both fans")
         return

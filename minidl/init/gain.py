@@ -8,7 +8,7 @@ import numpy as np
 from .. import functional as F
 from ..gaussian import derivative, expectation
 from ..tensor import Tensor
-from .laws import choice
+from .base import choice
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus")
 

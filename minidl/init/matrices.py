@@ -1,7 +1,8 @@
-"""Laws about a weight as a whole matrix: what it does to every vector, not how each of its elements is spread.
+"""Initializers about a weight as a whole matrix: what it does to every vector, not how each of its elements is distributed.
 
-They need no fans, only the shape: (out, in), or (out, in, ...) with the axes of a convolution's kernel. For gated recurrent
-layers some libraries have a bias law (a forget gate at 1); there are no such layers here, and `Constant` is that law.
+They need no fans, only the shape: (out, in), or (out, in, ...) with the axes of a convolution's kernel. For gated
+recurrent layers some libraries have an initializer for biases (a forget gate at 1); there are no such layers here, and
+`Constant` does it.
 """
 
 import math
@@ -11,13 +12,25 @@ import numpy as np
 
 from .. import kernels
 from ..random import Generator
-from .laws import BY_NAME, Initializer, Moments, Shape, choice
+from .base import Initializer, Moments, Shape, called, choice
+
+__all__ = [
+    "Bilinear",
+    "DeltaOrthogonal",
+    "Dirac",
+    "Eye",
+    "Identity",
+    "LooksLinear",
+    "Orthogonal",
+    "Sparse",
+    "ZerO",
+]
 
 
-def _check_axes(law: Initializer, shape: Shape, allowed: range, hint: str = "") -> None:
+def _check_axes(initializer: Initializer, shape: Shape, allowed: range, hint: str = "") -> None:
     if len(shape) not in allowed:
         counts = f"{allowed[0]} axes" if len(allowed) == 1 else f"{allowed[0]} to {allowed[-1]} axes"
-        raise ValueError(f"{law} needs a shape of {counts}, (out, in{', ...' * (len(allowed) > 1)}), got {shape}{hint}")
+        raise ValueError(f"{initializer} needs a shape of {counts}, (out, in{', ...' * (len(allowed) > 1)}), got {shape}{hint}")
 
 
 _MATRIX, _ANY, _KERNEL = range(2, 3), range(2, 65), range(3, 6)
@@ -44,13 +57,14 @@ def _orthonormalize(rows: np.ndarray) -> None:
 
 
 class Fixed(Initializer):
-    """A law that draws nothing, on purpose: what is known of its values is what they are."""
+    """Draws nothing, on purpose: what is known of its values is what they are."""
 
     def moments(self, shape, fans):
         values = self.sample(shape, fans, Generator(0), np.dtype(np.float64))
         return Moments(*(float(f(values)) for f in (np.mean, np.std, np.min, np.max))) if values.size else Moments()
 
 
+@called("orthogonal")
 class Orthogonal(Initializer):
     """W W^T = gain^2 I for a wide matrix, W^T W = gain^2 I for a tall one; uniform among all such matrices (Haar's measure).
 
@@ -60,14 +74,14 @@ class Orthogonal(Initializer):
     of the signal's directions are lost. Use it in deep linear or tanh networks (gain 1, or `gain` of the activation) and in
     recurrent ones. Each element has variance gain^2 / max(rows, columns).
 
-    The rows (of a tall matrix: the columns) of a standard normal matrix are made orthonormal in order, by Gram and Schmidt's
-    process. It is QR with a positive diagonal of R; without these signs the law would not be uniform (Mezzadri 2007). A
-    kernel's axes are taken together with the inputs, as PyTorch does.
+    The rows (of a tall matrix: the columns) of a standard normal matrix are made orthonormal in order, by Gram and
+    Schmidt's process. It is QR with a positive diagonal of R; without these signs the distribution would not be
+    uniform (Mezzadri 2007). A kernel's axes are taken together with the inputs, as PyTorch does.
 
     Notes
     -----
     Computed in float64, with elementwise operations and `kernels.matmul` only; so the bits are the same for every number of
-    threads and wherever matmul's are: with AVX2, AVX-512 and NEON. Without these, and with the NumPy twins, elements may
+    threads and wherever matmul's are: with AVX2, AVX-512 and NEON. Without these, and with the reference kernels, elements may
     differ by some 1e-15, which in float32 seldom shows. LAPACK's QR would differ from one NumPy build to the next.
 
     Sources: Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
@@ -100,6 +114,7 @@ class Orthogonal(Initializer):
         return Moments(0.0, self.gain / math.sqrt(max(shape[0], math.prod(shape[1:]), 1)), -self.gain, self.gain)
 
 
+@called("delta_orthogonal")
 class DeltaOrthogonal(Initializer):
     """0, but an orthogonal matrix at the middle of a convolution's kernel: V^T V = gain^2 I for V = W[:, :, k // 2, ...].
 
@@ -133,12 +148,13 @@ class DeltaOrthogonal(Initializer):
         return Moments(0.0, self.gain / math.sqrt(max(shape[0] * math.prod(shape[2:]), 1)), -self.gain, self.gain)
 
 
+@called("identity", "eye")
 class Identity(Fixed):
     """W_ij = gain where i = j, else 0: as many inputs pass unchanged as there are outputs to take them. Also called Eye.
 
     For recurrent layers with ReLU (Le et al.), and for layers that should begin by doing nothing. It breaks no symmetry by
     itself: what it passes on is as different as the inputs are, and where a layer is wider than its input, the further units
-    are clones that put out 0.
+    are clones that output 0.
 
     Source: Le, Jaitly and Hinton, "A simple way to initialize recurrent networks of rectified linear units", 2015 (arXiv
     1504.00941), section 2.
@@ -163,10 +179,11 @@ class Identity(Fixed):
 Eye = Identity
 
 
+@called("dirac")
 class Dirac(Fixed):
     """The identity for convolutions: W[i, i, k // 2, ...] = 1 within each group, else 0, so that channel i passes unchanged.
 
-    Where there are more outputs than inputs in a group, the further ones put out 0: clones, until something tells them apart.
+    Where there are more outputs than inputs in a group, the further ones output 0: clones, until something tells them apart.
 
     Parameters
     ----------
@@ -187,7 +204,7 @@ class Dirac(Fixed):
     def __init__(self, groups: int = 1):
         super().__init__(groups=groups)
         if not isinstance(groups, (int, np.integer)) or groups < 1:
-            raise ValueError(f"Dirac: groups must be a whole number from 1, got {groups!r}")
+            raise ValueError(f"Dirac: groups must be a positive integer, got {groups!r}")
 
     def sample(self, shape, fans, rng, dtype):
         _check_axes(self, shape, _KERNEL, "; of a matrix take Identity")
@@ -201,7 +218,7 @@ class Sparse(Initializer):
 
     So few weights can be large, whatever the width: a unit's sum doesn't grow with its number of inputs, and units differ
     because each sees others. Columns are those of PyTorch's `sparse_`: a column holds what one input feeds. The source counts
-    the other way, so many inputs for each unit: for that, `sparse_(weight.T, ...)`, which fills the transposed view.
+    the other way, this many inputs for each unit: for that, `sparse_(weight.T, ...)`, which fills the transposed view.
 
     Parameters
     ----------
@@ -225,7 +242,7 @@ class Sparse(Initializer):
     def __init__(self, sparsity: float, std: float = 0.01):
         super().__init__(sparsity=sparsity, std=std)
         if not 0 <= sparsity <= 1:
-            raise ValueError(f"Sparse: sparsity is the share of zeros in each column, from 0 to 1, got {sparsity}")
+            raise ValueError(f"Sparse: sparsity is the fraction of zeros in each column, from 0 to 1, got {sparsity}")
 
     def sample(self, shape, fans, rng, dtype):
         _check_axes(self, shape, _MATRIX)
@@ -239,7 +256,7 @@ class Sparse(Initializer):
         return Moments(0.0, self.std * math.sqrt(1 - zeros), -math.inf, math.inf)
 
 
-class ZerO(Fixed):
+class ZerO(Fixed):  # called nothing: "zero" would too often be meant for "zeros"
     """Zeros and ones only, nothing random: the identity where a layer keeps or narrows its input, Hadamard's where it widens.
 
     W = I* (1 on the diagonal, else 0) if out <= in; otherwise W = 2^(-m/2) I* H_m I*, the first rows and columns of Hadamard's
@@ -273,6 +290,7 @@ class ZerO(Fixed):
         return _at_centre(shape, 2 ** (-m / 2) * hadamard[:rows, :columns], dtype)
 
 
+@called("looks_linear")
 class LooksLinear(Initializer):
     """Mirrored weights, with which a ReLU network begins as a linear one: no kink, and gradients that are not shattered.
 
@@ -282,7 +300,7 @@ class LooksLinear(Initializer):
         mode="both"  W = [[V, -V], [-V, V]], shape (2 k, 2 n)   hidden layers: pairs to pairs
         mode="in"    W = [V, -V] side by side, shape (k, 2 n)   the last layer; and every layer after a concatenated ReLU
 
-    The first half of the units is +h, the second half -h; biases are 0. In a deep ReLU network started otherwise, gradients at
+    The first half of the units is +h, the second half -h; biases are 0. In other deep ReLU networks, gradients at
     neighbouring inputs become as unlike as white noise (Balduzzi et al., section 2); here they begin equal.
 
     Source: Balduzzi, Frean, Leary, Lewis, Ma and McWilliams, "The shattered gradients problem", ICML 2017, section 4.
@@ -316,12 +334,13 @@ class LooksLinear(Initializer):
         return Orthogonal(self.gain).moments((shape[0] // rows, shape[1] // columns), None)
 
 
+@called("bilinear")
 class Bilinear(Fixed):
     """Interpolation: a kernel that resizes each channel by itself, by the factor f = ceil(k / 2) that is its stride.
 
     Along each axis of the kernel, at place x: 1 - |x - (k - 1) / 2| / f, and the product of these. For one input channel per
     group, shape (channels, 1, k, ...), it is the same in every channel; otherwise it joins channel i to channel i, and the rest
-    is 0. A start with random kernels leaves a chequered pattern, for places overlap unevenly. (Chainer's
+    is 0. Random kernels leave a chequered pattern, for places overlap unevenly. (Chainer's
     UpsamplingDeconvFilter and DownsamplingConvFilter. MXNet's Bilinear joins every channel to every other, and is off centre
     unless k = 2 f - f mod 2.)
 
@@ -355,14 +374,3 @@ class Bilinear(Fixed):
             kernel /= kernel.sum()
         joined = np.ones((shape[0], 1)) if shape[1] == 1 else np.eye(shape[0])
         return np.multiply.outer(joined, kernel).astype(dtype)
-
-
-BY_NAME.update(  # not "zero", which would too often be meant for "zeros"
-    orthogonal=Orthogonal,
-    delta_orthogonal=DeltaOrthogonal,
-    identity=Identity,
-    eye=Identity,
-    dirac=Dirac,
-    looks_linear=LooksLinear,
-    bilinear=Bilinear,
-)

@@ -1,14 +1,14 @@
-"""What the layers of other frameworks start from by default, as rules for `Module.initialize`.
+"""The default initializers of other frameworks' layers, as rules for `Module.initialize`.
 
     model.initialize(rng=0, rules=init.presets.keras)
     model.initialize(rng=0, rules={"head.*": init.Zeros(), **init.presets.pytorch})
 
-The laws are those of the frameworks, not their random numbers. Sources, each with the version or commit that was read:
+The distributions are those of the frameworks, not the random numbers. Sources, each with the version or commit that was read:
 
 - `pytorch`: torch 2.13.0, `nn.Linear.reset_parameters`: kaiming_uniform_ with a = sqrt(5), that is U(-k, k) with
   k = 1 / sqrt(fan_in), variance 1 / (3 fan_in), for weight and bias; `_NormBase.reset_parameters`: ones and zeros.
 - `keras`: keras-team/keras 01b8036, `layers.Dense`: glorot_uniform and zeros; BatchNormalization: ones and zeros.
-- `flax`: google/flax 02603f6, `linen.Dense`: jax.nn.initializers.lecun_normal, in google/jax 4d744f6 a normal law cut at two
+- `flax`: google/flax 02603f6, `linen.Dense`: jax.nn.initializers.lecun_normal, in google/jax 4d744f6 a normal one cut at two
   standard deviations and widened to variance 1 / fan_in; zeros; `linen.BatchNorm` (018c99b): ones and zeros.
 - `chainer`: chainer v6.6.0, `links.Linear`: LeCunNormal (1319c5a: normal, variance 1 / fan_in, not cut) and 0;
   `links.BatchNormalization` (033df99): 1 and 0.
@@ -19,7 +19,8 @@ The laws are those of the frameworks, not their random numbers. Sources, each wi
 import math
 from types import MappingProxyType
 
-from .laws import HeUniform, Initializer, LecunNormal, Ones, VarianceScaling, XavierUniform, Zeros
+from .base import Initializer
+from .distributions import HeUniform, LecunNormal, Ones, VarianceScaling, XavierUniform, Zeros
 
 
 def _rules(weight: Initializer, bias: Initializer) -> MappingProxyType[str, Initializer]:

@@ -1,15 +1,19 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-"""The door to csrc/: unwraps arrays to pointers, releases the GIL, calls. The same functions as reference.py.
+"""The door to csrc/: unwraps arrays to pointers, releases the GIL, calls. The same functions as in reference/.
 
 What each function computes is documented in the reference implementation. Whether arrays fit, so that nothing is read or written
-past an end, is checked here, where it costs least; whether the numbers make sense, by `minidl.kernels` or `minidl.random`.
+past an end, is checked here, where it costs least; what does not fit is an error of `checks.py`.
 """
 cimport numpy as cnp
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from numpy import array as np_array
-from numpy import empty, float32, float64, int64
+from numpy import empty, float32, float64, int64, zeros
+
+from .checks import (bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_words, check_counts, check_linear,
+                     check_matmul, check_summarize, misfit, not_a_matrix, real_array, unfit_parameter, unknown_class, unwritable_statistics)
+from .checks import new_array as checked_new_array
 
 cnp.import_array()
 
@@ -146,11 +150,6 @@ cdef extern from "threads.h":
     size_t threads_get()
 
 
-cdef str described(x):
-    """What came instead of what was expected, for an error."""
-    return f"{x.dtype} of shape {x.shape}" if cnp.PyArray_Check(x) else type(x).__name__
-
-
 def instruction_sets():
     """The names that `choose_instruction_set` takes on this machine, best first."""
     names = []
@@ -176,13 +175,16 @@ def get_num_threads():
     return threads_get()
 
 
-def philox(key, counter, cnp.ndarray out not None):
-    if not (cnp.PyArray_ISCARRAY(out) and cnp.PyArray_TYPE(out) == cnp.NPY_UINT32):
-        raise ValueError(f"philox writes a contiguous array of uint32, got {described(out)}")
+def philox(key, counter, out):
+    if not cnp.PyArray_Check(out):
+        raise bad_words(out)
+    cdef cnp.ndarray array = out
+    if not (cnp.PyArray_ISCARRAY(array) and cnp.PyArray_TYPE(array) == cnp.NPY_UINT32):
+        raise bad_words(out)
     cdef philox_key k = philox_key(key[0], key[1])
     cdef uint64_t low = counter[0] | counter[1] << 32, high = counter[2] | counter[3] << 32
-    cdef size_t n = out.size
-    cdef uint32_t *words = <uint32_t *>out.data
+    cdef size_t n = array.size
+    cdef uint32_t *words = <uint32_t *>array.data
     with nogil:
         sample_words(k, low, high, n, words)
 
@@ -193,22 +195,19 @@ cdef cnp.ndarray new_array(size, dtype):
     if type(size) is int and dtype is float32 and 0 <= size < MOST:
         n = size
         return cnp.PyArray_EMPTY(1, &n, cnp.NPY_FLOAT32, 0)
-    try:
-        return empty(size, dtype)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"size must be a whole number or a tuple of them, none negative, got {size!r} ({error})") from error
+    return checked_new_array(size, dtype)
 
 
 cdef draw part_of(key, uint64_t position, cnp.ndarray out):
     if not (isinstance(key, tuple) and len(key) == 2):
-        raise ValueError(f"a key is a tuple of two words, got {key!r}")
+        raise bad_key(key)
     return draw(philox_key(key[0], key[1]), position, out.size)
 
 
 cdef cnp.ndarray sample(size, real, key, uint64_t position, distribution source, bint normal):
     cdef cnp.ndarray out = new_array(size, real)
     if not (is_real(cnp.PyArray_TYPE(out)) and cnp.PyArray_ISCARRAY(out)):
-        raise TypeError(f"samples are float32 or float64, got {real!r}")
+        raise bad_samples(real)
     cdef draw part = part_of(key, position, out)
     cdef void *samples = out.data
     cdef bint single = cnp.PyArray_ITEMSIZE(out) == 4
@@ -227,7 +226,7 @@ def uniform(size, real, key, uint64_t position, double low, double high):
 def normal(size, real, key, uint64_t position, double mean, double std, double p_low, double q_high, double width,
            double low, double high):
     if not (p_low >= 0 and q_high >= 0 and width >= 0 and abs(p_low + width + q_high - 1) < 1e-6):
-        raise ValueError(f"p_low, width and q_high are probabilities whose sum is 1, got {p_low}, {width} and {q_high}")
+        raise bad_probabilities(p_low, q_high, width)
     return sample(size, real, key, position, distribution(low, high, mean, std, p_low, q_high, width), True)
 
 
@@ -315,52 +314,93 @@ cdef bint are_apart(cnp.ndarray x, cnp.ndarray y) noexcept:
     return end(x, True) <= end(y, False) or end(y, True) <= end(x, False)
 
 
+cdef bint are_plain(x, y) noexcept:
+    """Whether csrc takes both as they are: matrices of one dtype."""
+    return (cnp.PyArray_Check(x) and cnp.PyArray_Check(y) and is_plain(<cnp.ndarray>x) and is_plain(<cnp.ndarray>y)
+            and is_real(cnp.PyArray_TYPE(<cnp.ndarray>x)) and cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.PyArray_TYPE(<cnp.ndarray>y))
+
+
+cdef bint can_hold(out, cnp.ndarray x, cnp.ndarray y) noexcept:
+    """Whether csrc can write the product of two plain matrices straight into `out`."""
+    if not (are_plain(out, x) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out)):
+        return False
+    cdef cnp.ndarray z = out
+    return (z.shape[0] == x.shape[0] and z.shape[1] == y.shape[1]
+            and not overlaps_itself(z) and are_apart(z, x) and are_apart(z, y))
+
+
+cdef cnp.ndarray plain(cnp.ndarray x):
+    """x, or a copy that csrc takes. (A long double may be a float64 by another name.)"""
+    if is_plain(x) and is_real(cnp.PyArray_TYPE(x)):
+        return x
+    return np_array(x, float32 if cnp.PyArray_ITEMSIZE(x) == 4 else float64, order="C")
+
+
 def matmul(a, b, out=None):
-    """a @ b, put into `out` or a new array; None, and nothing done, where csrc does not take them as they are."""
-    if not (cnp.PyArray_Check(a) and cnp.PyArray_Check(b)):
-        return None
-    cdef cnp.ndarray x = a, y = b, z
-    cdef int kind = cnp.PyArray_TYPE(x)
-    if not (is_plain(x) and is_plain(y) and x.shape[1] == y.shape[0] and cnp.PyArray_TYPE(y) == kind and is_real(kind)):
-        return None
+    """The matrix product a b, of two arrays of float32 or float64, in a new array or in `out`."""
+    if not (are_plain(a, b) and (<cnp.ndarray>a).shape[1] == (<cnp.ndarray>b).shape[0]
+            and (out is None or can_hold(out, a, b))):
+        return matmul_by_copies(a, b, out)
+    cdef cnp.ndarray x = a, y = b, z = out
     if out is None:
-        z = new_matrix(x.shape[0], y.shape[1], kind)
-    elif cnp.PyArray_Check(out):
-        z = out
-        if not (is_plain(z) and cnp.PyArray_ISWRITEABLE(z) and cnp.PyArray_TYPE(z) == kind and z.shape[0] == x.shape[0]
-                and z.shape[1] == y.shape[1] and not overlaps_itself(z) and are_apart(z, x) and are_apart(z, y)):
-            return None
-    else:
-        return None
+        z = new_matrix(x.shape[0], y.shape[1], cnp.PyArray_TYPE(x))
     multiply(x, False, y, False, NULL, z)
     return z
 
 
-# Passes
+cdef matmul_by_copies(a, b, out):
+    """The same of any layouts, and 0 where there is nothing to add up."""
+    check_matmul(a, b, out)
+    product = matmul(plain(a), plain(b)) if a.size and b.size else zeros((len(a), b.shape[1]), a.dtype)
+    if out is None:
+        return product
+    out[...] = product
+    return out
 
 
-cdef cnp.ndarray in_order(x):
-    """x, or a copy where it does not lie in C order or is something else than a number of float32 or float64 after the other."""
-    cdef cnp.ndarray array = x if cnp.PyArray_Check(x) else np_array(x)
-    if cnp.PyArray_ISCARRAY_RO(array) and is_real(cnp.PyArray_TYPE(array)):
-        return array
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"an array of real numbers is expected, got {described(x)}")
-    return np_array(array, float64 if array.dtype.type is float64 else float32, order="C")
+def linear(x, weight, bias=None):
+    """x weight^T + bias, for x of shape (batch, in), weight of shape (out, in) and bias of shape (out,)."""
+    if not (are_plain(x, weight) and (<cnp.ndarray>x).shape[1] == (<cnp.ndarray>weight).shape[1]
+            and (bias is None or (is_plain_vector(bias, cnp.PyArray_TYPE(<cnp.ndarray>x), (<cnp.ndarray>weight).shape[0], False)
+                                  and (<cnp.ndarray>bias).ndim == 1))):
+        return linear_by_copies(x, weight, bias)
+    cdef cnp.ndarray a = x, w = weight, y = new_matrix(a.shape[0], w.shape[0], cnp.PyArray_TYPE(a))
+    multiply(a, False, w, True, data_or_null(bias), y)
+    return y
+
+
+cdef linear_by_copies(x, weight, bias):
+    check_linear(x, weight, bias)
+    if x.size and weight.size:
+        a = plain(x)
+        return linear(a, plain(weight), None if bias is None else np_array(bias, a.dtype))
+    y = zeros((len(x), len(weight)), x.dtype)
+    return y if bias is None else y + bias
+
+
+# Fused kernels
+
+
+cdef cnp.ndarray contiguous(x):
+    """x, or a copy where it is anything but a contiguous array of float32 or float64."""
+    if (cnp.PyArray_Check(x) and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x)
+            and is_real(cnp.PyArray_TYPE(<cnp.ndarray>x))):
+        return x
+    return np_array(real_array(x), order="C")
 
 
 cdef cnp.ndarray matrix(x, str name):
-    cdef cnp.ndarray array = in_order(x)
+    cdef cnp.ndarray array = contiguous(x)
     if array.ndim != 2:
-        raise ValueError(f"{name} must be a matrix, got {described(array)}")
+        raise not_a_matrix(name, array)
     return array
 
 
 cdef cnp.ndarray like(cnp.ndarray x, y, str name):
-    """y in C order, which must have the shape and dtype of x."""
-    cdef cnp.ndarray array = in_order(y)
+    """y as a contiguous array, which must have the shape and dtype of x."""
+    cdef cnp.ndarray array = contiguous(y)
     if not (cnp.PyArray_SAMESHAPE(array, x) and cnp.PyArray_TYPE(array) == cnp.PyArray_TYPE(x)):
-        raise ValueError(f"{name} must be {described(x)}, got {described(array)}")
+        raise misfit(name, x.dtype, (<object>x).shape, array)
     return array
 
 
@@ -370,27 +410,24 @@ cdef bint is_column(cnp.ndarray x, cnp.ndarray matrix) noexcept:
 
 
 cdef cnp.ndarray for_columns(cnp.ndarray matrix, x, str name):
-    """x in C order, which must have a number of the matrix's dtype for each of its columns."""
-    cdef cnp.ndarray array = in_order(x)
+    """x as a contiguous array, which must have a number of the matrix's dtype for each of its columns."""
+    cdef cnp.ndarray array = contiguous(x)
     if not is_column(array, matrix):
-        raise ValueError(f"{name} must be {matrix.dtype} of shape {(matrix.shape[1],)}, got {described(array)}")
+        raise misfit(name, matrix.dtype, (matrix.shape[1],), array)
     return array
 
 
-cdef cnp.ndarray labels_for(cnp.ndarray x, labels):
+cdef cnp.ndarray classes_for(cnp.ndarray x, labels):
+    """The labels, which must be one class for each row of x."""
     if not (cnp.PyArray_Check(labels) and cnp.PyArray_ISCARRAY_RO(labels) and cnp.PyArray_TYPE(labels) == cnp.NPY_INTP
             and cnp.PyArray_NDIM(labels) == 1 and cnp.PyArray_DIM(labels, 0) == x.shape[0]):
-        raise ValueError(f"labels must be contiguous intp of shape {(x.shape[0],)}, got {described(labels)}")
-    return labels
-
-
-cdef bint are_classes(cnp.ndarray labels, Py_ssize_t classes) noexcept:
-    cdef Py_ssize_t *label = <Py_ssize_t *>labels.data
+        raise bad_labels(labels, x.shape[0])
+    cdef Py_ssize_t *label = <Py_ssize_t *>(<cnp.ndarray>labels).data
     cdef Py_ssize_t i
-    for i in range(labels.shape[0]):
-        if not 0 <= label[i] < classes:
-            return False
-    return True
+    for i in range(x.shape[0]):
+        if not 0 <= label[i] < x.shape[1]:
+            raise unknown_class(labels, (<object>x).shape)
+    return labels
 
 
 cdef cnp.ndarray new_like(cnp.ndarray x):
@@ -411,11 +448,11 @@ cdef cnp.ndarray run_elementwise(elementwise_function function, cnp.ndarray x, c
 
 
 cdef cnp.ndarray elementwise(elementwise_function function, x, double a=0, double b=0):
-    return run_elementwise(function, in_order(x), None, a, b)
+    return run_elementwise(function, contiguous(x), None, a, b)
 
 
 cdef cnp.ndarray elementwise_backward(elementwise_function function, gradient, value, double a=0, double b=0):
-    cdef cnp.ndarray x = in_order(value)
+    cdef cnp.ndarray x = contiguous(value)
     return run_elementwise(function, x, like(x, gradient, "dy"), a, b)
 
 
@@ -483,22 +520,19 @@ def log(x):
     return elementwise(LOG, x)
 
 
-cpdef cnp.ndarray column_sums(value):
-    """The sums over the rows of a matrix."""
-    cdef cnp.ndarray x = in_order(value)
-    if x.ndim != 2:
-        raise ValueError(f"column_sums takes a matrix, got an array of shape {value.shape}")
-    cdef cnp.npy_intp columns = x.shape[1]
-    cdef cnp.ndarray out = cnp.PyArray_EMPTY(1, &columns, cnp.PyArray_TYPE(x), 0)
-    cdef column_sums_job job = column_sums_job(x.shape[0], columns, x.data, out.data)
-    cdef int precision = cnp.PyArray_ITEMSIZE(x) == 8
+def column_sums(x):
+    cdef cnp.ndarray a = matrix(x, "x")
+    cdef cnp.npy_intp columns = a.shape[1]
+    cdef cnp.ndarray out = cnp.PyArray_EMPTY(1, &columns, cnp.PyArray_TYPE(a), 0)
+    cdef column_sums_job job = column_sums_job(a.shape[0], columns, a.data, out.data)
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     with nogil:
         fused_column_sums(&job, precision)
     return out
 
 
 cdef bint is_plain_vector(array, int kind, Py_ssize_t size, bint written) noexcept:
-    """Whether it is an array of this many numbers in C order, as csrc takes it."""
+    """Whether it is a contiguous array of this many numbers, whatever its shape, as csrc takes it."""
     if not cnp.PyArray_Check(array):
         return False
     cdef cnp.ndarray x = array
@@ -506,46 +540,10 @@ cdef bint is_plain_vector(array, int kind, Py_ssize_t size, bint written) noexce
             and (cnp.PyArray_ISCARRAY(x) if written else cnp.PyArray_ISCARRAY_RO(x)))
 
 
-def linear(x, weight, bias):
-    """x weight^T + bias; None, and nothing done, where csrc does not take them as they are."""
-    if not (cnp.PyArray_Check(x) and cnp.PyArray_Check(weight)):
-        return None
-    cdef cnp.ndarray a = x, w = weight
-    cdef int kind = cnp.PyArray_TYPE(a)
-    if not (is_plain(a) and is_plain(w) and a.shape[1] == w.shape[1] and cnp.PyArray_TYPE(w) == kind and is_real(kind)):
-        return None
-    if bias is not None and not is_plain_vector(bias, kind, w.shape[0], False):
-        return None
-    y = new_matrix(a.shape[0], w.shape[0], kind)
-    multiply(a, False, w, True, data_or_null(bias), y)
-    return y
-
-
-def linear_backward(dy, x, weight, bint need_x, bint need_weight, bint need_bias):
-    """(dx, dweight, dbias), None for what is not needed; None where csrc does not take them as they are."""
-    if not (cnp.PyArray_Check(dy) and cnp.PyArray_Check(x) and cnp.PyArray_Check(weight)):
-        return None
-    cdef cnp.ndarray d = dy, a = x, w = weight
-    cdef int kind = cnp.PyArray_TYPE(d)
-    if not (is_plain(d) and is_plain(a) and is_plain(w) and cnp.PyArray_TYPE(a) == kind and cnp.PyArray_TYPE(w) == kind
-            and is_real(kind) and a.shape[0] == d.shape[0] and w.shape[0] == d.shape[1] and w.shape[1] == a.shape[1]):
-        return None
-    dx = dw = db = None
-    if need_x:
-        dx = new_matrix(a.shape[0], a.shape[1], kind)
-        multiply(d, False, w, False, NULL, dx)
-    if need_weight:
-        dw = new_matrix(w.shape[0], w.shape[1], kind)
-        multiply(d, True, a, False, NULL, dw)
-    if need_bias:
-        db = column_sums(d)
-    return dx, dw, db
-
-
 def batch_norm(x, weight, bias, mean, var, double eps, bint training):
     cdef cnp.ndarray a = matrix(x, "x"), m = for_columns(a, mean, "mean"), v = for_columns(a, var, "var"), y = new_like(a)
     if training and not (m is mean and v is var and cnp.PyArray_ISWRITEABLE(m) and cnp.PyArray_ISWRITEABLE(v)):
-        raise ValueError("mean and var must be contiguous and writable, for in training they are computed")
+        raise unwritable_statistics()
     w, b = None if weight is None else for_columns(a, weight, "weight"), None if bias is None else for_columns(a, bias, "bias")
     cdef batch_norm_job job = batch_norm_job(a.shape[0], a.shape[1], training, eps, a.data, data_or_null(w), data_or_null(b),
                                              m.data, v.data, y.data)
@@ -568,14 +566,12 @@ def batch_norm_backward(dy, x, weight, mean, var, double eps, bint training):
 
 
 def cross_entropy(x, labels):
-    cdef cnp.ndarray a = matrix(x, "x"), t = labels_for(a, labels), p = new_like(a)
+    cdef cnp.ndarray a = matrix(x, "x"), t = classes_for(a, labels), p = new_like(a)
     cdef cnp.npy_intp i, rows = a.shape[0]
     cdef cnp.ndarray losses = cnp.PyArray_EMPTY(1, &rows, cnp.PyArray_TYPE(a), 0)
     cdef cross_entropy_job job = cross_entropy_job(rows, a.shape[1], a.data, <Py_ssize_t *>t.data, p.data, losses.data)
     cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     cdef double total = 0
-    if not are_classes(t, a.shape[1]):
-        return None
     with nogil:
         fused_cross_entropy(&job, precision)
         for i in range(rows):
@@ -584,11 +580,10 @@ def cross_entropy(x, labels):
 
 
 def cross_entropy_backward(dy, p, labels, double factor):
-    cdef cnp.ndarray a = matrix(p, "p"), d = in_order(dy), t = labels_for(a, labels), dx = new_like(a)
+    cdef cnp.ndarray a = matrix(p, "p"), d = contiguous(dy), dx = new_like(a), t
     if cnp.PyArray_TYPE(d) != cnp.PyArray_TYPE(a) or (d.ndim > 0 and not (d.ndim == 1 and d.shape[0] == a.shape[0])):
-        raise ValueError(f"dy must be {a.dtype} of shape () or {(a.shape[0],)}, got {described(d)}")
-    if not are_classes(t, a.shape[1]):
-        raise ValueError(f"labels must be from 0 to {a.shape[1] - 1}")
+        raise misfit("dy", a.dtype, f"() or {(a.shape[0],)}", d)
+    t = classes_for(a, labels)
     cdef cross_entropy_backward_job job = cross_entropy_backward_job(
         a.shape[0], a.shape[1], a.data, d.data, d.ndim > 0, factor, <Py_ssize_t *>t.data, dx.data)
     cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
@@ -600,7 +595,7 @@ def cross_entropy_backward(dy, p, labels, double factor):
 cdef bint fit_each_other(cnp.ndarray p, cnp.ndarray g, v) noexcept:
     """Whether a parameter, its gradient and its velocity (or None) have one shape; the first and the last, one dtype."""
     return (is_real(cnp.PyArray_TYPE(p)) and cnp.PyArray_ISWRITEABLE(p) and cnp.PyArray_SAMESHAPE(p, g)
-            and (v is None or (cnp.PyArray_SAMESHAPE(p, <cnp.ndarray>v)
+            and (v is None or (cnp.PyArray_SAMESHAPE(p, <cnp.ndarray>v) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>v)
                                and cnp.PyArray_TYPE(<cnp.ndarray>v) == cnp.PyArray_TYPE(p))))
 
 
@@ -633,14 +628,16 @@ def sgd(list groups, list counts, dict started, dict known):
     cdef sgd_tensor *tensor
     cdef sgd_job *job
     cdef cnp.ndarray p
-    cdef list values, gradients, velocities, fresh, copies = [], counted = [number[0] + 1 for number in counts]
+    cdef list values, gradients, velocities, fresh, copies = [], counted
+    check_counts(counts)
+    counted = [number[0] + 1 for number in counts]
     for group in groups:
         values, gradients, velocities, fresh = group[:4]
         if not are_arrays(values, gradients, velocities, fresh):
-            raise ValueError("sgd: a group has lists of one length, of arrays: values, gradients, velocities (or None), fresh")
+            raise bad_group()
         for i in range(len(values)):
             if not fit_each_other(values[i], gradients[i], velocities[i]):
-                return False
+                raise unfit_parameter(values[i], gradients[i], velocities[i])
         count += len(values)
     cdef sgd_tensor *tensors = <sgd_tensor *>malloc((count + 1) * sizeof(sgd_tensor))
     cdef sgd_job *jobs = <sgd_job *>malloc((2 * len(groups) + 1) * sizeof(sgd_job))  # for each group: float32, float64
@@ -676,23 +673,19 @@ def sgd(list groups, list counts, dict started, dict known):
     finally:
         free(tensors)
         free(jobs)
-    return True
 
 
-def summarize(cnp.ndarray x not None, cnp.ndarray counts not None):
-    if not (x.size and cnp.PyArray_ISCARRAY_RO(x) and is_real(cnp.PyArray_TYPE(x))):
-        raise ValueError(f"x must be contiguous float32 or float64, and not empty, got {described(x)}")
-    if not (cnp.PyArray_ISCARRAY(counts) and cnp.PyArray_TYPE(counts) == cnp.NPY_INT64 and counts.ndim == 2
-            and counts.shape[0] == HISTOGRAMS and counts.shape[1] > 0):
-        raise ValueError(f"counts must be contiguous int64 of shape ({HISTOGRAMS}, bins + 1), got {described(counts)}")
+def summarize(x, bins):
+    check_summarize(x, bins)
+    cdef cnp.ndarray a = contiguous(x), counts = empty((HISTOGRAMS, bins + 1), int64)  # csrc wants room for one more bin
     cdef summary found
-    cdef size_t n = x.size, bins = counts.shape[1] - 1
-    cdef void *numbers = x.data
+    cdef size_t n = a.size, histogram = bins
+    cdef void *numbers = a.data
     cdef int64_t *places = <int64_t *>counts.data
-    cdef bint single = cnp.PyArray_ITEMSIZE(x) == 4
+    cdef bint single = cnp.PyArray_ITEMSIZE(a) == 4
     with nogil:
         if single:
-            found = summarize_f32(n, <float *>numbers, bins, places)
+            found = summarize_f32(n, <float *>numbers, histogram, places)
         else:
-            found = summarize_f64(n, <double *>numbers, bins, places)
-    return found.mean, found.std, found.low, found.high
+            found = summarize_f64(n, <double *>numbers, histogram, places)
+    return found.mean, found.std, found.low, found.high, counts[0, :bins]

@@ -5,65 +5,32 @@ from typing import Any
 
 from .. import functional, init
 from ..names import no_attribute
-from .activations import (
-    ELU,
-    GELU,
-    SELU,
-    Elementwise,
-    LeakyReLU,
-    LogSoftmax,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-)
-from .containers import ModuleDict, ModuleList, ParameterList, Sequential
-from .layers import Dropout, Flatten, Residual
-from .linear import Linear
-from .losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
-from .module import Module
-from .norm import BatchNorm1d
-from .parameter import Parameter
+from . import activations, containers, layers, linear, losses, module, norm, parameter
+from .activations import *  # noqa: F403 - each module says in its own __all__ what it offers
+from .containers import *  # noqa: F403
+from .layers import *  # noqa: F403
+from .linear import *  # noqa: F403
+from .losses import *  # noqa: F403
+from .module import *  # noqa: F403
+from .norm import *  # noqa: F403
+from .parameter import *  # noqa: F403
 
 # `import minidl.nn.init as init`, as with torch.nn.init: the same modules under a second name
 sys.modules[f"{__name__}.init"] = init
 sys.modules[f"{__name__}.functional"] = functional
 
+__all__ = ["functional", "init"]
+__all__ += activations.__all__
+__all__ += containers.__all__
+__all__ += layers.__all__
+__all__ += linear.__all__
+__all__ += losses.__all__
+__all__ += module.__all__
+__all__ += norm.__all__
+__all__ += parameter.__all__
+
 for _name in ("linear", "parameter"):  # so that `nn.linear` is not a file, but an error that says `Linear`
     del globals()[_name]
-
-__all__ = [
-    "ELU",
-    "GELU",
-    "SELU",
-    "BCEWithLogitsLoss",
-    "BatchNorm1d",
-    "CrossEntropyLoss",
-    "Dropout",
-    "Elementwise",
-    "Flatten",
-    "LeakyReLU",
-    "Linear",
-    "LogSoftmax",
-    "MSELoss",
-    "Module",
-    "ModuleDict",
-    "ModuleList",
-    "Parameter",
-    "ParameterList",
-    "ReLU",
-    "Residual",
-    "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
-    "Tanh",
-    "functional",
-    "init",
-]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,9 +3,29 @@
 from .. import functional as F
 from .module import Module
 
+__all__ = [
+    "ELU",
+    "GELU",
+    "SELU",
+    "Elementwise",
+    "LeakyReLU",
+    "LogSoftmax",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+]
+
 
 class Elementwise(Module):
     """The base of activations: y_i depends on x_i alone. `flow` and `theory` know what to do with any of them, yours too."""
+
+    unit_axis = None
+
+    def propagate(self, signal):
+        return signal.elementwise(self)
 
 
 class Tanh(Elementwise):

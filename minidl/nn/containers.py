@@ -9,6 +9,8 @@ from typing import Any
 from .module import Module, _modules_in, _parts_of
 from .parameter import Parameter
 
+__all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]
+
 
 class Sequential(Module):
     """Modules one after the other: each gets what the one before it returned.

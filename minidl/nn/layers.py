@@ -11,6 +11,8 @@ from ..tensor import as_tensor
 from .module import InputError, Module, check_input
 from .parameter import Parameter, check_dtype, make_parameter
 
+__all__ = ["Dropout", "Flatten", "Residual"]
+
 
 class Residual(Module):
     """y = x + f(x), or y = x + alpha f(x) with a number alpha that is learned.
@@ -20,8 +22,8 @@ class Residual(Module):
     branch : Module
         f; its output has the shape of its input.
     scale_init : initializer, name, number, array or function, optional
-        What alpha starts from; None for no alpha. With 0 every block begins as the identity, however deep the network is, and
-        the signal and the gradient pass unchanged (ReZero). Fixup starts its factors at 1 and the branch's last layer at 0.
+        What initializes alpha; None for no alpha. With 0 every block begins as the identity, however deep the network is, and
+        the signal and the gradient pass unchanged (ReZero). Fixup has factors of 1 and the branch's last layer at 0.
     rng, dtype
         As in `Linear`.
 
@@ -33,7 +35,7 @@ class Residual(Module):
     Raises
     ------
     TypeError
-        If branch is no Module.
+        If branch is not a Module.
     ValueError
         In a call, if f(x) has another shape than x.
 
@@ -80,6 +82,9 @@ class Flatten(Module):
         x = as_tensor(x)
         return F.reshape(x, (len(x), -1) if x.size else (len(x), int(np.prod(x.shape[1:]))))
 
+    def propagate(self, signal):
+        return signal.keep()
+
 
 class Dropout(Module):
     """In training, zeroes each element with probability p and divides the others by 1 - p; otherwise does nothing.
@@ -91,6 +96,8 @@ class Dropout(Module):
         Where the choice comes from; None for the global generator.
     """
 
+    unit_axis = None
+
     def __init__(self, p: float = 0.5, *, rng: Generator | int | None = None):
         if not isinstance(p, (int, float, np.number)) or not 0 <= p <= 1:
             raise ValueError(f"Dropout: p must be a probability from 0 to 1, got {p!r}")
@@ -98,6 +105,9 @@ class Dropout(Module):
 
     def forward(self, x):
         return F.dropout(x, self.p, self.training, self.rng)
+
+    def propagate(self, signal):
+        return signal.dropout(self.p if self.training else 0.0)
 
     def extra_repr(self):
         return f"p={self.p}"

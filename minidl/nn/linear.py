@@ -10,9 +10,12 @@ from numpy.typing import DTypeLike
 
 from .. import functional as F
 from .. import init
+from ..names import named
 from ..random import Generator, as_generator
 from .module import InputError, Module, check_input
 from .parameter import Parameter, check_dtype, check_size, make_parameter
+
+__all__ = ["Linear"]
 
 
 class Linear(Module):
@@ -23,9 +26,9 @@ class Linear(Module):
     in_features, out_features : int
         x has shape (batch, in_features), y has (batch, out_features).
     bias : bool
-        Whether there is a b.
+        If True, adds a learnable bias b.
     weight_init, bias_init : initializer, name, number, array or function (shape, rng) -> array
-        What W and b start from; see `minidl.init`. fan_in is in_features, fan_out is out_features.
+        What initializes W and b; see `minidl.init`. fan_in is in_features, fan_out is out_features.
     rng : Generator, int or None
         Where random numbers come from: a generator (W takes the first ones, b the next), the seed of a new one, or None
         for the global one. The same seed given to two layers of one shape makes them equal.
@@ -39,8 +42,8 @@ class Linear(Module):
     Raises
     ------
     ValueError, TypeError
-        If a size is not a whole number from 1, or an initializer is none or gives no finite array of the right shape; in a
-        call, if the input has another number of features or another dtype.
+        If a size is not a positive integer, or what should be an initializer is none or gives no finite array of the right
+        shape; in a call, if the input has another number of features or another dtype.
 
     Examples
     --------
@@ -66,11 +69,11 @@ class Linear(Module):
         check_size("Linear", "out_features", out_features)
         check_dtype("Linear", dtype)
         self.in_features, self.out_features = int(in_features), int(out_features)
-        with init.named("Linear"):
+        with named("Linear"):
             rng = as_generator(rng)
         fans = (self.in_features, self.out_features)
-        with init.named("Linear bias_init"):
-            bias_init = init.law(bias_init)  # before the first number is drawn
+        with named("Linear bias_init"):
+            bias_init = init.get(bias_init)  # before the first number is drawn
         self.weight = make_parameter("Linear weight_init", weight_init, (fans[1], fans[0]), fans, rng, dtype)
         self.register_parameter("bias", None)
         if bias:
@@ -84,7 +87,10 @@ class Linear(Module):
             raise InputError(self, f"expects input of shape (batch, {self.in_features}), got {shape}; reshape the input{other}")
         return F.linear(x, self.weight, self.bias)
 
+    def propagate(self, signal):
+        return signal.linear(self.weight, self.bias)
+
     def extra_repr(self):
         size = f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
-        laws = f", weight_init={getattr(self.weight, 'law', None)}"
-        return size + laws + (f", bias_init={getattr(self.bias, 'law', None)}" if self.bias is not None else "")
+        size += f", weight_init={getattr(self.weight, 'initializer', None)}"
+        return size if self.bias is None else f"{size}, bias_init={getattr(self.bias, 'initializer', None)}"

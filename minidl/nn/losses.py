@@ -3,6 +3,8 @@
 from .. import functional as F
 from .module import Module
 
+__all__ = ["BCEWithLogitsLoss", "CrossEntropyLoss", "MSELoss"]
+
 
 class _Loss(Module):
     """What the losses share: `reduction` says whether to return their mean, their sum or all of them ("none")."""

@@ -9,15 +9,20 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import repeat
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import init, tensor
 from ..atomic import at_once
+from ..init.base import replacing
 from ..random import Generator
+from ..state import fitting
 from ..tensor import Tensor, _lists, as_tensor, refuse_masks
+from .initialize import Description, initialize
 from .parameter import Parameter
+
+__all__ = ["Module"]
 
 # Called after every call of every module with (module, arguments, output); what they return is the output. See `flow`.
 observers: list[Callable[["Module", tuple, Any], Any]] = []
@@ -62,6 +67,7 @@ class Module:
 
     __slots__ = ("__dict__", "__weakref__", "_buffers", "_kept_for", "_name")  # beside vars(self), where parts are looked for
 
+    unit_axis: ClassVar[int | None] = -1  # of an output with three axes or more; None: the one that it is in the input
     training: bool
     forward: Callable[..., Any]
     _name: str  # in the model
@@ -86,6 +92,20 @@ class Module:
         for observer in observers:
             output = observer(self, args, output)
         return output
+
+    def propagate(self, signal: Any) -> Any:
+        """What theory says of this module's output, by one of the methods of `theory.Incoming`; None for no prediction.
+
+        Examples
+        --------
+        >>> class Scaled(Module):
+        ...     def __init__(self):
+        ...         self.weight = Parameter(np.ones((3, 3)))
+        ...
+        ...     def propagate(self, signal):
+        ...         return signal.linear(self.weight, None)
+        """
+        return None
 
     def __setattr__(self, name, value):
         if name in Module.__slots__:
@@ -209,7 +229,7 @@ class Module:
         return self
 
     def eval(self) -> "Module":
-        """Evaluation mode: batch norm uses its running values, dropout does nothing. Returns the module."""
+        """Evaluation mode: batch norm uses its running statistics, dropout does nothing. Returns the module."""
         return self.train(False)
 
     def zero_grad(self) -> None:
@@ -230,21 +250,22 @@ class Module:
             pass
 
     def initialize(self, rng: Generator | int | None = 0, rules: Any = None, dry_run: bool = False) -> "Module":
-        """Start afresh: draw every parameter from the stream of its own qualified name.
+        """Draw every parameter again, from the stream of its own qualified name.
 
-        So a parameter's values depend on the seed, its name, its law, its fans, shape and dtype, and on nothing else: layers
-        that are added, removed or put in another order leave all others as they are. Two models with the same names and the
-        same seed are twins; give each its own seed.
+        So a parameter's values depend on the seed, its name, its initializer, its fans, shape and dtype, and on nothing else:
+        layers that are added, removed or put in another order leave all others as they are. Two models with the same names and
+        the same seed are identical; give each its own seed.
 
         Parameters
         ----------
         rng : int, Generator or None
             A seed, or a generator (or the global one) whose seed is used; its position neither counts nor moves.
-        rules : mapping from pattern to law, or a list of such pairs, optional
-            The first pattern that matches a parameter's name says its law: anything that `init.law` takes. A parameter without
-            a match is drawn by the law that it has. Patterns are those of `fnmatch.fnmatchcase`, on the whole qualified name:
-            "encoder.*", "*.weight" (which also matches the "weight" of a model that is a lone layer). One that begins with the
-            name of a class, "Linear.bias", "BatchNorm1d.*", is for all layers of that class. `init.presets` has ready ones.
+        rules : mapping from pattern to initializer, or a list of such pairs, optional
+            The first pattern that matches a parameter's name says its initializer: anything that `init.get` takes. A
+            parameter without a match is drawn by the initializer that it has. Patterns are those of
+            `fnmatch.fnmatchcase`, on the whole qualified name: "encoder.*", "*.weight" (which also matches the
+            "weight" of a model that is a lone layer). One that begins with the name of a class, "Linear.bias",
+            "BatchNorm1d.*", is for all layers of that class. `init.presets` has ready ones.
         dry_run : bool
             Print what each parameter would get, and change nothing.
 
@@ -256,50 +277,48 @@ class Module:
         Raises
         ------
         ValueError, TypeError
-            If a pattern matches no parameter (one for a class in `minidl.nn` that the model has no layer of is no mistake), a
-            law is unknown, cannot be drawn for a parameter, or gives anything but finite numbers of its shape. The model is
-            left as it was.
+            If a pattern matches no parameter (one for a class in `minidl.nn` that the model has no layer of is not a
+            mistake), an initializer is unknown, cannot be drawn for a parameter, or gives anything but finite numbers
+            of its shape. The model is left as it was.
 
         Notes
         -----
-        Parameters whose values were loaded, or that have no law and no rule, stay as they are. A parameter that two layers
-        share is drawn once, under its first name, and only that name counts for the rules. Gradients are forgotten; buffers
-        stay, and so does what an optimizer remembers: make a new one.
+        Parameters whose values were loaded, or that have no initializer and no rule, stay as they are. A parameter
+        that two layers share is drawn once, under its first name, and only that name counts for the rules. Gradients
+        are forgotten; buffers stay, and so does what an optimizer remembers: make a new one.
 
         Examples
         --------
         >>> from minidl import init, nn
         >>> model = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
-        >>> model.initialize(rng=0, rules={"2.*": init.Zeros(), "*.weight": init.HeNormal()}, dry_run=True)[0].weight.law
-        parameter  shape   law                             fan_in  fan_out  drawn from                 std
+        >>> rules = {"2.*": init.Zeros(), "*.weight": init.HeNormal()}
+        >>> model.initialize(rng=0, rules=rules, dry_run=True)[0].weight.initializer
+        parameter  shape   initializer                     fan_in  fan_out  drawn from                 std
         0.weight   (2, 3)  HeNormal(a=0.0, mode='fan_in')  3       2        seed 0, stream '0.weight'  0.8165
         0.bias     (2,)    Zeros()                         3       2        seed 0, stream '0.bias'    0
         2.weight   (1, 2)  Zeros()                         2       1        seed 0, stream '2.weight'  0
         2.bias     (1,)    Zeros()                         2       1        seed 0, stream '2.bias'    0
         XavierUniform(gain=1.0)
         """
-        from .initialize import initialize
+        initialize(self, Module, rng, rules, dry_run)
+        return self
 
-        return initialize(self, rng, rules, dry_run)
+    def describe(self) -> Description:
+        """What made every parameter, and how its values compare: a table to print, and a list of its rows.
 
-    def describe(self) -> Any:
-        """What every parameter was made by, and how its values compare: a table to print, and a list of its rows.
-
-        Each row has the name, shape, law, fans and origin of a parameter, and as `theory` and `actual` the mean, standard
-        deviation and bounds that its law states (None where it states none) and that its values have now, after whatever
-        training there was.
+        Each row has the name, shape, initializer, fans and origin of a parameter, and as `theory` and `actual` the mean,
+        standard deviation and bounds that its initializer states (None where it states none) and that its values have now,
+        after whatever training there was.
 
         Examples
         --------
         >>> from minidl import nn
         >>> rows = nn.Linear(500, 400).initialize(rng=0).describe()
-        >>> rows[0].name, rows[0].law, rows[0].origin.stream
+        >>> rows[0].name, rows[0].initializer, rows[0].origin.stream
         ('weight', XavierUniform(gain=1.0), 'weight')
         >>> round(rows[0].theory.std, 5), round(rows[0].actual.std, 5)
         (0.04714, 0.04708)
         """
-        from .initialize import Description
-
         return Description(self)
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -318,7 +337,7 @@ class Module:
         Raises
         ------
         ValueError
-            If names or shapes don't fit, values are no numbers, NaN or infinite, a variance is negative, or an array of the
+            If names or shapes don't fit, values are not numbers, NaN or infinite, a variance is negative, or an array of the
             model is read-only. Nothing has been changed then.
         """
         if not isinstance(state_dict, Mapping):
@@ -334,11 +353,13 @@ class Module:
         for name in (name for name in own if name in state_dict):
             value, least = own[name]
             try:
-                new = _fitting(state_dict[name], _array_of(value), -math.inf if least is None else least)
+                if not _array_of(value).flags.writeable:
+                    raise ValueError("the model's own array is read-only; make it of a copy")
+                new = fitting(state_dict[name], _array_of(value), -math.inf if least is None else least)
             except ValueError as error:
                 problems.append(f"{name}: {error}")
             else:
-                calls += init.replacing(value, new, init.Given("state_dict"), None)
+                calls += replacing(value, new, init.Given("state_dict"), None)
         if problems:
             names_differ = strict and (missing or unexpected)
             hint = "; with strict=False, names that one side lacks are passed over" if names_differ else ""
@@ -346,8 +367,9 @@ class Module:
         at_once(operator.call, calls)
 
     def extra_repr(self) -> str:
-        """What stands in the parentheses of the repr, before the children; here, the laws of the module's own parameters."""
-        return ", ".join(f"{name}_init={parameter.law}" for name, parameter in self._own_parameters() if parameter.law)
+        """What stands in the parentheses of the repr, before the children; here, the initializers of its own parameters."""
+        own = self._own_parameters()
+        return ", ".join(f"{name}_init={parameter.initializer}" for name, parameter in own if parameter.initializer)
 
     def __repr__(self):
         self._check_tree()
@@ -393,27 +415,6 @@ def _array_of(value: Any) -> np.ndarray:
     return value.data if isinstance(value, Tensor) else value
 
 
-def _fitting(given: Any, old: np.ndarray, least: float) -> np.ndarray:
-    """A copy of what a state_dict has for this array, in its dtype; a ValueError says why it does not fit."""
-    try:
-        array = np.asarray(_lists(_array_of(given)))
-    except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor that NumPy cannot read
-        raise ValueError(f"no array ({error})") from error
-    if array.shape != old.shape:
-        raise ValueError(f"shape {array.shape}, expected {old.shape}")
-    if not old.flags.writeable:
-        raise ValueError("the model's own array is read-only; make it of a copy")
-    with np.errstate(over="ignore", invalid="ignore"):
-        new = array.astype(old.dtype) if array.dtype.kind in "fiu" else None
-    if new is None or not (np.isfinite(array).all() and np.isfinite(new).all()):
-        raise ValueError(f"expected finite numbers, got dtype {array.dtype} or, in {old.dtype}, NaN or infinity")
-    if old.dtype.kind in "iu" and not (new == array).all():
-        raise ValueError(f"expected integers that {old.dtype} can hold, got {array}")
-    if not (new >= least).all():
-        raise ValueError(f"expected numbers of at least {least:g}, got {new.min():g}")
-    return new
-
-
 def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:
     """x as a tensor of the layer's dtype. Lists and integers are converted; another float dtype is an error."""
     if type(x) is Tensor and x.dtype is dtype:
@@ -425,7 +426,7 @@ def check_input(layer: Module, x: Any, dtype: np.dtype) -> Tensor:
     if not isinstance(x, (Tensor, np.ndarray)) or x.dtype.kind in "iub":
         try:
             if x is None:
-                raise TypeError("None is no number")
+                raise TypeError("None is not a number")
             return Tensor(np.asarray(_lists(x), dtype))
         except (ValueError, TypeError) as error:
             raise InputError(layer, f"expects numbers, got {type(x).__name__} ({error})") from error

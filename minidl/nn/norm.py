@@ -14,6 +14,8 @@ from ..random import Generator, as_generator
 from .module import InputError, Module, check_input
 from .parameter import Parameter, check_dtype, check_size, make_parameter
 
+__all__ = ["BatchNorm1d"]
+
 
 class BatchNorm1d(Module):
     """y = weight (x - m) / sqrt(v + eps) + bias, for each of num_features channels by itself.
@@ -29,13 +31,14 @@ class BatchNorm1d(Module):
     eps : float
         Keeps the division from 0.
     momentum : float or None
-        The share of the new value (not of the old one, as elsewhere); None for the plain average over all batches.
+        The fraction of the new value (not of the old one, as elsewhere); None for the plain average over all batches.
     affine : bool
-        Whether there are a weight and a bias.
+        If True, adds a learnable weight and bias.
     track_running_stats : bool
         If True, keeps running statistics; without them evaluation uses the batch, too.
     weight_init, bias_init, rng, dtype
-        As in `Linear`; but there are no fans, for each weight multiplies one number: a law that needs them is an error.
+        As in `Linear`; but there are no fans, for each weight multiplies one number: an initializer that needs them is
+        an error.
 
     Examples
     --------
@@ -43,6 +46,8 @@ class BatchNorm1d(Module):
     array([[-1.],
            [ 1.]], dtype=float32)
     """
+
+    unit_axis = 1
 
     weight: Parameter | None
     bias: Parameter | None
@@ -107,8 +112,12 @@ class BatchNorm1d(Module):
         except ValueError as error:
             raise InputError(self, f"cannot go on: {error}") from error
 
+    def propagate(self, signal):
+        statistics = None if self.training or self.running_mean is None else (self.running_mean, self.running_var)
+        return signal.normalize(self.num_features, self.eps, self.weight, self.bias, statistics)
+
     def extra_repr(self):
         size = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
         if self.weight is None or self.bias is None:
             return f"{size}, affine=False"
-        return f"{size}, weight_init={self.weight.law}, bias_init={self.bias.law}"
+        return f"{size}, weight_init={self.weight.initializer}, bias_init={self.bias.initializer}"

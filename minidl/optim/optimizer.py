@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..atomic import at_once
-from ..tensor import Tensor, _lists
+from ..state import fitting
+from ..tensor import Tensor
 
 LARGEST = sys.float_info.max
 _ONLY_IN_PYTORCH = ("maximize", "foreach", "differentiable", "fused", "decoupled_weight_decay")  # options of its groups
@@ -21,9 +22,9 @@ _ONLY_IN_PYTORCH = ("maximize", "foreach", "differentiable", "fused", "decoupled
 class Optimizer:
     """What moves parameters by their gradients: the base of `SGD` and of rules of your own.
 
-    A rule defines three names. `_least` has the numbers of a group, each with the least value that is allowed.
-    `_remembered` has the names of the arrays that it keeps of each parameter, of the parameter's shape and dtype; they
-    are in `_state`, by name and parameter. `_step` moves the parameters.
+    A rule has a method `_step`, which moves the parameters. `_least` has the numbers of a group, each with the least
+    value that is allowed. `_remembered` has the names of the arrays that it keeps of each parameter, of the parameter's
+    shape and dtype; they are in `_state`, by name and parameter.
 
     Parameters
     ----------
@@ -52,13 +53,11 @@ class Optimizer:
 
     >>> class SignDescent(Optimizer):
     ...     _least = {"lr": 0.0}
-    ...     _remembered = ()
     ...
     ...     def _step(self, groups, counts):
     ...         for params, group in groups:
     ...             for p in params:
     ...                 p.data -= group["lr"] * np.sign(p.grad)
-    ...         return True
     >>> w = Tensor([1.0, -2.0], requires_grad=True)
     >>> optimizer = SignDescent([w], {"lr": 0.25})
     >>> (w * w).sum().backward()
@@ -67,8 +66,8 @@ class Optimizer:
     array([ 0.75, -1.75], dtype=float32)
     """
 
-    _least: ClassVar[dict[str, float]]
-    _remembered: ClassVar[tuple[str, ...]]
+    _least: ClassVar[dict[str, float]] = {}
+    _remembered: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         name = type(self).__name__
@@ -148,8 +147,11 @@ class Optimizer:
         counts = [p._version for p in moved]
         if len(set(map(id, counts))) < len(counts):
             self._check_apart(moved)
-        if not self._step(groups, counts):
-            raise self._misfit(moved)
+        try:
+            self._step(groups, counts)
+        except ValueError:
+            self._check_fit(moved)
+            raise
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the optimizer remembers, in PyTorch's form: copies, which later steps do not change.
@@ -220,13 +222,13 @@ class Optimizer:
         state = self._saved_state(where, state_dict["state"])
         at_once(dict.update, [self._state, *self.param_groups], [state, *numbers])
 
-    def _step(self, groups: list[tuple[list[Tensor], dict[str, Any]]], counts: list[list[int]]) -> bool:
+    def _step(self, groups: list[tuple[list[Tensor], dict[str, Any]]], counts: list[list[int]]) -> None:
         """The rule: move the parameters of each group by its numbers, and count that by adding 1 to each of the counts.
 
-        Returns False, having done nothing, if the shapes or dtypes of a parameter, its gradient and what is remembered
-        of it do not fit each other.
+        An assignment such as `p.data -= step` counts by itself. Raises a ValueError, having done nothing, if the shapes or
+        dtypes of a parameter, its gradient and what is remembered of it do not fit each other.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method _step(self, groups, counts) that moves the parameters")
 
     def _check(self, where: str, group: dict[str, Any]) -> None:
         """Refuse numbers that cannot be, and make the others Python's floats, so that a float32 parameter stays one."""
@@ -327,8 +329,12 @@ class Optimizer:
             if unknown := set(arrays) - set(self._remembered):
                 raise ValueError(f"{here} has {_listed(unknown)}; {type(self).__name__} remembers {_listed(self._remembered)}")
             for name, array in arrays.items():
-                if array is not None:
-                    loaded[name][p] = _fitting(f"{here}: {name}", array, p._data)
+                if array is None:
+                    continue
+                try:
+                    loaded[name][p] = fitting(array, p._data)
+                except ValueError as error:
+                    raise ValueError(f"{here}: {name}: {error}") from error
         return loaded
 
     def _check_apart(self, params: list[Tensor]) -> None:
@@ -340,21 +346,20 @@ class Optimizer:
                     f"{type(self).__name__}: parameters {both} show the same memory; use one Parameter in both places"
                 )
 
-    def _misfit(self, params: list[Tensor]) -> ValueError:
-        """Why one of these could not be moved."""
+    def _check_fit(self, params: list[Tensor]) -> None:
+        """Refuse parameters that cannot be moved, by an error that says why in place of the one that is being handled."""
         for p in params:
             who, value = f"{type(self).__name__}: parameter {self._place(p)}", p._data
             if p._grad is not None and p._grad.shape != value.shape:
-                return ValueError(f"{who} has shape {value.shape}, its .grad {p._grad.shape}")
+                raise ValueError(f"{who} has shape {value.shape}, its .grad {p._grad.shape}") from None
             if not value.flags.writeable:
-                return ValueError(f"{who} is a read-only array, which cannot be moved; make it of a copy")
+                raise ValueError(f"{who} is a read-only array, which cannot be moved; make it of a copy") from None
             for name, known in self._state.items():
                 if (array := known.get(p)) is not None and (array.shape, array.dtype) != (value.shape, value.dtype):
-                    return ValueError(
+                    raise ValueError(
                         f"{who} has been given data of shape {value.shape} and {value.dtype}, but its {name} is from before, "
                         f"of shape {array.shape} and {array.dtype}; make a new optimizer"
-                    )
-        return ValueError(f"{type(self).__name__}: a parameter was changed by another thread meanwhile")
+                    ) from None
 
     def _place(self, p: Tensor) -> int:
         return [id(q) for q in self._parameters()].index(id(p))
@@ -362,23 +367,3 @@ class Optimizer:
 
 def _listed(names: Iterable[Any]) -> str:
     return ", ".join(sorted(map(repr, names)))
-
-
-def _fitting(where: str, given: Any, value: np.ndarray) -> np.ndarray:
-    """A copy of what a state_dict has for the parameter of this value: of its shape, dtype and layout in memory."""
-    try:
-        array = np.asarray(_lists(given))
-    except (ValueError, TypeError, RuntimeError) as error:  # a ragged list; a tensor that NumPy cannot read
-        raise ValueError(f"{where} must be an array of numbers ({error})") from error
-    if array.shape != value.shape:
-        raise ValueError(f"{where} must have the shape of its parameter, {value.shape}, got {array.shape}")
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{where} must be an array of numbers, got one of {array.dtype}")
-    new = np.empty_like(value)
-    with np.errstate(over="ignore", invalid="ignore"):
-        new[...] = array
-    if not np.isfinite(new).all():
-        raise ValueError(
-            f"{where} has NaN, infinity or a number that {value.dtype} cannot hold; save it while training is sound"
-        )
-    return new

@@ -88,7 +88,7 @@ class SGD(Optimizer):
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError(f"{where}: nesterov needs momentum > 0 and dampening = 0, got {momentum} and {dampening}")
 
-    def _step(self, groups: list[tuple[list[Tensor], dict[str, Any]]], counts: list[list[int]]) -> bool:
+    def _step(self, groups: list[tuple[list[Tensor], dict[str, Any]]], counts: list[list[int]]) -> None:
         velocity, rows = self._velocity, []
         started: dict[Tensor, np.ndarray] = {}  # first velocities, which have no value yet
         for params, group in groups:
@@ -102,7 +102,7 @@ class SGD(Optimizer):
                     velocities = [started.get(p, v) for p, v in zip(params, velocities, strict=True)]
             rows.append(([p._data for p in params], [p._grad for p in params], velocities, fresh, *_in_order(group)))
         # The kernel also counts the changes and remembers what it started, for no interrupt comes before it is done.
-        return kernels.sgd(rows, counts, started, velocity)
+        kernels.sgd(rows, counts, started, velocity)
 
 
 _in_order = itemgetter("lr", "momentum", "dampening", "weight_decay", "nesterov")  # as the kernel takes them

@@ -10,10 +10,10 @@ from minidl.random import Generator
 X, Y = Generator(5).normal((16, 8)), np.arange(16) % 3
 
 
-def mlp(activation=nn.Tanh, law="xavier_uniform", sizes=(8, 6, 6, 3), seed=0, **options):
+def mlp(activation=nn.Tanh, initializer="xavier_uniform", sizes=(8, 6, 6, 3), seed=0, **options):
     rng, layers = Generator(seed), []
     for n_in, n_out in pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out, weight_init=law, rng=rng, **options), activation()]
+        layers += [nn.Linear(n_in, n_out, weight_init=initializer, rng=rng, **options), activation()]
     return nn.Sequential(*layers[:-1])
 
 

@@ -19,8 +19,8 @@ def relu():
     return nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 3))
 
 
-def compared(starts, **options):
-    return flow.compare(starts, SPLIT, **({"epochs": 3, "seeds": 2, "model": small(), "batch_size": 16} | options))
+def compared(initializers, **options):
+    return flow.compare(initializers, SPLIT, **({"epochs": 3, "seeds": 2, "model": small(), "batch_size": 16} | options))
 
 
 def test_a_run_is_the_training_that_one_would_write():
@@ -45,21 +45,21 @@ def test_the_same_call_gives_the_same_numbers_and_another_seed_others():
     assert a.losses["xavier"][0].tolist() != a.losses["xavier"][1].tolist()
 
 
-def test_a_start_is_a_law_rules_or_a_model():
+def test_an_initializer_may_be_rules_or_a_model():
     model = nn.Sequential(
         nn.Linear(2, 16, weight_init="xavier_normal"), nn.Tanh(), nn.Linear(16, 3, weight_init="xavier_normal")
     )
-    starts = {
+    initializers = {
         "name": "xavier_normal",
-        "law": init.XavierNormal(),
+        "initializer": init.XavierNormal(),
         "function": lambda shape, rng: rng.normal(shape, 0, (2 / sum(shape)) ** 0.5),
         "rules": {"*.weight": "xavier_normal"},
         "pairs": [("*.weight", "xavier_normal")],
         "model": model,
     }
-    result = compared(starts)
-    assert list(result.losses) == list(starts)
-    for name in starts:
+    result = compared(initializers)
+    assert list(result.losses) == list(initializers)
+    for name in initializers:
         np.testing.assert_allclose(result.losses[name][:, 0], result.losses["name"][:, 0], rtol=1e-5, err_msg=name)
 
 
@@ -73,9 +73,9 @@ def test_models_stay_as_they_were():
 def test_batch_norm_is_judged_in_evaluation_mode():
     model = nn.Sequential(nn.Linear(2, 16), nn.BatchNorm1d(16), nn.Tanh(), nn.Linear(16, 3))
     result = compared({"with": model}, seeds=[0], epochs=1)
-    start = model.initialize(rng=0).eval()
+    expected = model.initialize(rng=0).eval()
     with no_grad():
-        assert result.losses["with"][0, 0] == F.cross_entropy(start(SPLIT[0]), SPLIT[1]).item()
+        assert result.losses["with"][0, 0] == F.cross_entropy(expected(SPLIT[0]), SPLIT[1]).item()
 
 
 def test_on_digits_xavier_is_better_than_zeros_by_far():
@@ -139,15 +139,19 @@ def test_a_picture_of_nothing_but_divergence_can_be_drawn(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"starts": {}}, TypeError, "compare takes a mapping from names to starts"),
-        ({"starts": ["zeros"]}, TypeError, "compare takes a mapping"),
-        ({"starts": {"mine": "xaviar"}}, ValueError, "compare: 'mine': no initializer is called 'xaviar'"),
-        ({"starts": {"mine": {"9.weight": 0.0}}}, ValueError, "compare: 'mine': the rule '9.weight' matches no parameter"),
-        ({"starts": {"a": 0.0}, "epochs": 0}, ValueError, "epochs must be a whole number from 1"),
-        ({"starts": {"a": 0.0}, "seeds": 0}, ValueError, "there must be a seed"),
+        ({"initializers": {}}, TypeError, "compare takes a mapping from names to initializers"),
+        ({"initializers": ["zeros"]}, TypeError, "compare takes a mapping"),
+        ({"initializers": {"mine": "xaviar"}}, ValueError, "compare: 'mine': no initializer is called 'xaviar'"),
+        (
+            {"initializers": {"mine": {"9.weight": 0.0}}},
+            ValueError,
+            "compare: 'mine': the rule '9.weight' matches no parameter",
+        ),
+        ({"initializers": {"a": 0.0}, "epochs": 0}, ValueError, "epochs must be a positive integer"),
+        ({"initializers": {"a": 0.0}, "seeds": 0}, ValueError, "there must be a seed"),
     ],
 )
-def test_errors_name_the_start(arguments, error, message):
+def test_errors_name_the_initializer(arguments, error, message):
     with pytest.raises(error, match=message):
         compared(**arguments)
 

@@ -11,32 +11,32 @@ import pytest
 
 from minidl import data, flow, init, kernels, nn, no_grad, optim
 from minidl import functional as F
-from minidl.flow.diagnose import _Network, _tail
+from minidl.flow.diagnose import _initializers, _Network, _tail
 from minidl.nn import module as hooks
 from minidl.random import Generator
 
 DIGITS = data.digits()
 X, Y = DIGITS.x_train[:256], DIGITS.y_train[:256]
-LAWS = {nn.Tanh: "xavier_normal", nn.ReLU: "he_normal", nn.SELU: "lecun_normal", nn.LeakyReLU: "he_uniform"}
+INITIALIZERS = {nn.Tanh: "xavier_normal", nn.ReLU: "he_normal", nn.SELU: "lecun_normal", nn.LeakyReLU: "he_uniform"}
 
 
-def mlp(activation=nn.Tanh, hidden=(64, 64, 64, 64), law=None, seed=0, batch_norm=False):
+def mlp(activation=nn.Tanh, hidden=(64, 64, 64, 64), initializer=None, seed=0, batch_norm=False):
     """Linear '0', activation '1', Linear '2', ...; with batch norm: Linear '0', BatchNorm1d '1', activation '2', ..."""
     rng, layers = Generator(seed), []
     for n_in, n_out in itertools.pairwise((64, *hidden)):
-        layers.append(nn.Linear(n_in, n_out, weight_init=law or LAWS[activation], rng=rng))
+        layers.append(nn.Linear(n_in, n_out, weight_init=initializer or INITIALIZERS[activation], rng=rng))
         layers += [nn.BatchNorm1d(n_out)] * batch_norm + [activation()]
-    return nn.Sequential(*layers, nn.Linear(hidden[-1], 10, weight_init=law or LAWS[activation], rng=rng))
+    return nn.Sequential(*layers, nn.Linear(hidden[-1], 10, weight_init=initializer or INITIALIZERS[activation], rng=rng))
 
 
 def the_only(model, symptom, layers):
-    """The finding, after seeing that it is alone, and that its remedy mends it."""
+    """The finding, after seeing that it is alone, and that its remedy fixes it."""
     diagnosis = flow.diagnose(model, X, Y)
     assert [(finding.symptom, finding.layers) for finding in diagnosis] == [(symptom, layers)]
     assert all(repr(name) in str(diagnosis) for name in (layers[0], layers[-1]))
-    mended = copy.deepcopy(model)
-    exec(diagnosis[0].remedy, {"model": mended, "nn": nn, "init": init})
-    assert not flow.diagnose(mended, X, Y), diagnosis[0].remedy
+    fixed = copy.deepcopy(model)
+    exec(diagnosis[0].remedy, {"model": fixed, "nn": nn, "init": init})
+    assert not flow.diagnose(fixed, X, Y), diagnosis[0].remedy
     return diagnosis[0]
 
 
@@ -49,7 +49,7 @@ def with_weights(model, place, change):
 
 
 @pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
-def test_a_zero_layer_is_named_and_mended(activation):
+def test_a_zero_layer_is_named_and_fixed(activation):
     finding = the_only(with_weights(mlp(activation), 4, lambda w: 0), "clones", ("4",))
     assert "1 distinct of 64 units" in finding.evidence
     assert "All weights are 0" in finding.evidence
@@ -67,17 +67,17 @@ def test_a_remedy_may_leave_a_fault_of_another_kind_which_is_told_next():
 
 
 @pytest.mark.parametrize("activation", [nn.Tanh, nn.ReLU])
-def test_a_constant_layer_is_named_and_mended(activation):
+def test_a_constant_layer_is_named_and_fixed(activation):
     finding = the_only(with_weights(mlp(activation), 2, lambda w: 0.1), "clones", ("2",))
     assert "different gradients" in finding.evidence
 
 
 @pytest.mark.skipif(kernels.backend == "reference", reason="NumPy's matmul may add up equal columns in different orders")
-@pytest.mark.parametrize("law", ["zeros", 0.1])
-def test_a_network_of_constants_stays_clones(law):
-    finding = the_only(mlp(law=law), "clones", ("0", "2", "4", "6"))
+@pytest.mark.parametrize("initializer", ["zeros", 0.1])
+def test_a_network_of_constants_stays_clones(initializer):
+    finding = the_only(mlp(initializer=initializer), "clones", ("0", "2", "4", "6"))
     assert "they stay clones however long they are trained" in finding.evidence
-    model = mlp(law=law)
+    model = mlp(initializer=initializer)
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     for _ in range(20):
         optimizer.zero_grad()
@@ -96,15 +96,44 @@ def test_a_few_clones_are_a_fault_if_they_stay_and_none_if_they_part():
     assert "32 distinct of 64 units" in the_only(model, "clones", ("2",)).evidence
 
 
+def test_a_constant_layer_is_a_fault_if_another_layer_takes_its_one_number():
+    rng = Generator(0)
+    directly = nn.Sequential(nn.Linear(64, 64, weight_init=0.01, rng=rng), nn.Linear(64, 10, rng=rng))
+    assert "they pass on one number" in the_only(directly, "clones", ("0",)).evidence
+
+
+class Sum(nn.Module):
+    """Two ways whose scores are added: the layer that is called first is not the last, but no layer takes its output."""
+
+    def __init__(self):
+        rng = Generator(0)
+        self.shift = nn.Sequential(nn.Linear(64, 10, weight_init=0.01, rng=rng), nn.Tanh())
+        self.scores = nn.Linear(64, 10, rng=rng)
+
+    def forward(self, x):
+        return self.shift(x) + self.scores(x)
+
+
+def test_a_constant_layer_whose_outputs_no_layer_takes_is_none():
+    model = Sum()
+    assert flow.measure(model, X)["shift.0"].distinct_units == 1
+    assert not flow.diagnose(model, X, Y)
+    # For the scores get different gradients, as those of a last layer do, so the units part at once.
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    F.cross_entropy(model(X), Y).backward()
+    optimizer.step()
+    assert flow.measure(model, X)["shift.0"].distinct_units == 10
+
+
 def test_a_last_layer_at_zero_is_worth_a_remark_and_no_verdict():
     model = with_weights(mlp(), 8, lambda w: 0)
     diagnosis = flow.diagnose(model, X, Y)
     assert not diagnosis
     assert len(diagnosis.remarks) == 1
-    assert str(diagnosis).startswith("No fault found.\nremark: Linear '8' starts at zero")
+    assert str(diagnosis).startswith("No fault found.\nremark: Linear '8' is initialized at zero")
 
 
-def test_a_residual_branch_that_ends_at_zero_is_no_fault():
+def test_a_residual_branch_that_ends_at_zero_is_not_a_fault():
     rng = Generator(0)
     blocks = [nn.Residual(nn.Sequential(nn.Linear(64, 64, weight_init=init.Fixup(3), rng=rng), nn.ReLU(),
                                         nn.Linear(64, 64, weight_init="zeros"))) for _ in range(3)]  # fmt: skip
@@ -114,7 +143,7 @@ def test_a_residual_branch_that_ends_at_zero_is_no_fault():
 # Dead and saturated
 
 
-def test_a_dead_relu_layer_is_named_and_mended():
+def test_a_dead_relu_layer_is_named_and_fixed():
     model = mlp(nn.ReLU)
     model[4].bias.data[...] = -10
     finding = the_only(model, "dead", ("5",))
@@ -131,14 +160,14 @@ def test_more_dead_units_than_chance_allows_are_a_fault_and_fewer_are_none():
         assert [finding.symptom for finding in flow.diagnose(model, X, Y)] == symptoms
 
 
-def test_a_batch_norm_that_kills_its_relu_is_mended_where_it_is_wrong():
+def test_a_batch_norm_that_kills_its_relu_is_fixed_where_it_is_wrong():
     model = mlp(nn.ReLU, batch_norm=True)
     model[4].bias.data[...] = -20
     assert '"4.bias": "zeros"' in the_only(model, "dead", ("5",)).remedy
 
 
 @pytest.mark.parametrize("fault", ["weights", "bias", "far bias"])
-def test_a_saturated_layer_is_named_and_mended(fault):
+def test_a_saturated_layer_is_named_and_fixed(fault):
     model = mlp()
     if fault == "weights":
         with_weights(model, 4, lambda w: 100 * w)
@@ -148,7 +177,7 @@ def test_a_saturated_layer_is_named_and_mended(fault):
     assert "inputs from N(0, 1) give 0.3%" in finding.evidence  # 2 (1 - P(2.993)) = 0.28 %, of tables
 
 
-def test_saturated_layers_with_batch_norm_are_mended_in_the_batch_norm():
+def test_saturated_layers_with_batch_norm_are_fixed_in_the_batch_norm():
     model = mlp(batch_norm=True)
     for place in (1, 4, 7, 10):
         model[place].weight.data[...] = 100
@@ -156,7 +185,29 @@ def test_saturated_layers_with_batch_norm_are_mended_in_the_batch_norm():
 
 
 def test_weights_of_variance_1_saturate_every_layer_that_sums_many_of_them():
-    the_only(mlp(law=init.Normal(0, 1), hidden=[64] * 8), "saturated", ("3", "5", "7", "9", "11", "13", "15"))
+    the_only(mlp(initializer=init.Normal(0, 1), hidden=[64] * 8), "saturated", ("3", "5", "7", "9", "11", "13", "15"))
+
+
+class Unseen(nn.Module):
+    """Its tanh gets its input by a keyword, where it is not measured; or flat, where it has no units."""
+
+    def __init__(self, flat):
+        self.flat = flat
+        self.layers, self.last = [nn.Linear(64, 64, weight_init=init.Normal(0, 10), rng=0), nn.Tanh()], nn.Linear(64, 10, rng=0)
+
+    def forward(self, x):
+        first, tanh = self.layers
+        x = first(x)
+        return self.last(tanh(x.reshape(-1)).reshape(-1, 64) if self.flat else tanh(x=x))
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_an_activation_that_cannot_be_measured_is_not_judged(flat):
+    model = Unseen(flat)
+    record = flow.measure(model, X)["layers.1"]
+    assert (record.saturated is None, record.units is None) == (not flat, flat)
+    assert not flat or record.saturated > 0.9
+    assert "saturated" not in [finding.symptom for finding in flow.diagnose(model, X, Y)]
 
 
 def test_inputs_that_are_too_large_are_normalized():
@@ -181,7 +232,10 @@ def test_of_two_deep_networks_on_digits_the_one_with_a_verdict_does_not_learn():
             return F.cross_entropy(model(DIGITS.x_train), DIGITS.y_train).item()
 
     hidden = [64] * 19
-    healthy, old = mlp(hidden=hidden, law="lecun_normal"), mlp(hidden=hidden, law=init.presets.pytorch["Linear.weight"])
+    healthy, old = (
+        mlp(hidden=hidden, initializer="lecun_normal"),
+        mlp(hidden=hidden, initializer=init.presets.pytorch["Linear.weight"]),
+    )
     assert not flow.diagnose(healthy, X, Y)
     finding = the_only(old, "vanishing", tuple(str(2 * i) for i in range(19)))
     # Each layer multiplies the square by 1/3: the root falls by 3^(18 / 2) = 2e4, and 1 / ln 3 = 0.91.
@@ -196,13 +250,13 @@ def test_relu_with_half_of_its_variance_vanishes():
     )
 
 
-def test_deep_sigmoid_vanishes_under_any_law_and_is_mended_by_batch_norm():
+def test_deep_sigmoid_vanishes_under_any_initializer_and_is_fixed_by_batch_norm():
     finding = the_only(mlp(nn.Sigmoid, [64] * 7, "xavier_normal"), "vanishing", tuple(map(str, range(0, 14, 2))))
     assert finding.remedy.startswith("for i in (1, 3, 5, 7, 9, 11, 13): model[i] = nn.Sequential(nn.BatchNorm1d(64), ")
 
 
 def test_a_chaotic_network_explodes():
-    the_only(mlp(hidden=[64] * 19, law=init.Normal(0, 0.35)), "exploding", tuple(map(str, range(0, 38, 2))))
+    the_only(mlp(hidden=[64] * 19, initializer=init.Normal(0, 0.35)), "exploding", tuple(map(str, range(0, 38, 2))))
 
 
 @pytest.mark.parametrize(("factor", "symptom"), [(1e3, "exploding"), (1e-3, "vanishing")])
@@ -217,7 +271,7 @@ def test_numbers_that_overflow_are_told_with_the_first_layer_that_has_them():
 
 
 @pytest.mark.parametrize("factor", [1e-4, 1e4])
-def test_before_a_batch_norm_the_scale_of_the_weights_is_no_fault(factor):
+def test_before_a_batch_norm_the_scale_of_the_weights_is_not_a_fault(factor):
     assert not flow.diagnose(with_weights(mlp(batch_norm=True), 0, lambda w: factor * w), X, Y)
 
 
@@ -226,7 +280,7 @@ def test_before_a_batch_norm_the_scale_of_the_weights_is_no_fault(factor):
 
 @pytest.mark.parametrize("mode", ["fan_in", "fan_out"])
 @pytest.mark.parametrize("hidden", [(512, 256, 128, 64, 32, 16), (16, 32, 64, 128, 256, 512)])
-def test_in_a_funnel_one_law_leaves_all_of_it_to_one_side(hidden, mode):
+def test_in_a_funnel_one_initializer_leaves_all_of_it_to_one_side(hidden, mode):
     finding = the_only(mlp(nn.ReLU, hidden, init.HeNormal(mode=mode)), "mismatch", ("0", "2", "4", "6", "8", "10"))
     assert "fan_geo_avg" in finding.remedy
     assert "by a factor of 5.7" in finding.evidence or "by a factor of 0.18" in finding.evidence  # theory: sqrt(512 / 16)
@@ -236,7 +290,14 @@ def test_a_funnel_of_two_layers_is_a_funnel():
     the_only(mlp(nn.ReLU, (512, 16), init.HeNormal(mode="fan_in")), "mismatch", ("0", "2"))
 
 
-def test_a_gentle_funnel_and_one_that_no_law_mends_get_no_verdict():
+def test_the_remedy_for_a_funnel_has_the_factor_that_its_first_activation_needs():
+    *layers, _, last = mlp(nn.ReLU, (16, 32, 64, 128, 256, 512), init.HeNormal())
+    model = nn.Sequential(*layers, last)  # the last hidden layer has no activation
+    finding = the_only(model, "mismatch", ("0", "2", "4", "6", "8", "10"))
+    assert "VarianceScaling(scale=2.0, mode='fan_geo_avg'" in finding.remedy
+
+
+def test_a_gentle_funnel_and_one_that_no_initializer_fixes_get_no_verdict():
     assert not flow.diagnose(mlp(nn.ReLU, (512, 256, 128, 64)), X, Y)
     assert not flow.diagnose(mlp(nn.Tanh, (512, 256, 128, 64, 32, 16)), X, Y)
 
@@ -246,7 +307,7 @@ def test_a_gentle_funnel_and_one_that_no_law_mends_get_no_verdict():
 
 @pytest.mark.parametrize("depth", [2, 5, 20])
 @pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("activation", LAWS)
+@pytest.mark.parametrize("activation", INITIALIZERS)
 def test_sound_networks_get_no_verdict(activation, batch_norm, depth):
     for width, seed in ((16, 1), (64, 2), (128, 3)):
         diagnosis = flow.diagnose(mlp(activation, [width] * depth, seed=seed, batch_norm=batch_norm), X, Y)
@@ -255,7 +316,7 @@ def test_sound_networks_get_no_verdict(activation, batch_norm, depth):
 
 
 def test_nothing_is_left_of_a_diagnosis():
-    model = mlp(law="zeros", batch_norm=True)
+    model = mlp(initializer="zeros", batch_norm=True)
     model[0].weight.grad = grad = np.ones((64, 64), np.float32)
     state = {name: value.tolist() for name, value in model.state_dict().items()}
     flow.diagnose(model, X, Y)
@@ -278,6 +339,14 @@ class Named(nn.Module):
         for block in self.blocks:
             x = block(x)
         return self.end(x)
+
+
+def test_an_activation_that_is_never_critical_gets_weights_that_keep_its_second_moment_1():
+    # For f = z Phi(z), E[f^2] = 1/3 + 1 / (2 pi sqrt 3) = 0.42522, by parts: E[z z Phi^2] = E[Phi^2] + 2 E[z Phi phi], where
+    # Phi(z) is uniform, so E[Phi^2] = 1/3, and, by parts again, 2 E[z Phi phi] = E[phi^2], an integral of phi^3.
+    *named, scaled = _initializers(nn.GELU())
+    assert named == ["he_normal", "lecun_normal"]
+    assert scaled.scale == 2.352  # 1 / 0.42522, to four digits
 
 
 def test_remedies_fit_models_with_names_of_their_own():
@@ -332,7 +401,7 @@ def test_a_rule_for_a_layer_of_any_name_draws_that_layer_alone(name):
     fixed = run_line(finding, model)
     assert not flow.diagnose(fixed, X, Y)
     pairs = zip(model.named_parameters(), fixed.named_parameters(), strict=True)
-    assert [key for (key, before), (_, after) in pairs if before.law != after.law] == [f"{name}.weight"]
+    assert [key for (key, before), (_, after) in pairs if before.initializer != after.initializer] == [f"{name}.weight"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -364,7 +433,7 @@ def test_a_layer_called_like_a_class_is_not_taken_for_all_of_the_class():
     (finding,) = flow.diagnose(model, X, Y)
     fixed = run_line(finding, model)
     assert not flow.diagnose(fixed, X, Y)
-    assert fixed.Linear[0].weight.law == init.XavierUniform()
+    assert fixed.Linear[0].weight.initializer == init.XavierUniform()
 
 
 def test_a_module_that_is_used_under_two_names_is_drawn_under_its_first():
@@ -521,7 +590,7 @@ def test_of_a_loss_of_ones_own_the_value_is_not_judged():
         (nn.SELU, "lecun_normal"),
     ],
 )
-def test_usual_initializers_start_near_ln_c(activation, initializer):
+def test_usual_initializers_begin_near_ln_c(activation, initializer):
     inputs = Generator(8).normal((256, 64))
     for hidden, classes in (((), 2), ((64,), 100), ((128, 128), 10), ((64,) * 3, 2)):
         rng, layers = Generator(1), []
@@ -542,7 +611,7 @@ def test_one_weighted_layer_is_judged_by_what_can_be_judged():
     assert (diagnosis, diagnosis.remarks) == ([], [])
 
 
-def test_a_bottleneck_is_no_funnel_and_no_fault():
+def test_a_bottleneck_is_neither_a_funnel_nor_a_fault():
     assert not flow.diagnose(mlp(nn.ReLU, (512, 64, 16, 64, 512)), X, Y)
     assert not flow.diagnose(mlp(nn.ReLU, (16, 64, 512, 64, 16)), X, Y)
     assert not flow.diagnose(mlp(nn.Tanh, (64, 2, 64)), X, Y)

@@ -149,6 +149,17 @@ def test_after_a_batch_norm_of_channels_the_units_are_the_channels():
     assert flat.predicted_std is last.predicted_std is None  # other units than those before
 
 
+def test_a_layer_of_ones_own_says_on_which_axis_its_units_are():
+    class Channels(nn.Module):
+        unit_axis = 1
+
+        def forward(self, x):
+            return x * 1.0
+
+    report = flow.measure(nn.Sequential(Channels(), nn.ReLU()), X_CHANNELS)
+    assert [record.units for record in report] == [X_CHANNELS.shape[1]] * 2
+
+
 def test_without_channels_the_units_are_on_the_last_axis():
     weight = np.vstack([np.eye(5), -np.ones((1, 5))])
     model = nn.Sequential(nn.Linear(5, 6, weight_init=weight), nn.ReLU())
@@ -271,7 +282,7 @@ def test_a_norm_of_nothing_and_of_infinity(values, expected):
 
 
 def test_outputs_that_overflow_are_reported_not_hidden():
-    model = mlp(law=1e30, sizes=(8, 8, 8, 8), activation=nn.ReLU)
+    model = mlp(initializer=1e30, sizes=(8, 8, 8, 8), activation=nn.ReLU)
     report = flow.measure(model, np.ones((4, 8), np.float32))
     assert report["0"].out_std == 0
     assert report["2"].out_mean == math.inf
@@ -430,7 +441,7 @@ def test_a_tolerance_that_cannot_be_is_an_error():
         flow.measure(mlp(), X, tolerance=-1)
 
 
-# Theory beside it
+# Compared with theory
 
 
 def stds(report, kind):
@@ -493,7 +504,7 @@ def test_measured_and_predicted_agree_for_every_activation_on_real_data(activati
             assert abs(log) < 4.5 * record.grad_spread + 0.1, record.name
 
 
-def test_a_layer_that_is_not_what_its_law_says_stands_out():
+def test_a_layer_that_is_not_what_its_initializer_says_stands_out():
     model = deep(nn.Tanh, 500**-0.5, depth=3)
     model[2].weight.data[:, 250:] = model[2].weight.data[:, :250]  # half of the weights copy the others: not independent
     model[0].weight.data[250:] = model[0].weight.data[:250]

@@ -1,7 +1,8 @@
-"""Records, in golden.json beside it, a hash of what every law draws: `python tests/init/record_golden.py`.
+"""Records, in golden.json, a hash of what every initializer draws: `python tests/init/record_golden.py`.
 
-To be run when a law is added; a hash that changes means that a seed no longer gives the weights it gave. Left out are laws that
-draw nothing. Those that go through matmul (Orthogonal and its like), whose last bits depend on the kernel, are rounded first.
+To be run when an initializer is added; a hash that changes means that a seed no longer gives the weights it gave. Left
+out are initializers that draw nothing. Those that go through matmul (Orthogonal and its like), whose last bits depend
+on the kernel, are rounded first.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from minidl import init, nn
 SHAPE = (37, 53)  # of odd size, and of more blocks than one
 MATMUL = {init.Orthogonal: SHAPE, init.LooksLinear: (38, 54), init.DeltaOrthogonal: (37, 19, 3)}  # and a shape that each takes
 FILE = Path(__file__).parent / "golden.json"
-LAWS = [
+INITIALIZERS = [
     init.Uniform(-0.1, 0.3),
     init.Normal(0.5, 2.0),
     init.TruncatedNormal(),
@@ -33,7 +34,7 @@ LAWS = [
     init.Sparse(0.7),
     init.MuPOutput(2.0),
     init.Fixup(16),
-    *(law(2.0) for law in MATMUL),
+    *(initializer(2.0) for initializer in MATMUL),
 ]
 
 
@@ -43,9 +44,9 @@ def digest(*arrays: np.ndarray) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def of_law(law: init.Initializer, dtype: str) -> str:
-    values = law(MATMUL.get(type(law), SHAPE), rng=2024, dtype=dtype)
-    return digest(values.round(9) + 0 if type(law) in MATMUL else values)  # errors are 1e-15; + 0 makes -0 one of 0
+def digest_of(initializer: init.Initializer, dtype: str) -> str:
+    values = initializer(MATMUL.get(type(initializer), SHAPE), rng=2024, dtype=dtype)
+    return digest(values.round(9) + 0 if type(initializer) in MATMUL else values)  # errors are 1e-15; + 0 makes -0 one of 0
 
 
 def of_model() -> str:
@@ -56,7 +57,11 @@ def of_model() -> str:
 
 
 def golden() -> dict[str, str]:
-    hashes = {f"{law} {dtype}": of_law(law, dtype) for law in LAWS for dtype in ("float32", "float64")}
+    hashes = {
+        f"{initializer} {dtype}": digest_of(initializer, dtype)
+        for initializer in INITIALIZERS
+        for dtype in ("float32", "float64")
+    }
     return hashes | {"model": of_model()}
 
 

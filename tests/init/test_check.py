@@ -1,4 +1,5 @@
-"""Tests that `init.check` finds nothing wrong with right laws and calls each of a collection of wrong ones by its mistake."""
+"""Tests that `init.check` finds nothing wrong with right initializers and calls each of a collection of wrong ones by
+its mistake."""
 
 import math
 import re
@@ -8,6 +9,7 @@ import pytest
 
 import minidl
 from minidl import init
+from minidl.init.check import FORMULAS
 
 
 def he(fan_in, fan_out):
@@ -19,7 +21,7 @@ def xavier(fan_in, fan_out):
 
 
 def normal(variance):
-    """A student's function: a normal law of this variance, a function of the shape."""
+    """A student's function: a normal distribution of this variance, a function of the shape."""
     return lambda shape, rng: rng.normal(shape, std=math.sqrt(variance(shape)))
 
 
@@ -54,35 +56,41 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize(("law", "variance"), RIGHT)
-def test_a_right_law_gives_no_alarm(law, variance):
-    report = init.check(law, variance)
+@pytest.mark.parametrize(("initializer", "variance"), RIGHT)
+def test_a_right_initializer_gives_no_alarm(initializer, variance):
+    report = init.check(initializer, variance)
     assert report.problems == []
     assert bool(report)
     assert str(report).splitlines()[0].endswith("all is well")
 
 
 @pytest.mark.parametrize("first", range(1, 6))
-@pytest.mark.parametrize(("law", "variance"), RIGHT[:4])
-def test_a_right_law_gives_no_alarm_whatever_the_numbers(law, variance, first):
-    """Some are drawn first, so that the law gets others."""
+@pytest.mark.parametrize(("initializer", "variance"), RIGHT[:4])
+def test_a_right_initializer_gives_no_alarm_whatever_the_numbers(initializer, variance, first):
+    """Some are drawn first, so that the initializer gets others."""
 
     def later(shape, rng):
         rng.uniform(first)
-        return law(shape, rng)
+        return initializer(shape, rng)
 
     assert init.check(later, variance).problems == []
 
 
-@pytest.mark.parametrize("law", [init.Identity(), init.ZerO()], ids=str)
-def test_a_law_that_draws_nothing_on_purpose_is_right_and_the_report_says_so(law):
-    report = init.check(law)
+@pytest.mark.parametrize("initializer", [init.Identity(), init.ZerO()], ids=str)
+def test_an_initializer_that_draws_nothing_on_purpose_is_right_and_the_report_says_so(initializer):
+    report = init.check(initializer)
     assert report
-    assert report.notes == ["it draws nothing: every layer of one shape starts alike, from every seed"]
+    assert report.notes == ["it draws nothing: every layer of one shape begins alike, from every seed"]
 
 
 own = np.random.default_rng(0)
 calls = []
+
+
+def from_0(shape, rng):
+    values = rng.uniform(shape, 0, math.sqrt(6 / shape[1]))
+    values[0, 0] = 0
+    return values
 
 
 def exponential(shape, rng):
@@ -116,7 +124,7 @@ class InFloat32(init.Initializer):
 
 
 WRONG = [
-    # Uniform laws: U(-b, b) has variance b^2 / 3
+    # Uniform distributions: U(-b, b) has variance b^2 / 3
     (
         uniform(lambda s: math.sqrt(2 / (s[0] + s[1]))),
         xavier,
@@ -128,7 +136,11 @@ WRONG = [
         r"variance is 1 / \(3 fan_in\), not 2 .* \(1/3 of it where fan_in = fan_out\): is this U",
     ),
     (uniform(lambda s: math.sqrt(2 / s[1])), he, r"variance is 1/3 of 2 / fan_in"),
-    (normal(lambda s: 6 / s[1]), he, "3 times 2 / fan_in: is the bound of the uniform law used as a standard deviation"),
+    (
+        normal(lambda s: 6 / s[1]),
+        he,
+        "3 times 2 / fan_in: is the bound of the uniform distribution used as a standard deviation",
+    ),
     (normal(lambda s: 6 / (s[0] + s[1])), he, r"variance is 6 / \(fan_in \+ fan_out\), not 2 / fan_in \(3/2 of it where"),
     # Factors
     (normal(lambda s: 1 / s[1]), he, "variance is 1/2 of 2 / fan_in: is the factor 2 for ReLU missing"),
@@ -152,7 +164,7 @@ WRONG = [
     (normal(lambda s: 3 / s[1]), lambda fan_in, fan_out: 9 / fan_in, "variance is 1/3 of the stated variance"),
     # Centre and symmetry
     (
-        lambda s, rng: rng.uniform(s, 0, math.sqrt(6 / s[1])),
+        from_0,
         he,
         r"mean is 0.061\d?, expected 0: off by 1.7\d std; no value is negative: is this \[0, b\)",
     ),
@@ -163,14 +175,14 @@ WRONG = [
     (lambda s, rng: init.HeNormal()(s), he, "uses minidl's global generator"),
     (lambda s, rng: own.normal(size=s), None, "100% of the values differ between two draws from generators of one seed"),
     (counts_its_calls, None, "% of the values differ between two draws from generators of one seed: .* keeps something"),
-    (lambda s, rng: np.random.default_rng(0).normal(size=s), None, "two draws from one generator are the same, .* twins"),
-    (lambda s, rng: init.HeNormal()(s, 0), he, "two draws from one generator are the same, .* twins"),
-    ("zeros", None, "two draws from one generator are the same, .* twins"),
+    (lambda s, rng: np.random.default_rng(0).normal(size=s), None, "two draws from one generator are the same, .* identical"),
+    (lambda s, rng: init.HeNormal()(s, 0), he, "two draws from one generator are the same, .* identical"),
+    ("zeros", None, "two draws from one generator are the same, .* identical"),
     # Units
     (lambda s, rng: np.full(s, rng.normal(())), None, "of 100 units only 1 differ: those with the same weights stay clones"),
     (some_clones, he, "of 100 units only 99 differ"),
     (lambda s, rng: np.ones(s) * rng.normal((s[0], 1)), None, "of 400 inputs only 1 differ"),
-    # What is no array of numbers of this shape and dtype
+    # What is not an array of numbers of this shape and dtype
     (lambda s, rng: rng.normal(s[::-1]), None, r"for shape \(100, 400\) it gives an array of shape \(400, 100\)"),
     (lambda s, rng: None, None, "it returns None: does it end without `return`"),
     (lambda s, rng: rng.integers(0, 3, size=s), None, "gives an array of int64"),
@@ -182,36 +194,73 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("law", "variance", "message"), WRONG, ids=[message for _, _, message in WRONG])
-def test_a_wrong_law_is_called_by_its_mistake(law, variance, message):
+@pytest.mark.parametrize(("initializer", "variance", "message"), WRONG, ids=[message for _, _, message in WRONG])
+def test_a_wrong_initializer_is_called_by_its_mistake(initializer, variance, message):
     with np.errstate(all="ignore"):
-        report = init.check(law, variance)
+        report = init.check(initializer, variance)
     assert not report
     assert len(report.problems) <= 2
     assert any(re.search(message, problem) for problem in report.problems), report.problems
 
 
-def test_a_uniform_law_not_centred_has_two_problems_and_both_are_said():
+def test_a_uniform_distribution_not_centred_has_two_problems_and_both_are_said():
     report = init.check(lambda shape, rng: rng.uniform(shape, 0, math.sqrt(6 / shape[1])), he)
     assert str(report).splitlines()[0].endswith("<lambda>): 2 problems")
     assert "1/4 of 2 / fan_in" in report.problems[1]  # [0, b) is half as wide as [-b, b)
 
 
 @pytest.mark.parametrize(
-    ("law", "note"),
+    ("initializer", "note"),
     [
         (normal(lambda shape: 2 / shape[1]), "the variance is 2 / fan_in: He's, for ReLU; state what it should be"),
         (normal(lambda shape: 1 / (3 * shape[1])), r"the variance is 1 / (3 fan_in): is this U(-1/sqrt n, 1/sqrt n)?"),
         (normal(lambda shape: 5 / shape[1]), "the variance fits no well-known formula"),
     ],
 )
-def test_without_a_stated_variance_the_formula_that_fits_is_noted(law, note):
-    report = init.check(law)
+def test_without_a_stated_variance_the_formula_that_fits_is_noted(initializer, note):
+    report = init.check(initializer)
     assert report
     assert report.notes[0].startswith(note)
 
 
-def test_a_law_that_says_that_it_goes_by_the_shape_may():
+KNOWN = {
+    "1 / fan_in": (normal(lambda s: 1 / s[1]), "LeCun's"),
+    "2 / fan_in": (normal(lambda s: 2 / s[1]), "He's, for ReLU"),
+    "1 / fan_out": (normal(lambda s: 1 / s[0]), "LeCun's for the backward pass"),
+    "2 / fan_out": (normal(lambda s: 2 / s[0]), "He's for the backward pass"),
+    "2 / (fan_in + fan_out)": (uniform(lambda s: math.sqrt(6 / (s[0] + s[1]))), "Xavier's"),
+    "1 / (fan_in + fan_out)": (normal(lambda s: 1 / (s[0] + s[1])), "half of Xavier's: is a 2 missing?"),
+    "1 / (3 fan_in)": (uniform(lambda s: 1 / math.sqrt(s[1])), "is this U(-1/sqrt n, 1/sqrt n)?"),
+    "1 / (3 fan_out)": (uniform(lambda s: 1 / math.sqrt(s[0])), "is this U(-1/sqrt n, 1/sqrt n), with n = fan_out?"),
+    "2 / (3 fan_in)": (
+        uniform(lambda s: math.sqrt(2 / s[1])),
+        "is this U(-s, s), with He's standard deviation s as the bound?",
+    ),
+    "6 / fan_in": (
+        normal(lambda s: 6 / s[1]),
+        "is the bound of He's uniform initializer used as a standard deviation?",
+    ),
+    "6 / (fan_in + fan_out)": (
+        normal(lambda s: 6 / (s[0] + s[1])),
+        "is the bound of Xavier's uniform one used as a standard deviation?",
+    ),
+}
+
+
+def test_every_formula_of_the_table_is_tried():
+    assert list(FORMULAS) == list(KNOWN)
+
+
+@pytest.mark.parametrize("formula", KNOWN)
+def test_every_known_formula_is_recognized_by_its_values(formula):
+    initializer, about = KNOWN[formula]
+    assert init.check(initializer).notes[0] == f"the variance is {formula}: {about}; state what it should be, as variance="
+    (problem,) = init.check(initializer, lambda fan_in, fan_out: 1 / (fan_in + 9 * fan_out)).problems
+    assert problem.startswith(f"the variance is {formula}, not the stated variance (")
+    assert problem.endswith(f" of it where fan_in = fan_out): {about}")
+
+
+def test_an_initializer_that_says_that_it_goes_by_the_shape_may():
     (note,) = init.check(init.Orthogonal(), lambda fan_in, fan_out: 1 / max(fan_in, fan_out)).notes
     assert note.startswith("it goes by the shape, as its own moments say")
 
@@ -229,15 +278,15 @@ def test_a_function_is_told_what_it_does_to_a_kernel():
     assert "it is for matrices only" in init.check(matrices_only, he).notes[0]
 
 
-@pytest.mark.parametrize("law", [draws_from_numpy, lambda s, rng: minidl.manual_seed(9).normal(s), init.HeNormal()])
-def test_a_check_leaves_the_global_generators_as_they_were(law):
+@pytest.mark.parametrize("initializer", [draws_from_numpy, lambda s, rng: minidl.manual_seed(9).normal(s), init.HeNormal()])
+def test_a_check_leaves_the_global_generators_as_they_were(initializer):
     np.random.seed(3)  # noqa: NPY002
     expected = np.random.random()  # noqa: NPY002
     np.random.seed(3)  # noqa: NPY002
     minidl.manual_seed(4).uniform(5)
     rng = minidl.random.as_generator(None)
     before = (rng.seed, rng.position)
-    init.check(law, he)
+    init.check(initializer, he)
     assert np.random.random() == expected  # noqa: NPY002
     assert (rng.seed, rng.position) == before
 

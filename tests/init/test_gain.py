@@ -35,7 +35,7 @@ def test_backward_gains_are_the_known_ones(name, expected):
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize(
-    ("name", "twins"),
+    ("name", "spellings"),
     [
         ("tanh", [F.tanh, nn.Tanh(), np.tanh, math.tanh, lambda z: z.tanh() if isinstance(z, minidl.Tensor) else np.tanh(z)]),
         ("relu", [F.relu, nn.ReLU(), lambda z: np.maximum(z, 0), lambda z: z if z > 0 else 0]),
@@ -44,10 +44,10 @@ def test_backward_gains_are_the_known_ones(name, expected):
         ("silu", [F.silu, nn.SiLU(), lambda z: z / (1 + np.exp(-z))]),
     ],
 )
-def test_a_name_a_function_a_module_and_numpy_have_one_gain(name, twins, direction):
+def test_a_name_a_function_a_module_and_numpy_have_one_gain(name, spellings, direction):
     expected = init.gain(name, direction)
-    for twin in twins:
-        assert init.gain(twin, direction) == pytest.approx(expected, rel=1e-10)
+    for spelling in spellings:
+        assert init.gain(spelling, direction) == pytest.approx(expected, rel=1e-10)
 
 
 def test_gains_in_closed_form():

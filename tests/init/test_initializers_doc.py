@@ -25,7 +25,7 @@ def table(first):
     return [dict(zip(headings, row, strict=True)) for row in rows]
 
 
-GAINS, LAWS, NAMES = table("activation"), table("minidl"), table("name")
+GAINS, INITIALIZERS, NAMES = table("activation"), table("minidl"), table("name")
 
 
 # Standard deviations, by the formulas in the sources that the page names.
@@ -136,16 +136,16 @@ BY_HAND = {
 }
 
 
-def moments(law):
-    return eval(law, {**vars(init), "sqrt": sqrt}).moments((OUT, IN), (IN, OUT))
+def moments(initializer):
+    return eval(initializer, {**vars(init), "sqrt": sqrt}).moments((OUT, IN), (IN, OUT))
 
 
-def test_the_table_of_laws_has_a_row_for_every_number_worked_out_by_hand():
-    assert [row["minidl"] for row in LAWS] == list(BY_HAND)
+def test_the_table_of_initializers_has_a_row_for_every_number_worked_out_by_hand():
+    assert [row["minidl"] for row in INITIALIZERS] == list(BY_HAND)
 
 
-@pytest.mark.parametrize("row", LAWS, ids=lambda row: row["minidl"])
-def test_a_law_has_the_standard_deviation_and_bound_that_the_table_shows(row):
+@pytest.mark.parametrize("row", INITIALIZERS, ids=lambda row: row["minidl"])
+def test_an_initializer_has_the_standard_deviation_and_bound_that_the_table_shows(row):
     std, bound = BY_HAND[row["minidl"]]
     stated = moments(row["minidl"])
     assert (stated.std, max(stated.high, -stated.low)) == pytest.approx((std, bound), abs=6e-8)
@@ -161,11 +161,11 @@ def check_cell(framework, cell, std):
 
 
 @pytest.mark.parametrize(
-    ("framework", "cell", "law"),
-    [(f, row[f], row["minidl"]) for row in LAWS for f in ("PyTorch", *FRAMEWORKS) if row.get(f)],
+    ("framework", "cell", "initializer"),
+    [(f, row[f], row["minidl"]) for row in INITIALIZERS for f in ("PyTorch", *FRAMEWORKS) if row.get(f)],
 )
-def test_what_another_framework_calls_a_law_has_its_standard_deviation(framework, cell, law):
-    std, bound = BY_HAND[law]
+def test_what_another_framework_calls_an_initializer_has_its_standard_deviation(framework, cell, initializer):
+    std, bound = BY_HAND[initializer]
     check_cell(framework, cell, std)
     if framework == "PyTorch" and bound < 1:
         assert 0.999 * bound <= RECORDED[cell]["largest"] <= bound * (1 + 2e-7)

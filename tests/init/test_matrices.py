@@ -1,5 +1,5 @@
-"""Tests the laws about a whole matrix: against linear algebra (orthogonality, NumPy's QR, singular values), the moments of
-Haar's measure, and matrices written out by hand."""
+"""Tests the initializers about a whole matrix: against linear algebra (orthogonality, NumPy's QR, singular values),
+the moments of Haar's measure, and matrices written out by hand."""
 
 import functools
 import math
@@ -38,7 +38,7 @@ def test_an_orthogonal_matrix_is_the_q_of_numpys_qr_with_a_positive_diagonal_of_
 
 def test_orthogonal_matrices_are_spread_by_haars_measure():
     """E tr = 0, E tr^2 = 1, E tr^4 = 3 for n >= 4 (Diaconis and Shahshahani 1994); E w^2 = 1/n, E w^4 = 3 / (n (n + 2)); and as
-    many rotations as reflections. The traces' powers have variances 1, 2 and 96 at the most (those of a normal law)."""
+    many rotations as reflections. The traces' powers have variances of at most 1, 2 and 96 (a normal distribution's)."""
     draws, rng = 2000, Generator(0)
     w = np.array([init.Orthogonal()((5, 5), rng, dtype=np.float64) for _ in range(draws)])
     trace = np.trace(w, axis1=1, axis2=2)
@@ -114,7 +114,7 @@ def test_the_identity_has_its_gain_on_the_diagonal():
     assert init.Eye is init.Identity
 
 
-def test_sparse_chooses_every_place_alike_and_draws_the_rest_from_the_normal_law():
+def test_sparse_chooses_every_place_alike_and_draws_the_rest_from_the_normal_distribution():
     """Each of 20 rows is 0 with probability 0.3: over 10,000 columns its share has a standard error of sqrt(0.21 / 10,000).
     A sampled std of 140,000 normal draws has a relative one of sqrt(0.5 / 140,000)."""
     w = init.Sparse(0.3, std=2.0)((20, 10_000), rng=0)
@@ -186,7 +186,7 @@ def test_bilinear_kernels_interpolate():
 
 
 @pytest.mark.parametrize(
-    ("name", "law"),
+    ("name", "initializer"),
     [
         ("orthogonal", init.Orthogonal(1)),
         ("delta_orthogonal", init.DeltaOrthogonal(1)),
@@ -197,11 +197,11 @@ def test_bilinear_kernels_interpolate():
         ("bilinear", init.Bilinear()),
     ],
 )
-def test_every_name_stands_for_its_law(name, law):
-    assert init.law(name) == law
+def test_every_name_stands_for_its_initializer(name, initializer):
+    assert init.get(name) == initializer
 
 
-LAWS = [
+INITIALIZERS = [
     init.Orthogonal(),
     init.DeltaOrthogonal(),
     init.Identity(),
@@ -213,15 +213,17 @@ LAWS = [
 ]
 
 
-@pytest.mark.parametrize("law", LAWS, ids=str)
+@pytest.mark.parametrize("initializer", INITIALIZERS, ids=str)
 @pytest.mark.parametrize("shape", [(), (4,)])
-def test_fewer_than_two_axes_are_an_error_that_names_the_law_and_the_shape(law, shape):
-    with pytest.raises(ValueError, match=rf"^{type(law).__name__}\(.*\) needs a shape of .*, got \({'4,' * len(shape)}\)"):
-        law(shape)
+def test_fewer_than_two_axes_are_an_error_that_names_the_initializer_and_the_shape(initializer, shape):
+    with pytest.raises(
+        ValueError, match=rf"^{type(initializer).__name__}\(.*\) needs a shape of .*, got \({'4,' * len(shape)}\)"
+    ):
+        initializer(shape)
 
 
 @pytest.mark.parametrize(
-    ("law", "shape", "message"),
+    ("initializer", "shape", "message"),
     [
         (init.Identity(), (2, 2, 3), "2 axes.*take Dirac"),
         (init.Dirac(), (2, 2), "3 to 5 axes.*take Identity"),
@@ -241,9 +243,9 @@ def test_fewer_than_two_axes_are_an_error_that_names_the_law_and_the_shape(law, 
         (init.Bilinear(), (2, 3, 4), r"as many outputs as inputs, or one input per group, got shape \(2, 3, 4\)"),
     ],
 )
-def test_a_shape_that_does_not_fit_is_an_error(law, shape, message):
+def test_a_shape_that_does_not_fit_is_an_error(initializer, shape, message):
     with pytest.raises(ValueError, match=message):
-        law(shape)
+        initializer(shape)
 
 
 @pytest.mark.parametrize(
@@ -252,9 +254,9 @@ def test_a_shape_that_does_not_fit_is_an_error(law, shape, message):
         (lambda: init.Orthogonal(-1), "Orthogonal: gain must be at least 0, got -1"),
         (lambda: init.Orthogonal(math.nan), "Orthogonal: gain must be a finite number, got nan"),
         (lambda: init.Identity("1"), "Identity: gain must be a finite number, got '1'"),
-        (lambda: init.Dirac(0), "Dirac: groups must be a whole number from 1, got 0"),
-        (lambda: init.Dirac(1.5), "Dirac: groups must be a whole number from 1, got 1.5"),
-        (lambda: init.Sparse(1.01), "Sparse: sparsity is the share of zeros in each column, from 0 to 1, got 1.01"),
+        (lambda: init.Dirac(0), "Dirac: groups must be a positive integer, got 0"),
+        (lambda: init.Dirac(1.5), "Dirac: groups must be a positive integer, got 1.5"),
+        (lambda: init.Sparse(1.01), "Sparse: sparsity is the fraction of zeros in each column, from 0 to 1, got 1.01"),
         (lambda: init.Sparse(-0.01), "Sparse: sparsity .* got -0.01"),
         (lambda: init.Sparse(math.nan), "Sparse: sparsity must be a finite number, got nan"),
         (lambda: init.Sparse(0.1, -1), "Sparse: std must be at least 0, got -1"),
@@ -262,28 +264,32 @@ def test_a_shape_that_does_not_fit_is_an_error(law, shape, message):
         (lambda: init.LooksLinear(mode="pairs"), "mode must be one of 'in', 'out', 'both', got 'pairs'"),
     ],
 )
-def test_a_law_that_cannot_be_is_an_error_when_it_is_made(make, message):
+def test_an_initializer_that_cannot_be_is_an_error_when_it_is_made(make, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         make()
 
 
 @pytest.mark.parametrize(
-    ("law", "shape"),
+    ("initializer", "shape"),
     [
-        *((law, shape) for law in (init.Orthogonal(), init.ZerO()) for shape in [(0, 4), (4, 0), (0, 2, 3), (2, 2, 0)]),
         *(
-            (law, shape)
-            for law in (init.Identity(), init.Sparse(0.5), init.LooksLinear())
+            (initializer, shape)
+            for initializer in (init.Orthogonal(), init.ZerO())
+            for shape in [(0, 4), (4, 0), (0, 2, 3), (2, 2, 0)]
+        ),
+        *(
+            (initializer, shape)
+            for initializer in (init.Identity(), init.Sparse(0.5), init.LooksLinear())
             for shape in [(0, 4), (4, 0), (0, 0)]
         ),
-        *((law, (2, 2, 0)) for law in (init.DeltaOrthogonal(), init.Dirac(), init.Bilinear())),
+        *((initializer, (2, 2, 0)) for initializer in (init.DeltaOrthogonal(), init.Dirac(), init.Bilinear())),
     ],
 )
-def test_an_empty_array_can_be_drawn(law, shape):
-    assert law(shape, rng=0).shape == shape
+def test_an_empty_array_can_be_drawn(initializer, shape):
+    assert initializer(shape, rng=0).shape == shape
 
 
-def test_the_laws_are_values_they_compare_hash_and_never_change():
+def test_the_initializers_are_values_they_compare_hash_and_never_change():
     assert init.Orthogonal(2) == init.Orthogonal(gain=2) != init.Orthogonal()
     assert len({init.ZerO(), init.ZerO(), init.Sparse(0.5), init.Sparse(0.5, 0.01)}) == 2
     assert repr(init.LooksLinear()) == "LooksLinear(gain=1.0, mode='both')"

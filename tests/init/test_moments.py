@@ -1,6 +1,6 @@
-"""Tests the moments that laws state against numbers worked out by hand.
+"""Tests the moments that initializers state against numbers worked out by hand.
 
-For a normal law cut at a and b, with density p and distribution function P: mean = (p(a) - p(b)) / (P(b) - P(a)) and
+For a normal distribution cut at a and b, with density p and distribution function P: mean = (p(a) - p(b)) / (P(b) - P(a)) and
 variance = 1 + (a p(a) - b p(b)) / (P(b) - P(a)) - mean^2. Far out in a tail these lose all digits; there the comparison is with
 the asymptotic series of the hazard rate h(a) = p(a) / (1 - P(a)), as for a one-sided cut mean = h and variance = 1 + a h - h^2.
 """
@@ -15,7 +15,7 @@ INFINITE = (-math.inf, math.inf)
 
 
 @pytest.mark.parametrize(
-    ("law", "expected"),
+    ("initializer", "expected"),
     [
         (init.Zeros(), (0, 0, 0, 0)),
         (init.Ones(), (1, 0, 1, 1)),
@@ -28,7 +28,7 @@ INFINITE = (-math.inf, math.inf)
         (init.HeNormal(mode="fan_out"), (0, 0.0707107, *INFINITE)),  # sqrt(2/400)
         (init.LecunUniform(), (0, 0.0447214, -0.0774597, 0.0774597)),  # sqrt(1/500), sqrt(3/500)
         (init.LecunNormal(), (0, 0.0447214, *INFINITE)),
-        # the cut law is widened by 1 / 0.879626, and cut at twice that
+        # the cut distribution is widened by 1 / 0.879626, and cut at twice that
         (init.VarianceScaling(1, "fan_in", "truncated_normal"), (0, 0.0447214, -0.1016827, 0.1016827)),
         (init.VarianceScaling(0), (0, 0, *INFINITE)),
         (init.VarianceScaling(1, "fan_geo_avg"), (0, 0.0472871, *INFINITE)),  # 1 / sqrt(sqrt(500 * 400)) = 200000^(-1/4)
@@ -45,12 +45,12 @@ INFINITE = (-math.inf, math.inf)
     ],
     ids=str,
 )
-def test_moments_and_bounds_for_fan_in_500_and_fan_out_400(law, expected):
-    assert law.moments((400, 500), (500, 400)) == pytest.approx(expected, abs=6e-8)
+def test_moments_and_bounds_for_fan_in_500_and_fan_out_400(initializer, expected):
+    assert initializer.moments((400, 500), (500, 400)) == pytest.approx(expected, abs=6e-8)
 
 
 @pytest.mark.parametrize(
-    ("law", "mean", "std"),
+    ("initializer", "mean", "std"),
     [
         (init.TruncatedNormal(), 0, 0.8796257),
         (init.TruncatedNormal(0, 1, 0, 100), 0.7978846, 0.6028103),  # sqrt(2/pi), sqrt(1 - 2/pi)
@@ -67,8 +67,8 @@ def test_moments_and_bounds_for_fan_in_500_and_fan_out_400(law, expected):
     ],
     ids=str,
 )
-def test_moments_of_a_normal_law_after_the_cut(law, mean, std):
-    assert law.moments((), None) == pytest.approx((mean, std, law.low, law.high), abs=1e-7)
+def test_moments_of_a_normal_distribution_after_the_cut(initializer, mean, std):
+    assert initializer.moments((), None) == pytest.approx((mean, std, initializer.low, initializer.high), abs=1e-7)
 
 
 def test_moments_of_a_cut_far_out_in_a_tail():
@@ -97,7 +97,7 @@ def test_moments_of_kernels():
 
 
 @pytest.mark.parametrize(
-    "law", [init.HeNormal(), init.VarianceScaling(), init.law(lambda shape, rng: rng.normal(shape))], ids=str
+    "initializer", [init.HeNormal(), init.VarianceScaling(), init.get(lambda shape, rng: rng.normal(shape))], ids=str
 )
-def test_what_is_not_known_is_none(law):
-    assert law.moments((3,), None) == init.Moments(None, None, None, None)
+def test_what_is_not_known_is_none(initializer):
+    assert initializer.moments((3,), None) == init.Moments(None, None, None, None)

@@ -54,7 +54,7 @@ def test_pytorch_s_linear_has_the_moments_that_pytorch_2_13_has(name):
 
 
 @pytest.mark.parametrize("preset", ["pytorch", "keras", "flax", "chainer", "tinygrad"])
-def test_batch_norm_starts_as_the_identity(preset):
+def test_batch_norm_begins_as_the_identity(preset):
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4, weight_init=0.5, bias_init=0.5), nn.Linear(4, 2, bias=False))
     model.initialize(rules=getattr(init.presets, preset))
     assert model[1].weight.data.tolist() == RECORDED["batch_norm"]["weight"]
@@ -66,6 +66,6 @@ def test_batch_norm_starts_as_the_identity(preset):
 def test_a_preset_joins_other_rules_and_cannot_be_changed():
     model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2, bias=False))
     model.initialize(rules={"1.weight": 0, **init.presets.keras})
-    assert [p.law for p in model.parameters()] == [init.XavierUniform(), init.Zeros(), init.Constant(0)]
+    assert [p.initializer for p in model.parameters()] == [init.XavierUniform(), init.Zeros(), init.Constant(0)]
     with pytest.raises(TypeError):
         init.presets.keras["*"] = 0

@@ -1,8 +1,10 @@
-"""Kernels called directly, with what does not fit: an error that says so, and nothing read or written past an end; from the
-compiled kernels and the reference implementation alike."""
+"""The contract of the backends: the same functions with the same arguments, in the compiled kernels and the reference
+implementation, and the same error for what does not fit, with nothing read or written past an end."""
 
+import inspect
 import math
 import os
+import re
 import subprocess
 import sys
 
@@ -14,6 +16,23 @@ from minidl.kernels import reference
 
 BACKENDS = {backend.__name__: backend for backend in (reference, kernels._backend)}  # one, where only the reference is there
 compiled_only = pytest.mark.skipif(kernels.backend != "compiled", reason="asks the compiled kernels")
+
+
+@compiled_only
+def test_both_backends_have_the_same_functions_with_the_same_arguments():
+    def face(names, module):
+        parameters = {name: inspect.signature(getattr(module, name)).parameters.values() for name in names}
+        return {name: [(p.name, p.kind, p.default) for p in each] for name, each in parameters.items()}
+
+    own = {name for name, x in vars(kernels._backend).items() if getattr(x, "__module__", "") == kernels._backend.__name__}
+    assert face(own, kernels._backend) == face(reference.__all__, reference)
+    assert len(own) > 30
+
+
+def test_the_package_offers_every_function_of_its_backend():
+    own = {"instruction_sets", "choose_instruction_set", "instruction_set"}  # which `show_config` and MINIDL_ISA are for
+    for name in set(reference.__all__) - own - {"set_num_threads", "get_num_threads", "philox"}:  # checked on their way
+        assert getattr(kernels, name) is getattr(kernels._backend, name), name
 
 
 def f(*shape):
@@ -35,6 +54,7 @@ BACKWARD = {
     "leaky_relu_backward": (0.1,),
     "elu_backward": (1.0, 1.0),
     "silu_backward": (),
+    "gelu_backward": (),
 }
 
 
@@ -46,6 +66,9 @@ def test_a_gradient_of_another_shape_or_dtype_is_refused(name, dy, backend):
         getattr(BACKENDS[backend], name)(dy, f(4), *BACKWARD[name])
 
 
+WORDS = (1, 2)
+FROZEN = np.broadcast_to(f(), 3)
+LISTS = {"values": f(3), "gradients": f(3), "velocities": None, "fresh": False}
 UNFIT = {
     "batch_norm: weight": lambda k: k.batch_norm(f(5, 3), f(2), None, f(3), f(3), 1e-5, True),
     "batch_norm: weight of another dtype": lambda k: k.batch_norm(d(5, 3), f(3), None, d(3), d(3), 1e-5, True),
@@ -66,29 +89,23 @@ UNFIT = {
     "cross_entropy_backward: below 0": lambda k: k.cross_entropy_backward(f(), f(3, 4), labels(0, -1, 1), 1.0),
     "cross_entropy_backward: dy": lambda k: k.cross_entropy_backward(f(2), f(3, 4), labels(0, 1, 2), 1.0),
     "cross_entropy_backward: dy of another dtype": lambda k: k.cross_entropy_backward(f(3), d(3, 4), labels(0, 1, 2), 1.0),
-}
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("call", UNFIT)
-def test_arrays_that_do_not_fit_are_refused(call, backend):
-    with pytest.raises(ValueError, match=r"must be"):
-        UNFIT[call](BACKENDS[backend])
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("missing", range(4))
-def test_a_step_with_lists_of_different_lengths_is_refused(missing, backend):
-    p = f(3)
-    lists = [[p, f(3)], [f(3), f(3)], [None, None], [False, False]]
-    lists[missing].pop()
-    with pytest.raises(ValueError, match=r"len|argument"):
-        BACKENDS[backend].sgd([(*lists, 0.1, 0.0, 0.0, 0.0, False)], [], {}, {})
-    assert p.tolist() == [1.0] * 3
-
-
-WORDS = (1, 2)
-COMPILED = {
+    **{
+        f"sgd: {name} too short": lambda k, i=i: step(k, *([x] * (1 + (i != j)) for j, x in enumerate(LISTS.values())))
+        for i, name in enumerate(LISTS)
+    },
+    "sgd: a gradient that is not an array": lambda k: step(k, [f(3)], [None], [None], [False]),
+    "sgd: a velocity that is not an array": lambda k: step(k, [f(3)], [f(3)], [1.0], [False]),
+    "sgd: a gradient of another shape": lambda k: step(k, [f(3)], [f(4)], [None], [False]),
+    "sgd: a velocity of another shape": lambda k: step(k, [f(3)], [f(3)], [f(1, 3)], [False]),
+    "sgd: a velocity of another dtype": lambda k: step(k, [f(3)], [f(3)], [d(3)], [False]),
+    "sgd: a parameter that is read-only": lambda k: step(k, [np.broadcast_to(f(1), 3)], [f(3)], [None], [False]),
+    "sgd: a velocity that is read-only": lambda k: step(
+        k, [f(3)] * 2, [f(3)] * 2, [f(3), np.broadcast_to(f(), 3)], [False] * 2
+    ),
+    "sgd: a count without a number": lambda k: k.sgd([], [[]], {}, {}),
+    "sgd: a count that is a tuple": lambda k: k.sgd([], [(1,)], {}, {}),
+    "sgd: a parameter of integers": lambda k: step(k, [labels(1)], [f(1)], [None], [False]),
+    "philox: no out": lambda k: k.philox(WORDS, (0, 0, 0, 0), None),
     "philox: out": lambda k: k.philox(WORDS, (0, 0, 0, 0), np.empty(8, np.uint32)[::2]),
     "philox: out of another dtype": lambda k: k.philox(WORDS, (0, 0, 0, 0), np.empty(8, np.uint16)),
     "uniform: dtype": lambda k: k.uniform(8, np.int8, WORDS, 0, 0.0, 1.0),
@@ -96,72 +113,99 @@ COMPILED = {
     "uniform: other byte order": lambda k: k.uniform(8, np.dtype(np.float32).newbyteorder(), WORDS, 0, 0.0, 1.0),
     "uniform: empty key": lambda k: k.uniform(8, np.float32, (), 0, 0.0, 1.0),
     "uniform: no key": lambda k: k.uniform(8, np.float32, None, 0, 0.0, 1.0),
+    "uniform: size": lambda k: k.uniform((2, -1), np.float32, WORDS, 0, 0.0, 1.0),
     "normal: probabilities": lambda k: k.normal(8, np.float32, WORDS, 0, 0.0, 1.0, 5.0, 5.0, 1.0, -math.inf, math.inf),
     "normal: NaN": lambda k: k.normal(8, np.float32, WORDS, 0, 0.0, 1.0, math.nan, 0.0, 1.0, -math.inf, math.inf),
     "integers: no key": lambda k: k.integers(8, None, 0, 0, 6),
     "permutation: short key": lambda k: k.permutation(8, (1,), 0),
+    "permutation: size": lambda k: k.permutation(-1, WORDS, 0),
     "batch_norm: mean that is a view": lambda k: k.batch_norm(f(5, 3), None, None, f(6)[::2], f(3), 1e-5, True),
+    "batch_norm: var that is read-only": lambda k: k.batch_norm(f(5, 1), None, None, f(1), np.broadcast_to(f(), 1), 1e-5, True),
     "batch_norm: three axes": lambda k: k.batch_norm(f(5, 3, 2), None, None, f(3), f(3), 1e-5, True),
     "cross_entropy: labels that are a view": lambda k: k.cross_entropy(f(3, 4), labels(0, 9, 1, 9, 2, 9)[::2]),
     "cross_entropy: a list of labels": lambda k: k.cross_entropy(f(3, 4), [0, 1, 2]),
     "cross_entropy: no labels": lambda k: k.cross_entropy(f(3, 4), None),
+    "cross_entropy: no class": lambda k: k.cross_entropy(f(3, 4), labels(0, 4, -1)),
     "cross_entropy_backward: no p": lambda k: k.cross_entropy_backward(f(), None, labels(0), 1.0),
-    "summarize: empty": lambda k: k.summarize(f(0), np.empty((4, 3), np.int64)),
-    "summarize: a view": lambda k: k.summarize(f(8)[::2], np.empty((4, 3), np.int64)),
-    "summarize: integers": lambda k: k.summarize(labels(1, 2), np.empty((4, 3), np.int64)),
-    "summarize: few places": lambda k: k.summarize(f(8), np.empty((3, 3), np.int64)),
-    "summarize: small places": lambda k: k.summarize(f(8), np.empty((4, 3), np.int32)),
-    "summarize: one row": lambda k: k.summarize(f(8), np.empty(4, np.int64)),
-    "summarize: none": lambda k: k.summarize(None, None),
+    "column_sums: a vector": lambda k: k.column_sums(f(3)),
+    "column_sums of nothing": lambda k: k.column_sums(None),
+    "summarize: empty": lambda k: k.summarize(f(0), 2),
+    "summarize: integers": lambda k: k.summarize(labels(1, 2), 2),
+    "summarize: none": lambda k: k.summarize(None, 2),
+    "summarize: a list": lambda k: k.summarize([1.0, 2.0], 2),
+    "summarize: fewer bins than none": lambda k: k.summarize(f(8), -1),
+    "summarize: bins that are True": lambda k: k.summarize(f(8), True),
+    "summarize: half a bin": lambda k: k.summarize(f(8), 0.5),
     **{f"{name} of nothing": lambda k, name=name: getattr(k, name)(None) for name in ("tanh", "relu", "exp", "silu")},
     "tanh of text": lambda k: k.tanh("0.5"),
     "tanh of complex numbers": lambda k: k.tanh(np.ones(2, complex)),
-    "sgd: a gradient that is no array": lambda k: k.sgd([([f(3)], [None], [None], [False], 0.1, 0, 0, 0, False)], [], {}, {}),
-    "sgd: a velocity that is no array": lambda k: k.sgd([([f(3)], [f(3)], [1.0], [False], 0.1, 0, 0, 0, False)], [], {}, {}),
     "tanh_backward of nothing": lambda k: k.tanh_backward(None, f(2)),
+    "linear: columns": lambda k: k.linear(f(2, 3), f(4, 5)),
+    "linear: bias": lambda k: k.linear(f(2, 3), f(4, 3), f(3)),
+    "linear: a bias of one row": lambda k: k.linear(f(2, 3), f(4, 3), f(1, 4)),
+    "linear: a bias of two rows": lambda k: k.linear(f(2, 3), f(4, 3), f(2, 2)),
+    "linear: a bias without axes": lambda k: k.linear(f(2, 3), f(1, 3), f()),
+    "leaky_relu: no slope": lambda k: k.leaky_relu(f(3), None),
+    "leaky_relu_backward: slope": lambda k: k.leaky_relu_backward(f(3), f(3), "0.1"),
+    "elu: no number": lambda k: k.elu(f(3), 1.0, None),
+    "batch_norm: no mean": lambda k: k.batch_norm(f(5, 3), None, None, None, f(3), 1e-5, True),
+    "batch_norm_backward: no var": lambda k: k.batch_norm_backward(f(5, 3), f(5, 3), None, f(3), None, 1e-5, True),
+    "linear: two dtypes": lambda k: k.linear(f(2, 3), d(4, 3)),
+    "matmul: a vector": lambda k: k.matmul(f(3), f(3, 4)),
+    "matmul: two dtypes": lambda k: k.matmul(f(2, 3), d(3, 4)),
+    "matmul: rows": lambda k: k.matmul(f(2, 3), f(2, 3)),
+    "matmul: out": lambda k: k.matmul(f(2, 3), f(3, 4), f(4, 2)),
+    "matmul: out of another dtype": lambda k: k.matmul(f(2, 3), f(3, 4), d(2, 4)),
+    "matmul: out that is read-only": lambda k: k.matmul(f(2, 3), f(3, 4), np.broadcast_to(f(1), (2, 4))),
 }
 
 
-@compiled_only
-@pytest.mark.parametrize("call", COMPILED)
-def test_the_compiled_kernels_refuse_what_they_cannot_take(call):
-    with pytest.raises((TypeError, ValueError)):
-        COMPILED[call](kernels._backend)
+def step(backend, *lists):
+    """A step of SGD, with momentum where there is a velocity; whatever happens, nothing may have moved."""
+    before = [[None if x is None else np.copy(x) for x in each] for each in lists[:3]]
+    try:
+        backend.sgd([(*lists, 0.1, 0.9 if lists[2][0] is not None else 0.0, 0.0, 0.0, False)], [], {}, {})
+    finally:
+        for each, copies in zip(lists, before, strict=False):
+            for x, copy in zip(each, copies, strict=True):
+                np.testing.assert_array_equal(x, copy)
 
 
-def backward(dy, x, weight):
-    return kernels.linear_backward(dy, x, weight)
+def refusal(call, backend):
+    """The error that a call raises on a backend."""
+    with pytest.raises((TypeError, ValueError)) as caught:
+        call(backend)
+    return caught.value
+
+
+@pytest.mark.parametrize("call", UNFIT)
+def test_arrays_that_do_not_fit_are_refused_alike(call):
+    errors = [refusal(UNFIT[call], backend) for backend in BACKENDS.values()]
+    assert len({(type(error), str(error)) for error in errors}) == 1
+    assert re.search("must|got|convert|pass", str(errors[0]))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
-    ("call", "error", "message"),
+    ("arguments", "error", "message"),
     [
-        (lambda: kernels.linear(f(2, 3), f(4, 5)), ValueError, r"x has shape \(2, 3\) and weight \(4, 5\); their columns must"),
-        (
-            lambda: kernels.linear(f(2, 3), f(4, 3), f(3)),
-            ValueError,
-            r"weight has shape \(4, 3\), so bias must have \(4,\), got",
-        ),
-        (lambda: kernels.linear(f(2, 3), f(4, 3), f(1)), ValueError, r"bias must have \(4,\), got \(1,\)"),
-        (lambda: kernels.linear(f(2, 3), f(4, 3), f(2, 4)), ValueError, r"bias must have \(4,\), got \(2, 4\)"),
-        (lambda: kernels.linear(f(0, 3), f(4, 5)), ValueError, r"x has shape \(0, 3\) and weight \(4, 5\)"),
-        (lambda: kernels.linear(f(3), f(4, 3)), TypeError, "x must be a 2-D NumPy array .*, got a 1-D array of float32"),
-        (lambda: kernels.linear(None, f(4, 3)), TypeError, "x must be a 2-D NumPy array .*, got NoneType"),
-        (lambda: kernels.linear(f(2, 3), "weight"), TypeError, "weight must be a 2-D NumPy array .*, got str"),
-        (lambda: kernels.linear(f(2, 3), f(4, 3), [1.0] * 4), TypeError, "bias must be a NumPy array .*, got list"),
-        (lambda: kernels.linear(f(2, 3), labels(1)[:, None]), TypeError, "weight must be .*, got a 2-D array of int64"),
-        (lambda: backward(f(2, 4), f(3, 5), f(4, 5)), ValueError, r"dy must have \(3, 4\), got \(2, 4\)"),
-        (lambda: backward(f(3, 2), f(3, 5), f(4, 5)), ValueError, r"dy must have \(3, 4\), got \(3, 2\)"),
-        (lambda: backward(f(3, 4), f(3, 5), f(4, 6)), ValueError, r"x has shape \(3, 5\) and weight \(4, 6\)"),
-        (lambda: backward(None, f(3, 5), f(4, 5)), TypeError, "dy must be a 2-D NumPy array .*, got NoneType"),
+        ((f(2, 3), f(4, 5)), ValueError, r"x has shape \(2, 3\) and weight \(4, 5\); their columns must"),
+        ((f(2, 3), f(4, 3), f(3)), ValueError, r"bias must be float32 of shape \(4,\), got float32 of shape \(3,\)"),
+        ((f(2, 3), f(4, 3), f(1)), ValueError, r"bias must be float32 of shape \(4,\), got float32 of shape \(1,\)"),
+        ((f(2, 3), f(4, 3), f(2, 4)), ValueError, r"bias must be float32 of shape \(4,\), got float32 of shape \(2, 4\)"),
+        ((f(2, 3), f(4, 3), d(4)), ValueError, r"bias must be float32 of shape \(4,\), got float64 of shape \(4,\)"),
+        ((f(2, 3), f(4, 3), [1.0] * 4), ValueError, r"bias must be float32 of shape \(4,\), got list"),
+        ((f(0, 3), f(4, 5)), ValueError, r"x has shape \(0, 3\) and weight \(4, 5\)"),
+        ((f(3), f(4, 3)), TypeError, r"x must be a 2-D NumPy array .*, got float32 of shape \(3,\)"),
+        ((None, f(4, 3)), TypeError, "x must be a 2-D NumPy array .*, got NoneType"),
+        ((f(2, 3), "weight"), TypeError, "weight must be a 2-D NumPy array .*, got str"),
+        ((f(2, 3), labels(1)[:, None]), TypeError, r"weight must be .*, got int64 of shape \(1, 1\)"),
+        ((f(2, 3), d(4, 3)), TypeError, r"x is float32 and weight is float64; convert one with \.astype\(\)"),
     ],
 )
-def test_a_linear_layer_that_does_not_fit_is_refused(call, error, message, backend, monkeypatch):
-    monkeypatch.setattr(kernels, "_backend", BACKENDS[backend])
-    monkeypatch.setattr(kernels, "backend", backend.rpartition(".")[2].lstrip("_"))
-    with pytest.raises(error, match=f"linear: .*{message}"):
-        call()
+def test_a_linear_layer_that_does_not_fit_is_refused(arguments, error, message, backend):
+    with pytest.raises(error, match=f"linear: {message}"):
+        BACKENDS[backend].linear(*arguments)
 
 
 @compiled_only
@@ -197,3 +241,13 @@ print((out == {k}).all())
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     message = f"matmul of {m} x {k} and {k} x {n}: no memory for its buffers"
     assert (done.stdout.splitlines(), done.stderr) == ([message, "True"], "")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_results_are_new_plain_arrays(backend):
+    k, empty, matrix = BACKENDS[backend], f(0, 3), f(2, 2)
+    assert k.cross_entropy(empty, labels())[0] is not empty
+    masked = np.ma.array(matrix, mask=np.eye(2))
+    for made in (k.matmul(masked, masked), k.linear(masked, matrix)):
+        assert type(made) is np.ndarray
+        np.testing.assert_array_equal(made, [[2, 2], [2, 2]])

@@ -1,10 +1,10 @@
-"""Random shapes, strides, alignments, overlaps and sizes, against the NumPy twins: never a wrong number, a crash or a touch
-past an end.
+"""Random shapes, strides, alignments, overlaps and sizes, against the reference implementation: never a wrong number, a crash
+or a touch past an end.
 
 Every matrix ends just before a page of memory that may not be touched, or begins just after one: reading or writing one
 element outside ends the process. What lies between the elements of `out` must stay as it was.
 
-A few seconds by default, always the same cases. `MINIDL_FUZZ=100000` tries so many new ones per test; after a crash,
+A few seconds by default, always the same cases. `MINIDL_FUZZ=100000` tries this many new ones per test; after a crash,
 `-s --hypothesis-verbosity=verbose` shows the case, printed before it runs.
 """
 
@@ -26,7 +26,7 @@ from minidl.kernels import reference
 from minidl.random import Generator
 
 pytestmark = [
-    pytest.mark.skipif(kernels.backend != "compiled", reason="holds the compiled kernels to their twins"),
+    pytest.mark.skipif(kernels.backend != "compiled", reason="compares the compiled kernels with the reference implementation"),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="guards memory by Linux's mprotect"),
 ]
 
@@ -176,9 +176,8 @@ def test_matmul_of_any_layouts(product, instruction_set, threads, seed):
 
     expected = kernels.matmul(a.copy(), b.copy())
     if all(((np.abs(x) < 16) & (np.rint(x) == x)).all() for x in (a, b)):  # but for elements that overlap in parts
-        twin = np.empty_like(expected)
-        reference.matmul(a.copy(), b.copy(), twin)  # sums of at most 2049 * 225, exact in float32
-        np.testing.assert_array_equal(expected, twin)
+        slow = reference.matmul(a.copy(), b.copy())  # sums of at most 2049 * 225, exact in float32
+        np.testing.assert_array_equal(expected, slow)
     before = {name: memory.copy() for name, memory in memories.items()}
     try:
         assert kernels.matmul(a, b, out=out) is out
@@ -252,7 +251,7 @@ NEAR = st.integers(0, 300)
 SEEDS = st.one_of(NEAR, NEAR.map(lambda x: 2**32 - 150 + x), NEAR.map(lambda x: 2**64 - 1 - x), st.integers(0, 2**64 - 1))
 POSITIONS = st.one_of(NEAR, NEAR.map(lambda x: 2**34 - 150 + x), NEAR.map(lambda x: 2**63 - 1 - x), st.integers(0, 2**63 - 1))
 SIZES = st.one_of(st.integers(0, 40), st.integers(0, 1100), st.integers(60_000, 140_000))
-FEW = st.one_of(st.integers(0, 40), st.integers(0, 600))  # for what the twin makes one by one
+FEW = st.one_of(st.integers(0, 40), st.integers(0, 600))  # for what the reference makes one by one
 
 
 def numbers(largest):
@@ -261,27 +260,28 @@ def numbers(largest):
 
 @st.composite
 def draws(draw):
-    """A law, its arguments by name, and its size; the arguments may be wrong."""
-    law = draw(st.sampled_from(["uniform", "normal", "truncated_normal", "integers", "permutation", "bernoulli"]))
-    if law == "permutation":
-        return law, {"n": draw(FEW)}
-    if law == "bernoulli":
-        return law, {"size": draw(SIZES), "p": draw(st.floats(0, 1))}
-    if law == "integers":
+    """A distribution, its arguments by name, and its size; the arguments may be wrong."""
+    distribution = draw(st.sampled_from(["uniform", "normal", "truncated_normal", "integers", "permutation", "bernoulli"]))
+    if distribution == "permutation":
+        return distribution, {"n": draw(FEW)}
+    if distribution == "bernoulli":
+        return distribution, {"size": draw(SIZES), "p": draw(st.floats(0, 1))}
+    if distribution == "integers":
         low, high = sorted(draw(st.tuples(*[st.integers(-(2**63), 2**63) | st.integers(-9, 9)] * 2)))
-        return law, {"size": draw(FEW), "low": low, "high": high}
+        return distribution, {"size": draw(FEW), "low": low, "high": high}
     dtype = draw(REALS)
     number = numbers(float(np.finfo(dtype).max))
-    names = {"uniform": ["low", "high"], "normal": ["mean", "std"], "truncated_normal": ["mean", "std", "low", "high"]}[law]
+    truncated = ["mean", "std", "low", "high"]
+    names = {"uniform": truncated[2:], "normal": truncated[:2], "truncated_normal": truncated}[distribution]
     arguments = {name: draw(number) for name in names}
     if "std" in names:
         arguments["std"] = abs(arguments["std"])
     if "high" in names and arguments["low"] > arguments["high"]:
         arguments["low"], arguments["high"] = arguments["high"], arguments["low"]
-    if law == "truncated_normal" and draw(st.booleans()):  # bounds that leave something of it
+    if distribution == "truncated_normal" and draw(st.booleans()):  # bounds that leave something of it
         around, std = arguments["mean"], arguments["std"]
         arguments["low"], arguments["high"] = sorted(around + std * draw(st.floats(-9, 9)) for _ in range(2))
-    return law, {"size": draw(SIZES), "dtype": dtype, **arguments}
+    return distribution, {"size": draw(SIZES), "dtype": dtype, **arguments}
 
 
 @fuzz
@@ -289,20 +289,20 @@ def draws(draw):
 def test_any_draw_has_the_bits_of_the_reference(drawn, seed, position, instruction_set, threads):
     kernels._backend.choose_instruction_set(instruction_set)
     kernels.set_num_threads(threads)
-    law, arguments = drawn
+    distribution, arguments = drawn
     rngs = [Generator(seed), Generator(seed)]
     for rng in rngs:
         rng.position = position
     try:
-        samples = getattr(rngs[0], law)(**arguments)
+        samples = getattr(rngs[0], distribution)(**arguments)
     except ValueError as error:
-        assert str(error).startswith(law)  # noqa: PT017 - an error that explains itself is right, too
+        assert str(error).startswith(distribution)  # noqa: PT017 - an error that explains itself is right, too
         assert rngs[0].position == position
         return
     with pytest.MonkeyPatch.context() as patch:
         for name in ("uniform", "normal", "integers", "permutation"):
             patch.setattr(kernels, name, getattr(reference, name))
-        expected = getattr(rngs[1], law)(**arguments)
+        expected = getattr(rngs[1], distribution)(**arguments)
     assert (samples.tobytes(), rngs[0].position) == (expected.tobytes(), rngs[1].position)
 
 
@@ -317,20 +317,20 @@ def test_any_draw_has_the_bits_of_the_reference(drawn, seed, position, instructi
 def test_philox_of_any_counter(seed, counter, n, at_end, instruction_set):
     kernels._backend.choose_instruction_set(instruction_set)
     key, four = (seed & 0xFFFFFFFF, seed >> 32), [counter >> 32 * i & 0xFFFFFFFF for i in range(4)]
-    out, twin = guarded(4 * n, at_end).view(np.uint32), np.empty(n, np.uint32)
+    out, expected = guarded(4 * n, at_end).view(np.uint32), np.empty(n, np.uint32)
     kernels._backend.philox(key, four, out)
-    reference.philox(key, four, twin)
-    assert out.tobytes() == twin.tobytes()
+    reference.philox(key, four, expected)
+    assert out.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("size", [2**50, 2**62, 2**63 - 1, 2**63, 2**64, (2**32, 2**32), (2**62, 4), (2**63, 0)])
-@pytest.mark.parametrize("law", ["uniform", "normal", "truncated_normal", "bernoulli"])
-def test_a_draw_larger_than_memory_is_an_error_and_moves_nothing(law, size):
+@pytest.mark.parametrize("distribution", ["uniform", "normal", "truncated_normal", "bernoulli"])
+def test_a_draw_larger_than_memory_is_an_error_and_moves_nothing(distribution, size):
     rng = Generator(0)
     with pytest.raises(
         (MemoryError, ValueError), match=r"Unable to allocate|size must be .* got .*\((Maximum|array is too big|.*too large)"
     ):
-        getattr(rng, law)(size)
+        getattr(rng, distribution)(size)
     assert rng.position == 0
 
 

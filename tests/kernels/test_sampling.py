@@ -1,5 +1,5 @@
 """Philox against the known answers of its authors, of the C++ standard and of a slow transcription of the paper; the compiled
-samplers against their NumPy twins, bit for bit."""
+samplers against the reference implementation, bit for bit."""
 
 import math
 from statistics import NormalDist
@@ -10,7 +10,7 @@ import pytest
 from minidl import kernels
 from minidl.kernels import reference
 
-needs_compiled = pytest.mark.skipif(kernels.backend != "compiled", reason="compares the compiled kernels with their twins")
+needs_compiled = pytest.mark.skipif(kernels.backend != "compiled", reason="compares the compiled kernels with the reference")
 
 KEY = (0xDEADBEEF, 0x01234567)
 ONES = 0xFFFFFFFF
@@ -85,15 +85,15 @@ def test_any_number_of_words_is_a_beginning_of_the_stream(n):
         ((0, 2**32), (0, 0, 0, 0), 1, r"key must be 2 words, .* got \[0, 4294967296\]"),
         ((0, 0), (0, 0, 0), 1, r"counter must be 4 words, .* got \[0, 0, 0\]"),
         ((0, 0), (0, -1, 0, 0), 1, r"counter must be 4 words, .* got \[0, -1, 0, 0\]"),
-        ((0, 0), (0, 0, 0, 0), -1, "n must be at least 0, got -1"),
+        ((0, 0), (0, 0, 0, 0), -1, "n must be a non-negative integer, got -1"),
     ],
 )
-def test_philox_refuses_what_is_no_key_counter_or_number(key, counter, n, message):
+def test_philox_refuses_what_is_not_a_key_a_counter_or_a_number(key, counter, n, message):
     with pytest.raises(ValueError, match=f"philox: {message}"):
         kernels.philox(key, counter, n)
 
 
-# The laws, compiled and in NumPy
+# The distributions, compiled and in NumPy
 
 SIZES = [1, 2, 3, 63, 64, 65, 1023, 1024, 1025, 5000]
 POSITIONS = [0, 1, 2, 3, 4, 5, 2**34 - 7, 2**34 + 3]  # a counter has 2**34 words before its second word counts
@@ -137,17 +137,17 @@ INTEGERS = [  # low, range
 ]
 
 
-def disagreements(name, dtype, law, samples):
-    """(instruction set, threads, size, position) of the draws in which the kernel of this name differs from its twin."""
+def disagreements(name, dtype, parameters, samples):
+    """(instruction set, threads, size, position) of the draws in which the kernel of this name differs from the reference."""
     found = []
     kind = (dtype,) if name in ("uniform", "normal") else ()
     for size, position in samples:
-        expected = getattr(reference, name)(size, *kind, KEY, position, *law)
+        expected = getattr(reference, name)(size, *kind, KEY, position, *parameters)
         for instruction_set in kernels._backend.instruction_sets():
             kernels._backend.choose_instruction_set(instruction_set)
             for threads in (1, 2):
                 kernels.set_num_threads(threads)
-                out = getattr(kernels, name)(size, *kind, KEY, position, *law)
+                out = getattr(kernels, name)(size, *kind, KEY, position, *parameters)
                 if out.dtype != expected.dtype or out.tobytes() != expected.tobytes():
                     found.append((instruction_set, threads, size, position))
     return found
@@ -155,31 +155,31 @@ def disagreements(name, dtype, law, samples):
 
 @needs_compiled
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("law", UNIFORMS)
-def test_uniform_agrees_with_its_twin_bit_for_bit(law, dtype):
-    assert disagreements("uniform", dtype, law, SAMPLES) == []
+@pytest.mark.parametrize("parameters", UNIFORMS)
+def test_uniform_agrees_with_the_reference_bit_for_bit(parameters, dtype):
+    assert disagreements("uniform", dtype, parameters, SAMPLES) == []
 
 
 @needs_compiled
 @pytest.mark.parametrize(
-    ("law", "dtype"),
-    # A float32 probability cannot be as small as in the last two laws: minidl.random makes those in float64.
-    [*((law, np.float32) for law in NORMALS[:-2]), *((law, np.float64) for law in NORMALS)],
+    ("parameters", "dtype"),
+    # A float32 probability cannot be as small as in the last two: minidl.random makes those in float64.
+    [*((parameters, np.float32) for parameters in NORMALS[:-2]), *((parameters, np.float64) for parameters in NORMALS)],
 )
-def test_normal_agrees_with_its_twin_bit_for_bit(law, dtype):
-    assert disagreements("normal", dtype, law, SAMPLES) == []
+def test_normal_agrees_with_the_reference_bit_for_bit(parameters, dtype):
+    assert disagreements("normal", dtype, parameters, SAMPLES) == []
 
 
 @needs_compiled
-@pytest.mark.parametrize("law", INTEGERS)
-def test_integers_agree_with_their_twin_bit_for_bit(law):
-    slow = law[1] in (2**63 + 1, 3 * 2**62)  # the twin draws again one by one
+@pytest.mark.parametrize("parameters", INTEGERS)
+def test_integers_agree_with_the_reference_bit_for_bit(parameters):
+    slow = parameters[1] in (2**63 + 1, 3 * 2**62)  # the reference draws again one by one
     samples = [(size, position) for size, position in SAMPLES if size < 100 or (size, position) == (1025, 3)]
-    assert disagreements("integers", np.int64, law, samples if slow else SAMPLES) == []
+    assert disagreements("integers", np.int64, parameters, samples if slow else SAMPLES) == []
 
 
 @needs_compiled
-def test_permutation_agrees_with_its_twin_bit_for_bit():
+def test_permutation_agrees_with_the_reference_bit_for_bit():
     samples = [(size, position) for size, position in SAMPLES if size < 1000 or position % 4 == 3]
     assert disagreements("permutation", np.int64, (), samples) == []
 
@@ -187,7 +187,7 @@ def test_permutation_agrees_with_its_twin_bit_for_bit():
 @needs_compiled
 @pytest.mark.parametrize("size", [1, 5, 64, 1027])
 @pytest.mark.parametrize("counter", [(0, 0, 0, 0), (ONES - 3, ONES, ONES, ONES)])
-def test_philox_agrees_with_its_twin_bit_for_bit(size, counter):
+def test_philox_agrees_with_the_reference_bit_for_bit(size, counter):
     expected = np.empty(size, np.uint32)
     reference.philox(KEY, counter, expected)
     assert kernels.philox(KEY, counter, size).tobytes() == expected.tobytes()

@@ -14,7 +14,7 @@ BACKENDS = {"reference": reference, kernels.backend: kernels._backend}
 
 @pytest.fixture(params=BACKENDS, autouse=True)
 def backend(request, monkeypatch):
-    monkeypatch.setattr(kernels, "_backend", BACKENDS[request.param])
+    monkeypatch.setattr(kernels, "summarize", BACKENDS[request.param].summarize)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -82,10 +82,4 @@ def test_other_input_is_an_error(wrong):
 
 def test_compiled_and_reference_count_alike():
     x = Generator(0).normal(5000)
-    assert len({kernels.summarize(x, 40)[4].tobytes()} | {reference_counts(x).tobytes()}) == 1
-
-
-def reference_counts(x):
-    counts = np.empty((4, 41), np.int64)
-    reference.summarize(x, counts)
-    return counts[0, :-1]
+    np.testing.assert_array_equal(kernels.summarize(x, 40)[4], reference.summarize(x, 40)[4], strict=True)

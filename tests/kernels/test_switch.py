@@ -67,10 +67,10 @@ def test_empty_variables_count_as_unset_and_64_threads_are_the_most():
     ("variable", "value", "message"),
     [
         ("MINIDL_KERNELS", "bogus", "MINIDL_KERNELS is 'bogus'; set it to 'compiled' or 'reference', or unset it"),
-        ("MINIDL_NUM_THREADS", "0", "MINIDL_NUM_THREADS is '0'; set it to a whole number from 1, or unset it"),
-        ("MINIDL_NUM_THREADS", "abc", "MINIDL_NUM_THREADS is 'abc'; set it to a whole number from 1"),
-        ("MINIDL_NUM_THREADS", "-2", "MINIDL_NUM_THREADS is '-2'; set it to a whole number from 1"),
-        ("MINIDL_NUM_THREADS", "1.5", "MINIDL_NUM_THREADS is '1.5'; set it to a whole number from 1"),
+        ("MINIDL_NUM_THREADS", "0", "MINIDL_NUM_THREADS is '0'; set it to a positive integer, or unset it"),
+        ("MINIDL_NUM_THREADS", "abc", "MINIDL_NUM_THREADS is 'abc'; set it to a positive integer"),
+        ("MINIDL_NUM_THREADS", "-2", "MINIDL_NUM_THREADS is '-2'; set it to a positive integer"),
+        ("MINIDL_NUM_THREADS", "1.5", "MINIDL_NUM_THREADS is '1.5'; set it to a positive integer"),
         ("MINIDL_ISA", "bogus", "MINIDL_ISA is 'bogus'; with the reference kernels this machine runs: numpy"),
     ],
 )
@@ -108,8 +108,8 @@ def test_set_num_threads_sets_what_get_num_threads_returns(restored):
 
 
 @pytest.mark.parametrize("n", [0, -1, 1.0, "2", None, True])
-def test_what_is_no_number_of_threads_is_refused_and_changes_nothing(n, restored):
-    with pytest.raises(ValueError, match=f"set_num_threads takes a whole number from 1, got {n!r}"):
+def test_what_is_not_a_number_of_threads_is_refused_and_changes_nothing(n, restored):
+    with pytest.raises(ValueError, match=f"set_num_threads takes a positive integer, got {n!r}"):
         minidl.set_num_threads(n)
     assert minidl.get_num_threads() == restored[0]
 

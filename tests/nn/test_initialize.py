@@ -1,5 +1,6 @@
-"""Tests `Module.initialize` and `Module.describe`: named streams, rules, what a parameter knows of its start, and that an error
-leaves the model as it was. Numbers are worked out by hand; streams are compared between models and between processes."""
+"""Tests `Module.initialize` and `Module.describe`: named streams, rules, what a parameter knows of its origin, and
+that an error leaves the model as it was. Numbers are worked out by hand; streams are compared between models and
+between processes."""
 
 import copy
 import math
@@ -42,7 +43,7 @@ def bits(model):
 def state(model):
     """All that initialize may change."""
     parameters = model.named_parameters()
-    return bits(model), [(p.law, p.origin, p.fans, None if p.grad is None else p.grad.tolist()) for _, p in parameters]
+    return bits(model), [(p.initializer, p.origin, p.fans, None if p.grad is None else p.grad.tolist()) for _, p in parameters]
 
 
 # Named streams
@@ -74,9 +75,9 @@ def test_a_layer_that_grows_leaves_the_others_as_they_are():
     assert before["fc2.bias"] == after["fc2.bias"]
 
 
-def test_one_law_given_to_ten_layers_makes_ten_matrices_with_no_number_in_common():
-    law = init.XavierUniform()
-    model = nn.Sequential(*(nn.Linear(20, 20, weight_init=law, dtype=np.float64) for _ in range(10))).initialize(rng=0)
+def test_one_initializer_given_to_ten_layers_makes_ten_matrices_with_no_number_in_common():
+    initializer = init.XavierUniform()
+    model = nn.Sequential(*(nn.Linear(20, 20, weight_init=initializer, dtype=np.float64) for _ in range(10))).initialize(rng=0)
     values = np.concatenate([layer.weight.data.ravel() for layer in model])
     assert len(np.unique(values)) == values.size == 4000  # of 2^53: two alike by chance are as likely as 1e-9
 
@@ -162,7 +163,7 @@ def test_a_layer_states_the_fans_of_weight_and_bias_and_batch_norm_has_none():
 )
 def test_a_parameter_of_ones_own_has_the_fans_that_it_states_or_else_those_of_its_shape(arguments, fans):
     model = Net()
-    model.kernel = nn.Parameter(np.zeros((64, 4, 3, 3)), law=init.HeNormal(mode="fan_out"), **arguments)
+    model.kernel = nn.Parameter(np.zeros((64, 4, 3, 3)), initializer=init.HeNormal(mode="fan_out"), **arguments)
     assert model.kernel.fans == fans
     std = math.sqrt(2 / fans[1])
     for w in (
@@ -176,41 +177,41 @@ def test_a_parameter_of_ones_own_has_the_fans_that_it_states_or_else_those_of_it
 @pytest.mark.parametrize(
     ("fans", "message"),
     [
-        ((1.5, 2), "must be whole numbers from 0, got 1.5 and 2"),
-        ((-1, 2), "must be whole numbers from 0, got -1 and 2"),
-        ((None, 2), "must be whole numbers from 0, got None and 2"),
+        ((1.5, 2), "must be non-negative integers, got 1.5 and 2"),
+        ((-1, 2), "must be non-negative integers, got -1 and 2"),
+        ((None, 2), "must be non-negative integers, got None and 2"),
         ((3,), r"fans are \(fan_in, fan_out\), got \(3,\)"),
         (3, r"fans are \(fan_in, fan_out\), got 3"),
     ],
 )
 def test_fans_that_cannot_be_are_an_error_when_the_parameter_is_made(fans, message):
     with pytest.raises(ValueError, match=message):
-        nn.Parameter(np.zeros((2, 2)), law=init.HeNormal(), fans=fans)
+        nn.Parameter(np.zeros((2, 2)), initializer=init.HeNormal(), fans=fans)
 
 
-def test_a_parameter_takes_whatever_law_a_layer_takes():
+def test_a_parameter_takes_whatever_initializer_a_layer_takes():
     model = Net()
-    model.w = nn.Parameter(np.zeros((2, 2)), law="he_normal")
-    assert model.w.law == init.HeNormal()
+    model.w = nn.Parameter(np.zeros((2, 2)), initializer="he_normal")
+    assert model.w.initializer == init.HeNormal()
     assert model.initialize(rng=0).w.data.any()
     with pytest.raises(ValueError, match="did you mean 'he_normal'"):
-        nn.Parameter(np.zeros((2, 2)), law="he_nromal")
+        nn.Parameter(np.zeros((2, 2)), initializer="he_nromal")
 
 
 # Rules
 
 
-def laws(model):
-    return [parameter.law for parameter in model.parameters()]
+def initializers(model):
+    return [parameter.initializer for parameter in model.parameters()]
 
 
-def test_the_first_rule_that_matches_counts_and_without_one_the_law_that_is_there():
+def test_the_first_rule_that_matches_counts_and_without_one_the_initializer_that_is_there():
     model = Net(body=nn.Linear(4, 4), head=nn.Linear(4, 2, bias_init=0.5))
     model.initialize(rules={"*.weight": init.HeNormal(), "head.weight": init.Ones(), "head.*": init.Zeros()})
-    assert laws(model) == [init.HeNormal(), init.Zeros(), init.HeNormal(), init.Zeros()]
+    assert initializers(model) == [init.HeNormal(), init.Zeros(), init.HeNormal(), init.Zeros()]
     assert not model.head.bias.data.any()
     model = Net(body=nn.Linear(4, 4), head=nn.Linear(4, 2, bias_init=0.5))
-    assert laws(model.initialize(rules=[("body.bias", 1)])) == [
+    assert initializers(model.initialize(rules=[("body.bias", 1)])) == [
         init.XavierUniform(),
         init.Constant(1),
         init.XavierUniform(),
@@ -229,7 +230,7 @@ def test_a_rule_takes_whatever_a_layer_takes():
             "2.weight": lambda shape, rng: rng.normal(shape, std=0.1),
         }
     )
-    assert laws(model)[0] == init.HeUniform()
+    assert initializers(model)[0] == init.HeUniform()
     assert model[0].bias.data.tolist() == [0.25, 0.25]
     assert model[1].weight.data.tolist() == [[1, 2], [3, 4]]
     assert model[1].weight.origin is None
@@ -239,7 +240,7 @@ def test_a_rule_takes_whatever_a_layer_takes():
 
 @pytest.mark.parametrize("pattern", ["*.weight", "weight", "w*", "*", "Linear.weight", "Module.weight", "[!b]*"])
 def test_patterns_that_match_the_weight_of_a_lone_layer(pattern):
-    assert nn.Linear(2, 2).initialize(rules={pattern: 3}).weight.law == init.Constant(3)
+    assert nn.Linear(2, 2).initialize(rules={pattern: 3}).weight.initializer == init.Constant(3)
 
 
 @pytest.mark.parametrize(
@@ -257,14 +258,14 @@ class Special(nn.Linear):
 def test_a_rule_for_a_class_is_for_all_its_layers_and_those_of_its_subclasses():
     model = Net(a=nn.Linear(2, 2), b=Special(2, 2), c=nn.BatchNorm1d(2), d=[nn.Linear(2, 2)])
     model.initialize(rules={"Special.weight": 1, "Linear.weight": 2, "BatchNorm1d.*": 3})
-    numbers = [getattr(p.law, "value", None) for name, p in model.named_parameters()]
+    numbers = [getattr(p.initializer, "value", None) for name, p in model.named_parameters()]
     assert numbers == [2, None, 1, None, 3, 3, 2, None]
 
 
 @pytest.mark.parametrize("pattern", ["BatchNorm1d.weight", "Linear.bias"])
 def test_a_rule_for_a_class_may_lie_idle(pattern):
     model = Net(fc=nn.Linear(2, 2, bias=False))
-    assert laws(model.initialize(rules={pattern: 3})) == [init.XavierUniform()]
+    assert initializers(model.initialize(rules={pattern: 3})) == [init.XavierUniform()]
 
 
 @pytest.mark.parametrize("pattern", ["BatchNorm9d.weight", "Linear.biass", "Linear", "functional.weight"])
@@ -282,14 +283,14 @@ def test_a_rule_for_a_model_without_parameters_is_an_error():
 # What stays, and what else changes
 
 
-def test_loaded_values_and_parameters_without_a_law_stay_unless_a_rule_says_otherwise(capsys):
+def test_loaded_values_and_parameters_without_an_initializer_stay_unless_a_rule_says_otherwise(capsys):
     model = Net(a=linear(), b=linear())
     model.a.load_state_dict({"weight": np.full((4, 4), 9), "bias": np.full(4, 8)})
     model.own = nn.Parameter([7.0, 7.0])
     model.initialize(rules={"a.bias": 0.5}, dry_run=True)
     out = capsys.readouterr().out
     assert "kept: Given('state_dict')" in out
-    assert "kept: no law" in out
+    assert "kept: no initializer" in out
     model.initialize(rules={"a.bias": 0.5})
     assert (model.a.weight.data == 9).all()
     assert (model.a.bias.data == 0.5).all()
@@ -297,7 +298,7 @@ def test_loaded_values_and_parameters_without_a_law_stay_unless_a_rule_says_othe
     assert {name for name, p in model.named_parameters() if p.origin is None} == {"own", "a.weight"}
 
 
-def test_an_array_that_a_layer_was_given_is_what_it_starts_from_again():
+def test_an_array_that_a_layer_was_given_initializes_it_again():
     layer = nn.Linear(2, 1, weight_init=[[1.0, 2.0]])
     layer.weight.data[...] = 9
     assert layer.initialize().weight.data.tolist() == [[1, 2]]
@@ -329,7 +330,7 @@ def test_a_dry_run_prints_what_each_parameter_would_get_and_changes_nothing(caps
     assert state(model) == before
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines == [
-        "parameter shape law fan_in fan_out drawn from std",
+        "parameter shape initializer fan_in fan_out drawn from std",
         "0.weight (400, 500) HeNormal(a=0.0, mode='fan_in') 500 400 seed 3, stream '0.weight' 0.06325",
         "0.bias (400,) Zeros() 500 400 seed 3, stream '0.bias' 0",
         "1.weight (400,) Ones() seed 3, stream '1.weight' 0",
@@ -355,7 +356,7 @@ def divides_by_zero(shape, rng):
         (
             {"*.weight": "he_normal"},
             ValueError,
-            r"parameter '1.weight' by the rule '\*.weight': HeNormal.*\(3,\) has none.*another law",
+            r"parameter '1.weight' by the rule '\*.weight': HeNormal.*\(3,\) has none.*another initializer",
         ),
         (
             {"2.bias": lambda shape, rng: np.zeros(3)},
@@ -385,10 +386,10 @@ def divides_by_zero(shape, rng):
         ({"*": 1, "0.*": init.HeNormal}, TypeError, r"rule '0.\*': an initializer is an object: write HeNormal\(...\)"),
         ({"*": None}, TypeError, r"rule '\*': an initializer is .*; got NoneType"),
         ({"*": True}, TypeError, "got bool"),
-        ({3: "zeros"}, TypeError, r"a rule is a pair of a pattern and a law, .* got \(3, 'zeros'\)"),
+        ({3: "zeros"}, TypeError, r"a rule is a pair \(pattern, initializer\), .* got \(3, 'zeros'\)"),
         (["*.weight", "zeros"], TypeError, r"a rule is a pair .* got '\*.weight'"),
-        ("zeros", TypeError, "rules are a mapping from patterns to laws, such as .* got 'zeros'"),
-        (init.Zeros(), TypeError, r"rules are a mapping .* got Zeros\(\)"),
+        ("zeros", TypeError, "rules map patterns to initializers, such as .* got 'zeros'"),
+        (init.Zeros(), TypeError, r"rules map patterns .* got Zeros\(\)"),
     ],
 )
 def test_an_error_says_what_came_and_leaves_the_model_as_it_was(rules, error, message, dry_run, capsys):
@@ -404,7 +405,7 @@ def test_an_error_says_what_came_and_leaves_the_model_as_it_was(rules, error, me
     y.backward()  # nothing has been changed in place
 
 
-def test_any_other_error_of_a_law_has_a_note_that_names_the_parameter():
+def test_any_other_error_of_an_initializer_has_a_note_that_names_the_parameter():
     model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))
     before = state(model)
     with pytest.raises(ZeroDivisionError) as error:
@@ -415,7 +416,7 @@ def test_any_other_error_of_a_law_has_a_note_that_names_the_parameter():
 
 def test_a_read_only_parameter_is_an_error_before_any_other_is_changed():
     model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))
-    model[1].bias = nn.Parameter(np.broadcast_to(np.float32(1), (2,)), law=init.Zeros())
+    model[1].bias = nn.Parameter(np.broadcast_to(np.float32(1), (2,)), initializer=init.Zeros())
     before = state(model)
     with pytest.raises(ValueError, match=r"parameter '1.bias': its array is read-only"):
         model.initialize(rng=9)
@@ -433,7 +434,7 @@ def test_a_layer_records_the_seed_and_the_position_that_it_drew_from():
     assert layer.bias.origin == init.Origin(seed=5, position=106)  # a float32 takes one word
     again = Generator(layer.bias.origin.seed)
     again.position = layer.bias.origin.position
-    assert layer.bias.data.tolist() == layer.bias.law((2,), again).tolist()
+    assert layer.bias.data.tolist() == layer.bias.initializer((2,), again).tolist()
 
 
 def test_values_that_were_given_have_no_origin():
@@ -444,18 +445,18 @@ def test_values_that_were_given_have_no_origin():
     assert nn.Parameter([1.0]).origin is None
 
 
-def test_in_place_functions_record_law_seed_and_position():
+def test_in_place_functions_record_initializer_seed_and_position():
     weight = nn.Linear(3, 2).initialize().weight
     rng = Generator(6)
     rng.position = 4
     init.normal_(weight, std=0.1, generator=rng)
-    assert (weight.law, weight.origin) == (init.Normal(0.0, 0.1), init.Origin(seed=6, position=4))
+    assert (weight.initializer, weight.origin) == (init.Normal(0.0, 0.1), init.Origin(seed=6, position=4))
     minidl.manual_seed(8)
     init.xavier_uniform_(weight)
-    assert (weight.law, weight.origin) == (init.XavierUniform(), init.Origin(seed=8, position=0))
+    assert (weight.initializer, weight.origin) == (init.XavierUniform(), init.Origin(seed=8, position=0))
     with pytest.raises(ValueError, match="infinite"):
         init.constant_(weight, 1e39)
-    assert (weight.law, weight.origin) == (init.XavierUniform(), init.Origin(seed=8, position=0))
+    assert (weight.initializer, weight.origin) == (init.XavierUniform(), init.Origin(seed=8, position=0))
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
@@ -464,7 +465,7 @@ def test_a_copied_model_knows_what_it_started_from(duplicate):
     assert duplicate(model).describe() == model.describe()
 
 
-def test_a_deep_copy_can_start_afresh_by_a_law_of_ones_own():
+def test_a_deep_copy_can_be_drawn_again_by_an_initializer_of_ones_own():
     layer = nn.Linear(3, 2, weight_init=lambda shape, rng: rng.normal(shape))
     assert bits(copy.deepcopy(layer).initialize(3)) == bits(layer.initialize(3))
 
@@ -480,10 +481,11 @@ def test_a_pickled_model_keeps_a_function_that_has_a_name_and_says_so_of_one_tha
     assert repr(copied) == repr(nameless)
     assert (copied.weight.data == nameless.weight.data).all()
     before = state(copied)
-    with pytest.raises(ValueError, match=r"parameter 'weight': the function .*<lambda> could not be pickled.*or say in a rule"):
+    expected = r"parameter 'weight': the function .*<lambda> could not be pickled.*or give the parameter another initializer"
+    with pytest.raises(ValueError, match=expected):
         copied.initialize(3)
     assert state(copied) == before
-    assert copied.initialize(3, rules={"weight": a_tenth}).weight.law == init.law(a_tenth)
+    assert copied.initialize(3, rules={"weight": a_tenth}).weight.initializer == init.get(a_tenth)
 
 
 def test_an_origin_says_where_the_numbers_came_from():
@@ -491,9 +493,9 @@ def test_an_origin_says_where_the_numbers_came_from():
     assert str(init.Origin(3, stream="a.b")) == "seed 3, stream 'a.b'"
 
 
-def test_the_repr_says_which_law_made_each_parameter():
+def test_the_repr_says_which_initializer_made_each_parameter():
     model = Net(fc=nn.Linear(2, 1))
-    model.own, model.plain = nn.Parameter(np.zeros(3), law=init.Normal()), nn.Parameter(np.zeros(2))
+    model.own, model.plain = nn.Parameter(np.zeros(3), initializer=init.Normal()), nn.Parameter(np.zeros(2))
     lines = [line.strip() for line in repr(model.initialize()).splitlines()]
     assert lines[:2] == ["Net(", "own_init=Normal(mean=0.0, std=1.0)"]
     assert lines[2].endswith("weight_init=XavierUniform(gain=1.0), bias_init=Zeros())")
@@ -507,7 +509,7 @@ def test_the_description_has_theory_beside_what_the_values_are():
     weight, bias = rows
     assert (weight.name, weight.shape, weight.fans) == ("weight", (400, 500), (500, 400))
     # Xavier: std sqrt(2/900), bounds sqrt(6/900); the sample's four standard errors: of the mean 0.0471405/447 * 4, of the
-    # std 0.0471405 sqrt(0.2/200000) * 4, for a uniform law has kurtosis 1.8
+    # std 0.0471405 sqrt(0.2/200000) * 4, for a uniform distribution has kurtosis 1.8
     assert weight.theory == pytest.approx((0, 0.0471405, -0.0816497, 0.0816497), abs=1e-7)
     assert weight.actual.mean == pytest.approx(0, abs=0.00043)
     assert weight.actual.std == pytest.approx(0.0471405, abs=0.00019)
@@ -527,15 +529,15 @@ def test_the_table_shows_every_parameter_and_leaves_empty_what_is_not_known():
     model = Net(fc=nn.Linear(2, 1, weight_init=lambda shape, rng: np.ones(shape)))
     model.own = nn.Parameter(np.zeros((0, 2)))
     lines = [line.split() for line in str(model.initialize(3).describe()).splitlines()]
-    assert lines[0][:6] == ["parameter", "shape", "law", "fan_in", "fan_out", "drawn"]
+    assert lines[0][:6] == ["parameter", "shape", "initializer", "fan_in", "fan_out", "drawn"]
     assert lines[1] == ["own", "(0,", "2)", "2", "0"]
     assert lines[2][0] == "fc.weight"
-    assert lines[2][-4:] == ["1", "0", "1", "1"]  # the law states no moments
+    assert lines[2][-4:] == ["1", "0", "1", "1"]  # the initializer states no moments
     assert lines[3][-8:] == ["0"] * 8
     assert repr(model.describe()) == str(model.describe())
 
 
-def test_the_table_has_what_the_law_says_beside_what_the_values_are():
+def test_the_table_has_what_the_initializer_says_and_what_the_values_are():
     layer = nn.Linear(3, 2, weight_init=init.Uniform(-1, 2), bias=False, rng=0)
     layer.weight.data[...] = [[-4.0, 0.0, 1.0], [1.0, 1.0, 7.0]]
     heads, cells = (re.split(r"\s{2,}", line) for line in str(layer.describe()).splitlines())
@@ -543,7 +545,7 @@ def test_the_table_has_what_the_law_says_beside_what_the_values_are():
         {"mean": "0.5", "std": "0.866", "low": "-1", "high": "2"},
         {"mean": "1", "std": "3.215", "low": "-4", "high": "7"},
     )
-    expected = {**{f"{name} of law": value for name, value in stated.items()}, **actual}
+    expected = {**{f"expected {name}": value for name, value in stated.items()}, **actual}
     assert {head: cell for head, cell in zip(heads, cells, strict=True) if head in expected} == expected
 
 
@@ -566,7 +568,7 @@ def test_an_interrupted_function_of_init_leaves_the_tensor_or_all_that_is_new():
     found = states_after_interrupts(
         lambda: nn.Linear(2, 2, weight_init=1.0).weight,
         lambda weight: init.normal_(weight, generator=0),
-        lambda weight: (weight.data.tolist(), str(weight.law), weight.origin, weight._version[0]),
-        where="inplace.py",
+        lambda weight: (weight.data.tolist(), str(weight.initializer), weight.origin, weight._version[0]),
+        where="torch_names.py",
     )
     assert len(found) == 2

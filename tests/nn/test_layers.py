@@ -53,7 +53,7 @@ def test_linear_defaults_stand_in_the_signature():
     assert all(parameters[name].kind is inspect.Parameter.KEYWORD_ONLY for name in ("weight_init", "bias_init", "rng", "dtype"))
 
 
-def test_linear_starts_with_xavier_uniform_weights_and_zero_biases():
+def test_linear_begins_with_xavier_uniform_weights_and_zero_biases():
     layer = nn.Linear(500, 400, rng=0)
     bound = 0.0816497  # sqrt(6 / 900)
     assert np.abs(layer.weight.data).max() <= bound
@@ -95,7 +95,7 @@ def test_linear_treats_every_axis_but_the_last_as_batch():
         minidl.Tensor([[3, 1, 2]]) > 1,
     ],
 )
-def test_linear_takes_lists_and_whole_numbers_in_either_dtype(x, dtype):
+def test_linear_takes_lists_and_integers_in_either_dtype(x, dtype):
     layer = nn.Linear(3, 2, weight_init=W, bias_init=B, dtype=dtype)
     y = layer(x)
     # [True, False, True] is 1, 0, 1
@@ -221,18 +221,18 @@ def test_without_rng_the_global_generator_is_used():
     assert second.weight.data.tolist() == nn.Linear(3, 2, rng=rng).weight.data.tolist()
 
 
-@pytest.mark.parametrize("law", [init.XavierUniform(), init.HeNormal(), init.Normal(), init.TruncatedNormal()])
+@pytest.mark.parametrize("initializer", [init.XavierUniform(), init.HeNormal(), init.Normal(), init.TruncatedNormal()])
 @pytest.mark.parametrize("rng", [None, Generator(0)])
-def test_one_initializer_given_to_two_layers_makes_no_twins(law, rng):
-    first, second = (nn.Linear(3, 2, weight_init=law, rng=rng) for _ in range(2))
+def test_one_initializer_given_to_two_layers_makes_them_different(initializer, rng):
+    first, second = (nn.Linear(3, 2, weight_init=initializer, rng=rng) for _ in range(2))
     assert not np.isin(first.weight.data, second.weight.data).any()
 
 
 @pytest.mark.parametrize("size", [0, -1, 2.5, True, "3", None, (2,), np.float32(2)])
 @pytest.mark.parametrize("name", ["in_features", "out_features"])
-def test_a_size_that_is_no_whole_number_from_1_is_an_error(name, size):
+def test_a_size_that_is_not_a_positive_integer_is_an_error(name, size):
     sizes = {"in_features": 3, "out_features": 2} | {name: size}
-    with pytest.raises(ValueError, match=rf"Linear: {name} must be a whole number from 1, got "):
+    with pytest.raises(ValueError, match=rf"Linear: {name} must be a positive integer, got "):
         nn.Linear(**sizes)
 
 
@@ -288,7 +288,7 @@ def test_an_unsupported_dtype_is_an_error(layer, dtype):
 
 
 @pytest.mark.parametrize("make", [lambda dtype: nn.Linear(3, 2, dtype=dtype), lambda dtype: nn.BatchNorm1d(3, dtype=dtype)])
-def test_what_is_no_dtype_at_all_is_an_error_that_names_the_layer(make):
+def test_what_is_not_a_dtype_is_an_error_that_names_the_layer(make):
     with pytest.raises(TypeError, match=r"^(Linear|BatchNorm1d): data type 'nonesuch' not understood"):
         make("nonesuch")
 
@@ -338,7 +338,7 @@ def test_an_input_of_another_number_of_features_is_an_error_that_shows_both_shap
         nn.Linear(64, 10)(np.zeros(shape, np.float32))
 
 
-def test_a_number_is_no_input():
+def test_a_number_is_not_an_input():
     with pytest.raises(ValueError, match=r"Linear expects input of shape \(batch, 64\), got \(\)"):
         nn.Linear(64, 10)(3.0)
 
@@ -450,14 +450,14 @@ def test_in_rezero_the_factor_learns_first():
     assert not block.branch.weight.grad.any()
 
 
-def test_a_residual_block_shows_its_law_and_its_parameters_have_names():
+def test_a_residual_block_shows_its_initializer_and_its_parameters_have_names():
     block = nn.Residual(nn.Tanh(), scale_init=init.Zeros())
     assert repr(block) == "Residual(\n  scale_init=Zeros()\n  (branch): Tanh()\n)"
     assert [name for name, _ in block.named_parameters()] == ["scale"]
     assert list(nn.Residual(nn.Linear(2, 2)).state_dict()) == ["branch.weight", "branch.bias"]
 
 
-def test_a_branch_that_is_no_module_or_changes_the_shape_is_an_error():
+def test_a_branch_that_is_not_a_module_or_changes_the_shape_is_an_error():
     with pytest.raises(TypeError, match="Residual takes a module, got list; of several layers make a Sequential"):
         nn.Residual([nn.Tanh()])
     model = nn.Sequential(nn.Residual(nn.Linear(3, 2)))
@@ -479,7 +479,7 @@ def test_layers_whose_function_returns_one_array_twice_do_not_share_it(view):
 
 
 @pytest.mark.skipif(not minidl.ownership._limit, reason="this Python does not say who holds an array")
-@pytest.mark.skipif(minidl.kernels.backend != "compiled", reason="the NumPy twins work with copies")
+@pytest.mark.skipif(minidl.kernels.backend != "compiled", reason="the reference kernels work with copies")
 def test_a_layer_is_made_without_a_second_copy_of_its_weights():
     tracemalloc.start()
     try:

@@ -81,6 +81,6 @@ def test_targets_of_another_shape_are_no_broadcast_but_an_error(name):
         getattr(nn, name)()(np.zeros((4, 1)), np.zeros(4))
 
 
-def test_a_target_that_is_no_probability_is_an_error():
+def test_a_target_that_is_not_a_probability_is_an_error():
     with pytest.raises(ValueError, match=r"targets from 0 to 1, got values from 0\.0 to 2\.0"):
         nn.BCEWithLogitsLoss()(np.zeros(2), np.array([0.0, 2.0]))

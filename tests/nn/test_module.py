@@ -78,7 +78,7 @@ def test_a_shared_parameter_comes_once_among_the_parameters_and_under_both_names
     assert list(model.state_dict()) == ["a.weight", "a.bias", "b.weight", "b.bias"]
 
 
-def test_an_attribute_set_to_none_is_no_parameter_any_more():
+def test_an_attribute_set_to_none_is_not_a_parameter_any_more():
     layer = nn.Linear(3, 2)
     layer.bias = None
     assert list(layer.state_dict()) == ["weight"]
@@ -124,7 +124,7 @@ def test_apply_initializes_the_layers_of_one_kind():
     model = Encoder().apply(fill)
     assert [name for name, p in model.named_parameters() if (p.data == 1).all()] == [
         "first.0.weight",
-        "first.1.weight",  # batch norm starts at 1
+        "first.1.weight",  # batch norm begins at 1
         "blocks.0.weight",
         "blocks.1.1.weight",
     ]
@@ -283,7 +283,7 @@ def test_an_interrupted_load_leaves_all_or_nothing():
 
     def all_of(model):
         values = {name: value.tolist() for name, value in model.state_dict().items()}
-        return values, [(str(p.law), p.origin, p._version[0]) for p in model.parameters()]
+        return values, [(str(p.initializer), p.origin, p._version[0]) for p in model.parameters()]
 
     found = states_after_interrupts(make, lambda model: model.load_state_dict(state, strict=False), all_of, every=5)
     assert len(found) == 2  # before and after
@@ -301,7 +301,7 @@ def test_a_buffer_is_saved_and_loaded_but_not_trained():
     assert not isinstance(model.seen, nn.Parameter)
 
 
-def test_repr_names_the_law_of_every_parameter():
+def test_repr_names_the_initializer_of_every_parameter():
     model = nn.Sequential(
         nn.Linear(3, 4, weight_init="he_normal", bias_init=0.1),
         nn.BatchNorm1d(4),
@@ -332,7 +332,7 @@ def test_repr_names_nested_modules_and_those_of_lists():
     ]
 
 
-def test_repr_names_the_law_of_a_function_that_overwrote_the_parameter():
+def test_repr_names_the_initializer_of_a_function_that_overwrote_the_parameter():
     layer = nn.Linear(3, 2)
     init.normal_(layer.weight, std=0.5)
     init.constant_(layer.bias, 2)
@@ -459,14 +459,14 @@ def test_a_copy_of_a_model_computes_the_same_and_shares_nothing(duplicate):
     x = np.arange(12, dtype=np.float32).reshape(4, 3)
     model(x)
     before = model.state_dict()
-    twin = duplicate(model)
-    assert {name: value.tolist() for name, value in twin.state_dict().items()} == {
+    duplicated = duplicate(model)
+    assert {name: value.tolist() for name, value in duplicated.state_dict().items()} == {
         name: value.tolist() for name, value in before.items()
     }
-    assert twin(x).data.tolist() == model(x).data.tolist()
+    assert duplicated(x).data.tolist() == model(x).data.tolist()
     before = model.state_dict()
-    twin(2 * x).sum().backward()
-    for parameter in twin.parameters():
+    duplicated(2 * x).sum().backward()
+    for parameter in duplicated.parameters():
         parameter.data -= parameter.grad + 1
     assert {name: value.tolist() for name, value in model.state_dict().items()} == {
         name: value.tolist() for name, value in before.items()
@@ -475,16 +475,16 @@ def test_a_copy_of_a_model_computes_the_same_and_shares_nothing(duplicate):
 
 
 @pytest.mark.parametrize("duplicate", [copied, pickled])
-def test_a_copy_of_a_model_keeps_the_laws_of_its_parameters(duplicate):
+def test_a_copy_of_a_model_keeps_the_initializers_of_its_parameters(duplicate):
     model = nn.Sequential(nn.Linear(3, 4, weight_init="normal"), nn.BatchNorm1d(4), nn.Linear(4, 2, bias_init=np.ones(2)))
     assert repr(duplicate(model)) == repr(model)
 
 
 @pytest.mark.parametrize("duplicate", [copied, pickled])
 def test_a_copy_of_a_shared_parameter_is_shared(duplicate):
-    twin = duplicate(Tied())
-    assert twin.a.weight is twin.b.weight
-    assert isinstance(twin.a.weight, nn.Parameter)
+    duplicated = duplicate(Tied())
+    assert duplicated.a.weight is duplicated.b.weight
+    assert isinstance(duplicated.a.weight, nn.Parameter)
 
 
 @pytest.mark.parametrize("duplicate", [copied, pickled])
@@ -518,9 +518,9 @@ def test_parameters_and_layers_in_lists_and_dicts_are_found():
     assert not any(module.training for module in model.eval().modules())
     model.load_state_dict({name: np.zeros_like(value) for name, value in model.state_dict().items()})
     assert not any(p.data.any() for p in model.parameters())
-    twin = copy.deepcopy(model)
-    assert [name for name, _ in twin.named_parameters()] == PARTS
-    assert not set(map(id, twin.parameters())) & set(map(id, model.parameters()))
+    duplicated = copy.deepcopy(model)
+    assert [name for name, _ in duplicated.named_parameters()] == PARTS
+    assert not set(map(id, duplicated.parameters())) & set(map(id, model.parameters()))
 
 
 def test_parameters_in_lists_and_dicts_are_named_in_errors_tables_rules_and_texts():
@@ -627,7 +627,7 @@ def test_a_module_in_itself_is_an_error_when_it_is_put_there_and_changes_nothing
     model = Holder()
     model.list, model.dict = nn.ModuleList([nn.ModuleList()]), nn.ModuleDict()
     text = repr(model)
-    model.alone = model.list[0]  # twice in the model, which is no circle
+    model.alone = model.list[0]  # twice in the model, which is not a circle
     del model.alone
     with pytest.raises(ValueError, match="would make it a part of itself; a model must be a tree of modules"):
         make_a_circle(model)
@@ -680,9 +680,9 @@ def test_lists_and_dicts_of_modules_have_the_names_of_pytorch():
     assert [name for name, p in model.named_parameters() if p.grad is None] == ["heads.b.0.weight"]
     with pytest.raises(ValueError, match=r"Linear 'layers.1' expects input"):
         model.layers[1](np.ones((3, 5), np.float32))
-    for twin in (copied(model), pickled(model)):
-        assert list(twin.state_dict()) == DEEP
-        assert isinstance(twin.heads["b"], nn.ModuleList)
+    for duplicated in (copied(model), pickled(model)):
+        assert list(duplicated.state_dict()) == DEEP
+        assert isinstance(duplicated.heads["b"], nn.ModuleList)
 
 
 def test_a_module_list_is_a_list():

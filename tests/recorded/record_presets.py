@@ -1,4 +1,4 @@
-"""Records moments of what PyTorch starts from: Linear, BatchNorm1d, and the PyTorch cells in docs/initializers.md.
+"""Records moments of what PyTorch initializes with: Linear, BatchNorm1d, and the PyTorch cells in docs/initializers.md.
 
 `python tests/recorded/record_presets.py`
 """

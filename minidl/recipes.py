@@ -1,6 +1,8 @@
-"""Laws that need more than one layer: the depth of the network, its width, or data that flow through it.
+"""Recipes for whole models, which need more than one layer: the network's width, or data that flow through it.
 
-ReZero needs no law: `nn.Residual(branch, scale_init=0.0)`.
+`lsuv` scales the weights of a model by data; `mup_groups` has muP's learning rates, and `coordinate_check` shows what
+they do. The initializers that muP and Fixup need are in `init.distributions`; ReZero is `nn.Residual(branch,
+scale_init=0.0)`.
 """
 
 import contextlib
@@ -13,87 +15,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import functional as F
-from ..atomic import at_once
-from ..random import Generator, as_generator
-from ..tensor import Tensor, no_grad
-from .inplace import replacing
-from .laws import BY_NAME, Initializer, Moments, Origin, VarianceScaling, _Scaled, need_fans
-from .matrices import Orthogonal
+from . import functional as F
+from .atomic import at_once
+from .init import Origin, Orthogonal
+from .init.base import replacing
+from .names import no_attribute
+from .nn import Module
+from .optim import SGD
+from .random import Generator, as_generator
+from .tensor import Tensor, no_grad
+
+__all__ = ["CoordinateCheck", "coordinate_check", "lsuv", "mup_groups"]
 
 
-class Fixup(_Scaled):
-    """He's normal law times L^(-1 / (2 m - 2)), for all layers but the last of each of L residual branches of m layers.
-
-    At He's scale a branch adds at least as much variance as came in, so L blocks multiply it by 2^L or more. Under this law,
-    with the last layer of each branch at `Zeros()`, a step of SGD changes the function by an amount that does not depend on
-    depth, so that no batch norm is needed. The recipe (section 3): this law here; `Zeros()` for the last layer of each branch
-    and for the classification layer; He's elsewhere; a factor for each branch (`nn.Residual(..., scale_init=1.0)`); biases.
-
-    Parameters
-    ----------
-    branches : int
-        L, at least 1.
-    layers : int
-        m, at least 2 (of one layer it is the last, which starts at 0).
-
-    Source: Zhang, Dauphin and Ma, "Fixup initialization: residual learning without normalization", ICLR 2019, section 3.
-
-    Examples
-    --------
-    >>> round(float(Fixup(branches=16)((1000, 500), rng=0).std() / (2 / 500) ** 0.5), 2)  # 1 / sqrt(16)
-    0.25
-    """
-
-    branches: int
-    layers: int
-
-    def __init__(self, branches: int, layers: int = 2):
-        super().__init__(branches=branches, layers=layers)
-        for name, least in (("branches", 1), ("layers", 2)):
-            value = vars(self)[name]
-            if not isinstance(value, (int, np.integer)) or value < least:
-                raise ValueError(f"Fixup: {name} must be a whole number from {least}, got {value!r}")
-
-    @property
-    def scaling(self):
-        return VarianceScaling(2 * self.branches ** (-1 / (self.layers - 1)), "fan_in", "normal")
+def __getattr__(name: str) -> Any:
+    raise no_attribute("module 'minidl.recipes'", name, __all__)
 
 
-class MuPOutput(Initializer):
-    """Normal with standard deviation gain / fan_in: the output layer of a network in muP, the maximal update parametrization.
-
-    All other weights have variance proportional to 1 / fan_in there (LeCun's or He's law), and learning rates are those of
-    `mup_groups`. Then, whatever the width, every layer's output changes by the same amount in a step, and the learning rate
-    that is best for a narrow network is best for a wide one. With 1 / sqrt(fan_in) and one learning rate for all, the output
-    changes the more the wider the network is, and training that was stable diverges: see `coordinate_check`.
-
-    Source: Yang et al., "Tensor programs V: tuning large neural networks via zero-shot hyperparameter transfer", 2022 (arXiv
-    2203.03466), table 3.
-
-    Examples
-    --------
-    >>> round(float(MuPOutput()((1000, 100), rng=0).std()), 4)
-    0.01
-    """
-
-    gain: float
-
-    def __init__(self, gain: float = 1.0):
-        super().__init__(gain=gain)
-
-    def sample(self, shape, fans, rng, dtype):
-        need_fans(self, shape, fans)
-        return rng.normal(shape, 0.0, self.gain / fans[0] if fans[0] else 0.0, dtype)
-
-    def moments(self, shape, fans):
-        return Moments(0.0, self.gain / fans[0] if fans[0] else 0.0, -math.inf, math.inf) if fans else Moments()
-
-
-BY_NAME.update(mup_output=MuPOutput)
-
-
-def mup_groups(model: Any, base: Any, lr: float) -> list[dict[str, Any]]:
+def mup_groups(model: Module, base: Module, lr: float) -> list[dict[str, Any]]:
     """muP's learning rates for SGD: parameter groups that an `SGD` takes.
 
     For a parameter that has r_out times the outputs and r_in times the inputs that it has in `base`, it is lr r_out / r_in:
@@ -108,13 +47,13 @@ def mup_groups(model: Any, base: Any, lr: float) -> list[dict[str, Any]]:
     Parameters
     ----------
     model, base : Module
-        The same network in two widths. `base` is only looked at.
+        The same network in two widths. `base` is only read.
     lr : float
 
     Raises
     ------
     ValueError
-        If the two have not the same parameters, up to their sizes.
+        If the two do not have the same parameters, up to their sizes.
 
     Notes
     -----
@@ -124,7 +63,7 @@ def mup_groups(model: Any, base: Any, lr: float) -> list[dict[str, Any]]:
     --------
     >>> from minidl import nn
     >>> def make(width):
-    ...     return nn.Sequential(nn.Linear(8, width), nn.Tanh(), nn.Linear(width, 3, weight_init=MuPOutput()))
+    ...     return nn.Sequential(nn.Linear(8, width), nn.Tanh(), nn.Linear(width, 3, weight_init="mup_output"))
     >>> [group["lr"] for group in mup_groups(make(64), make(16), lr=0.5)]
     [2.0, 2.0, 0.125, 0.5]
     """
@@ -171,7 +110,7 @@ class CoordinateCheck(NamedTuple):
 
 
 def coordinate_check(
-    make: Callable[[int], Any],
+    make: Callable[[int], Module],
     widths: Sequence[int],
     x: Any,
     y: Any,
@@ -193,7 +132,7 @@ def coordinate_check(
     lr, steps
         Of SGD.
     mup : bool
-        Whether learning rates are those of `mup_groups`; False for the same one everywhere.
+        If True, learning rates are those of `mup_groups`; if False, the same one everywhere.
     loss : function
         From model(x) and y to a Tensor.
 
@@ -213,18 +152,15 @@ def coordinate_check(
     Examples
     --------
     >>> from minidl import data, nn
-    >>> from minidl.init import LecunNormal
     >>> def make(width):
     ...     return nn.Sequential(
-    ...         nn.Linear(64, width, weight_init=LecunNormal(), rng=0), nn.Tanh(),
-    ...         nn.Linear(width, 10, weight_init=MuPOutput(), rng=1))
+    ...         nn.Linear(64, width, weight_init="lecun_normal", rng=0), nn.Tanh(),
+    ...         nn.Linear(width, 10, weight_init="mup_output", rng=1))
     >>> x, y, *_ = data.digits()
     >>> check = coordinate_check(make, [64, 256, 1024], x[:50], y[:50], lr=0.1)
     >>> max(abs(growth) for growth in check.growth.values()) < 0.25
     True
     """
-    from ..optim import SGD  # here, for it is of no use to the rest of minidl.init
-
     widths = tuple(widths)
     if len(set(widths)) < max(2, len(widths)):
         raise ValueError(f"coordinate_check needs at least two different widths, got {list(widths)}")
@@ -246,25 +182,25 @@ def coordinate_check(
     return CoordinateCheck(widths, {name: tuple(values) for name, values in changes.items()})
 
 
-def lsuv(model: Any, x: Any, tol: float = 0.1, max_iter: int = 10, rng: Generator | int | None = None) -> dict[str, float]:
+def lsuv(model: Module, x: Any, tol: float = 0.1, max_iter: int = 10, rng: Generator | int | None = None) -> dict[str, float]:
     """Layer-sequential unit variance: orthogonal weights, scaled by data so that each layer's output has variance 1.
 
     For each layer in the order of its calls: W is drawn by `Orthogonal()` from the stream "<name>.weight", and then, while
     |v - 1| >= tol, where v is the variance of all elements of the layer's output (before the activation) over the batch,
     W = W / sqrt(v). It needs no theory of the activation, and works where the theory of Xavier and He does not apply: other
-    activations, inputs that are far from normal, several branches. Without it, what each layer is off by multiplies up.
+    activations, inputs that are far from normal, several branches. Without it, the errors of the layers multiply.
 
     Parameters
     ----------
     model : Module
         A layer is any module below it with a `weight` of two or more axes. One that is not called stays as it is, and so do
-        all biases. Modules are in evaluation mode meanwhile, so that dropout draws nothing and running values do not move.
+        all biases. Modules are in evaluation mode meanwhile, so that dropout draws nothing and running statistics do not move.
     x : array_like
         One batch, such as the model is called with. Some hundred samples are enough.
     tol : float
         How far from 1 a variance may be, more than 0.
     max_iter : int
-        How often a layer is rescaled at the most. A layer without bias needs it once.
+        How often a layer is rescaled at most. A layer without bias needs it once.
     rng : Generator, int or None
         Only its named streams are used, so its position does not move.
 
@@ -290,10 +226,9 @@ def lsuv(model: Any, x: Any, tol: float = 0.1, max_iter: int = 10, rng: Generato
     >>> {name: round(variance, 3) for name, variance in lsuv(model, data.digits().x_train[:200], rng=0).items()}
     {'0': 1.0, '2': 1.0}
     """
-    if not (0 < tol < math.inf and isinstance(max_iter, (int, np.integer)) and max_iter >= 1):
-        raise ValueError(f"lsuv needs a finite tol above 0 and a whole max_iter from 1, got {tol!r} and {max_iter!r}")
-    from ..nn import Module  # here, for nn is built on init
-
+    tol_fits = isinstance(tol, (int, float, np.number)) and 0 < tol < math.inf
+    if not (tol_fits and isinstance(max_iter, (int, np.integer)) and max_iter >= 1):
+        raise ValueError(f"lsuv needs a finite tol above 0 and a positive integer max_iter, got {tol!r} and {max_iter!r}")
     if not isinstance(model, Module):
         raise TypeError(f"lsuv takes a Module, got {type(model).__name__}")
     rng = as_generator(rng)
@@ -304,13 +239,13 @@ def lsuv(model: Any, x: Any, tol: float = 0.1, max_iter: int = 10, rng: Generato
         weight = layer.weight
         if id(weight) in before:  # called again, or shared with a layer that was
             return forward(*args, **kwargs)
-        before[id(weight)] = weight, weight.data.copy(), weight.law, weight.origin
-        law = Orthogonal()
+        before[id(weight)] = weight, weight.data.copy(), weight.initializer, weight.origin
+        initializer = Orthogonal()
         where = f"{type(layer).__name__} {name!r}" if name else type(layer).__name__
         stream = f"{name}.weight" if name else "weight"
-        orthogonal = law(weight.shape, rng.stream(stream), dtype=np.float64)
+        orthogonal = initializer(weight.shape, rng.stream(stream), dtype=np.float64)
         for _ in range(max_iter + 1):
-            weight.data[...] = law.gain * orthogonal
+            weight.data[...] = initializer.gain * orthogonal
             y = forward(*args, **kwargs)
             variance = float(y.data.var(dtype=np.float64)) if y.data.size else 0.0
             if not 0 < variance < math.inf:
@@ -320,13 +255,13 @@ def lsuv(model: Any, x: Any, tol: float = 0.1, max_iter: int = 10, rng: Generato
                 )
             if abs(variance - 1) < tol:
                 break
-            law = Orthogonal(law.gain / math.sqrt(variance))
+            initializer = Orthogonal(initializer.gain / math.sqrt(variance))
         else:
             raise ValueError(
                 f"lsuv: the output of {where} has variance {variance:.4g} after {max_iter} rescalings; does its bias vary too "
-                "much? Start biases at 0, or raise tol or max_iter"
+                "much? Initialize biases at 0, or raise tol or max_iter"
             )
-        weight.law, weight.origin, variances[name] = law, Origin(rng.seed, stream=stream), variance
+        weight.initializer, weight.origin, variances[name] = initializer, Origin(rng.seed, stream=stream), variance
         return y
 
     modes = [(module, module.training) for module in model.modules()]
@@ -345,8 +280,8 @@ def lsuv(model: Any, x: Any, tol: float = 0.1, max_iter: int = 10, rng: Generato
     return variances
 
 
-def _outputs(model: Any, x: Any) -> dict[str, np.ndarray]:
-    """What each layer puts out for x (the last time that it is called)."""
+def _outputs(model: Module, x: Any) -> dict[str, np.ndarray]:
+    """What each layer outputs for x (the last time that it is called)."""
     outputs: dict[str, np.ndarray] = {}
 
     def kept(name, layer, forward, *args, **kwargs):
@@ -360,12 +295,12 @@ def _outputs(model: Any, x: Any) -> dict[str, np.ndarray]:
 
 
 @contextlib.contextmanager
-def _around_layers(model: Any, around: Callable[..., Tensor]) -> Iterator[None]:
+def _around_layers(model: Module, around: Callable[..., Tensor]) -> Iterator[None]:
     """Meanwhile a layer's forward is `around(name, layer, forward, ...)`: of each module with a weight of two or more axes."""
-    layers = {
+    layers: dict[int, tuple[str, Any]] = {
         id(layer): (name, layer)
         for name, layer in model.named_modules()
-        if isinstance(getattr(layer, "weight", None), Tensor) and layer.weight.ndim >= 2
+        if isinstance(weight := getattr(layer, "weight", None), Tensor) and weight.ndim >= 2
     }
     try:
         for name, layer in layers.values():

@@ -1,52 +1,54 @@
-"""torch.nn.init's functions: they overwrite a Tensor, a Parameter or an array by one of the laws, and return it.
+"""torch.nn.init's functions: they overwrite a Tensor, a Parameter or an array by an initializer, and return it.
 
-Names, arguments, defaults, kinds of error and warnings are those of PyTorch 2.13. What differs: a number that cannot be (NaN,
-infinity, a negative standard deviation or gain, a sparsity beyond [0, 1]) is a ValueError here, always, and what is no tensor a
-TypeError; `generator` may be a seed; and every draw is from it, also the choice of zeros in `sparse_`, for which PyTorch takes
-its global one.
+Names, arguments, defaults, kinds of error and warnings are those of PyTorch 2.13. What differs: an impossible number (NaN,
+infinity, a negative standard deviation or gain, a sparsity beyond [0, 1]) is always a ValueError here, and what is not a tensor
+is a TypeError; `generator` may be a seed; and every draw is from it, also the choice of zeros in `sparse_`, for which PyTorch
+takes its global one.
 """
 
 import functools
 import math
 import operator
 import warnings
-from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import numpy as np
 
 from ..atomic import at_once
+from ..names import named
 from ..random import as_generator
-from ..tensor import Tensor, overwriting, refuse_masks
-from .laws import (
-    Constant,
+from ..tensor import Tensor, refuse_masks
+from .base import Constant, Origin, choice, replacing
+from .distributions import (
     HeNormal,
     HeUniform,
-    Initializer,
     Normal,
     Ones,
-    Origin,
     TruncatedNormal,
     Uniform,
     VarianceScaling,
     XavierNormal,
     XavierUniform,
     Zeros,
-    choice,
-    named,
 )
 from .matrices import Dirac, Identity, Orthogonal, Sparse
 
-
-def replacing(
-    target: Tensor | np.ndarray, values: np.ndarray, law: Initializer, origin: Origin | None
-) -> list[Callable[[], Any]]:
-    """What to call, by `at_once(operator.call, ...)`, to overwrite a tensor or an array, and tell a parameter what made it."""
-    calls = overwriting(target.data if isinstance(target, Tensor) else target, values)
-    if hasattr(target, "law") and hasattr(target, "origin"):  # a Parameter
-        calls += [partial(setattr, target, "law", law), partial(setattr, target, "origin", origin)]
-    return calls
+__all__ = [
+    "calculate_gain",
+    "constant_",
+    "dirac_",
+    "eye_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "orthogonal_",
+    "sparse_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -75,45 +77,45 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return gains[nonlinearity]
 
 
-def _in_place(law_of):
-    """Makes, of a function that names a law, one that overwrites its first argument by that law."""
+def _in_place(function):
+    """Makes, of a function that returns an initializer, one that overwrites its first argument by it."""
 
-    @functools.wraps(law_of)
+    @functools.wraps(function)
     def fill(*args, **kwargs):
         import inspect  # only here, for it is slow to import
 
-        signature = inspect.signature(law_of)
+        signature = inspect.signature(function)
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
             hint = ""
             if {"mean", "std"} & set(kwargs):
                 hint = "; its mean is 0 and its std follows from the shape: for a mean and a std of your own take normal_"
-            raise TypeError(f"{law_of.__name__}(): {error}; the call is {law_of.__name__}{signature}{hint}") from None
+            raise TypeError(f"{function.__name__}(): {error}; the call is {function.__name__}{signature}{hint}") from None
         tensor = bound.args[0]
         array = tensor.data if isinstance(tensor, Tensor) else tensor
         if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
             came = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(tensor).__name__
             raise TypeError(
-                f"{law_of.__name__} overwrites a Tensor, a Parameter or a float32 or float64 array, got {came}; of a layer, "
+                f"{function.__name__} overwrites a Tensor, a Parameter or a float32 or float64 array, got {came}; of a layer, "
                 "pass layer.weight or layer.bias"
             )
-        with named(law_of.__name__):
+        with named(function.__name__):
             refuse_masks(array)
         if not array.flags.writeable:
-            raise ValueError(f"{law_of.__name__}: the array is read-only; pass a copy")
-        law = law_of(*bound.args, **bound.kwargs)
-        if law is None:  # there is nothing to overwrite
+            raise ValueError(f"{function.__name__}: the array is read-only; pass a copy")
+        initializer = function(*bound.args, **bound.kwargs)
+        if initializer is None:  # there is nothing to overwrite
             return tensor
         rng = as_generator(bound.arguments.get("generator"))
         origin = Origin(rng.seed, rng.position)
         # A parameter's own fans, but not for a vector, which torch.nn.init says has none.
         fan_in, fan_out = (getattr(tensor, "fans", None) if array.ndim > 1 else None) or (None, None)
         with np.errstate(over="ignore"):
-            values = law(array.shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=array.dtype)
+            values = initializer(array.shape, rng, fan_in=fan_in, fan_out=fan_out, dtype=array.dtype)
         if not np.isfinite(values).all():
-            raise ValueError(f"{law_of.__name__}: {law} is infinite in {array.dtype}")
-        at_once(operator.call, replacing(tensor, values, law, origin))
+            raise ValueError(f"{function.__name__}: {initializer} is infinite in {array.dtype}")
+        at_once(operator.call, replacing(tensor, values, initializer, origin))
         return tensor
 
     return fill
@@ -134,14 +136,14 @@ def normal_(tensor, mean=0.0, std=1.0, generator=None):
 @_in_place
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     """Overwrite with `TruncatedNormal(mean, std, a, b)`; warns where mean is more than 2 std outside [a, b]."""
-    law = TruncatedNormal(mean, std, a, b)
+    initializer = TruncatedNormal(mean, std, a, b)
     if not a - 2 * std <= mean <= b + 2 * std:
         warnings.warn(
-            "mean is more than 2 std from [a, b] in trunc_normal_, so only a tail of the law is left; a and b are values, not "
-            "numbers of standard deviations",
+            "mean is more than 2 std from [a, b] in trunc_normal_, so only a tail is left; a and b are values, "
+            "not numbers of standard deviations",
             stacklevel=3,
         )
-    return law
+    return initializer
 
 
 @_in_place
@@ -176,13 +178,13 @@ def xavier_normal_(tensor, gain=1.0, generator=None):
 
 @_in_place
 def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
-    """Overwrite with a uniform law of variance calculate_gain(nonlinearity, a)^2 / fan."""
+    """Overwrite with a uniform distribution of variance calculate_gain(nonlinearity, a)^2 / fan."""
     return _kaiming(HeUniform, "uniform", tensor.shape, a, mode, nonlinearity)
 
 
 @_in_place
 def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
-    """Overwrite with a normal law of variance calculate_gain(nonlinearity, a)^2 / fan."""
+    """Overwrite with a normal distribution of variance calculate_gain(nonlinearity, a)^2 / fan."""
     return _kaiming(HeNormal, "normal", tensor.shape, a, mode, nonlinearity)
 
 

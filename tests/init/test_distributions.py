@@ -1,10 +1,10 @@
-"""Tests the laws, as objects, against numbers worked out by hand and the laws of probability."""
+"""Tests the initializers, as objects, against numbers worked out by hand and the laws of probability."""
 
 import math
 
 import numpy as np
 import pytest
-from law_checks import SHAPE, check_law
+from initializer_checks import SHAPE, check_moments
 
 import minidl
 from minidl import nn
@@ -12,7 +12,7 @@ from minidl.nn import init
 from minidl.random import Generator
 
 # Of sqrt(2/900), sqrt(2/500), sqrt(1/500), sqrt(2/400) the standard deviations; sqrt(3) times these are the uniform bounds.
-LAWS = [
+INITIALIZERS = [
     (init.XavierUniform(), 0.0471405, 0.08164966),  # bound sqrt(6/900)
     (init.XavierNormal(), 0.0471405, None),
     (init.HeUniform(), 0.0632456, 0.10954451),  # bound sqrt(6/500)
@@ -40,21 +40,26 @@ LAWS = [
     (init.Normal(std=0.01), 0.01, None),
     (init.TruncatedNormal(), 0.879626, 2),  # sqrt(1 - 4 * 0.0539910 / 0.9544997)
     (init.TruncatedNormal(0, 0.5, -1, 1), 0.439813, 1),  # the same cut at two standard deviations
+    (init.Fixup(1), 0.0632456, None),  # He's: sqrt(2 / 500)
+    (init.Fixup(16), 0.0158114, None),  # times 16^(-1/2)
+    (init.Fixup(16, layers=3), 0.0316228, None),  # times 16^(-1/4)
+    (init.MuPOutput(), 0.002, None),  # 1 / 500
+    (init.MuPOutput(gain=3.0), 0.006, None),
 ]
 
 
 @pytest.mark.parametrize(
-    ("law", "std", "bound"), LAWS, ids=lambda value: str(value) if isinstance(value, init.Initializer) else ""
+    ("initializer", "std", "bound"), INITIALIZERS, ids=lambda value: str(value) if isinstance(value, init.Initializer) else ""
 )
-def test_a_law_has_mean_0_and_the_standard_deviation_worked_out_by_hand(law, std, bound):
-    values = law(SHAPE, rng=1)
+def test_an_initializer_has_mean_0_and_the_standard_deviation_worked_out_by_hand(initializer, std, bound):
+    values = initializer(SHAPE, rng=1)
     assert values.shape == SHAPE
     assert values.dtype == np.float32
-    check_law(values, std, bound)
+    check_moments(values, std, bound)
 
 
 @pytest.mark.parametrize(
-    ("law", "mean", "std", "bound"),
+    ("initializer", "mean", "std", "bound"),
     [
         (init.Uniform(), 0.5, 0.288675, 0.5),  # 1 / sqrt(12)
         (init.Normal(3, 0.5), 3, 0.5, None),
@@ -63,10 +68,10 @@ def test_a_law_has_mean_0_and_the_standard_deviation_worked_out_by_hand(law, std
     ],
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_law_has_the_mean_that_it_was_given(law, mean, std, bound, dtype):
-    values = law((100_000,), rng=2, dtype=dtype)
+def test_an_initializer_has_the_mean_that_it_was_given(initializer, mean, std, bound, dtype):
+    values = initializer((100_000,), rng=2, dtype=dtype)
     assert values.dtype == dtype
-    check_law(values, std, bound, mean)
+    check_moments(values, std, bound, mean)
 
 
 def test_a_truncated_normal_stays_between_values_not_numbers_of_standard_deviations():
@@ -77,7 +82,7 @@ def test_a_truncated_normal_stays_between_values_not_numbers_of_standard_deviati
 
 
 @pytest.mark.parametrize(
-    ("law", "fan_in", "fan_out", "std"),
+    ("initializer", "fan_in", "fan_out", "std"),
     [
         (init.HeNormal(), 500, 400, 0.0632456),
         (init.XavierNormal(), 500, 400, 0.0471405),
@@ -85,9 +90,9 @@ def test_a_truncated_normal_stays_between_values_not_numbers_of_standard_deviati
         (init.LecunNormal(), 4, 1, 0.5),
     ],
 )
-def test_fans_that_are_given_go_before_those_of_the_shape(law, fan_in, fan_out, std):
-    check_law(law((200_000,), rng=3, fan_in=fan_in, fan_out=fan_out), std)
-    check_law(law((1000, 200), rng=3, fan_in=fan_in, fan_out=fan_out), std)
+def test_fans_that_are_given_go_before_those_of_the_shape(initializer, fan_in, fan_out, std):
+    check_moments(initializer((200_000,), rng=3, fan_in=fan_in, fan_out=fan_out), std)
+    check_moments(initializer((1000, 200), rng=3, fan_in=fan_in, fan_out=fan_out), std)
 
 
 @pytest.mark.parametrize(
@@ -107,9 +112,9 @@ def test_fans_are_read_off_the_shape_as_pytorch_does(shape, expected):
 
 
 def test_a_convolution_kernel_multiplies_the_fans():
-    check_law(init.HeNormal()((64, 32, 3, 3), rng=4), 0.0833333)  # sqrt(2 / (32 * 9))
-    check_law(init.HeNormal(mode="fan_out")((64, 32, 3, 3), rng=4), 0.0589256)  # sqrt(2 / (64 * 9))
-    check_law(init.XavierUniform()((64, 32, 3, 3), rng=4), 0.0481125, 0.08333333)  # sqrt(2 / 864), sqrt(6 / 864)
+    check_moments(init.HeNormal()((64, 32, 3, 3), rng=4), 0.0833333)  # sqrt(2 / (32 * 9))
+    check_moments(init.HeNormal(mode="fan_out")((64, 32, 3, 3), rng=4), 0.0589256)  # sqrt(2 / (64 * 9))
+    check_moments(init.XavierUniform()((64, 32, 3, 3), rng=4), 0.0481125, 0.08333333)  # sqrt(2 / 864), sqrt(6 / 864)
 
 
 @pytest.mark.parametrize(
@@ -127,47 +132,47 @@ def test_variance_scaling_says_its_standard_deviation(scaling, std):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("law", "value"), [(init.Zeros(), 0), (init.Ones(), 1), (init.Constant(-2.5), -2.5)])
-def test_constant_laws_are_constant(law, value, dtype):
-    values = law((3, 2), dtype=dtype)
+@pytest.mark.parametrize(("initializer", "value"), [(init.Zeros(), 0), (init.Ones(), 1), (init.Constant(-2.5), -2.5)])
+def test_constant_initializers_are_constant(initializer, value, dtype):
+    values = initializer((3, 2), dtype=dtype)
     assert values.tolist() == [[value] * 2] * 3
     assert values.dtype == dtype
 
 
 @pytest.mark.parametrize(
-    "law", [init.Uniform(2, 2), init.Normal(2, 0), init.TruncatedNormal(2, 0, 1, 3), init.TruncatedNormal(0, 1, 2, 2)]
+    "initializer", [init.Uniform(2, 2), init.Normal(2, 0), init.TruncatedNormal(2, 0, 1, 3), init.TruncatedNormal(0, 1, 2, 2)]
 )
-def test_a_law_without_spread_is_constant(law):
-    assert (law((3, 2), rng=0) == 2).all()
+def test_an_initializer_without_spread_is_constant(initializer):
+    assert (initializer((3, 2), rng=0) == 2).all()
 
 
-@pytest.mark.parametrize("law", [init.XavierUniform(), init.HeNormal(), init.TruncatedNormal(), init.Zeros()])
+@pytest.mark.parametrize("initializer", [init.XavierUniform(), init.HeNormal(), init.TruncatedNormal(), init.Zeros()])
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
-def test_an_empty_array_can_be_drawn(law, shape):
-    assert law(shape, rng=0).shape == shape
+def test_an_empty_array_can_be_drawn(initializer, shape):
+    assert initializer(shape, rng=0).shape == shape
 
 
-@pytest.mark.parametrize("law", [law for law, _, _ in LAWS], ids=str)
-def test_an_initializer_holds_no_random_state(law):
+@pytest.mark.parametrize("initializer", [initializer for initializer, _, _ in INITIALIZERS], ids=str)
+def test_an_initializer_holds_no_random_state(initializer):
     rng = Generator(0)
-    first, second = law((3, 2), rng), law((3, 2), rng)
+    first, second = initializer((3, 2), rng), initializer((3, 2), rng)
     assert not np.isin(first, second).any()
-    assert law((3, 2), rng=0).tolist() == first.tolist()
+    assert initializer((3, 2), rng=0).tolist() == first.tolist()
     minidl.manual_seed(0)
-    assert law((3, 2)).tolist() == first.tolist()
+    assert initializer((3, 2)).tolist() == first.tolist()
 
 
 def test_initializers_are_values_they_compare_hash_and_never_change():
     assert init.HeNormal(a=0.2) == init.HeNormal(0.2) != init.HeNormal()
     assert len({init.Zeros(), init.Zeros(), init.Constant(1), init.Constant(1)}) == 2
-    law = init.XavierUniform()
+    initializer = init.XavierUniform()
     with pytest.raises(AttributeError):
-        law.gain = 2
-    assert repr(law) == "XavierUniform(gain=1.0)"
+        initializer.gain = 2
+    assert repr(initializer) == "XavierUniform(gain=1.0)"
 
 
 @pytest.mark.parametrize(
-    ("name", "law"),
+    ("name", "initializer"),
     [
         ("zeros", init.Zeros()),
         ("ones", init.Ones()),
@@ -186,8 +191,8 @@ def test_initializers_are_values_they_compare_hash_and_never_change():
         ("lecun_normal", init.LecunNormal()),
     ],
 )
-def test_every_name_stands_for_its_law(name, law):
-    assert init.law(name) == law
+def test_every_name_stands_for_its_initializer(name, initializer):
+    assert init.get(name) == initializer
 
 
 def test_glorot_is_xavier_and_kaiming_is_he():
@@ -207,10 +212,10 @@ def test_glorot_is_xavier_and_kaiming_is_he():
 )
 def test_an_unknown_name_is_an_error_with_the_nearest_known_ones(name, meant):
     with pytest.raises(ValueError, match=rf"no initializer is called '{name}'; did you mean {meant}\? Known: zeros, ones, "):
-        init.law(name)
+        init.get(name)
 
 
-# Laws of one's own
+# Initializers of one's own
 
 
 class Own(init.Initializer):
@@ -224,23 +229,23 @@ class Own(init.Initializer):
         return rng.normal(shape, 0, self.gain / fan_in, dtype)
 
 
-def test_a_law_of_ones_own_may_set_its_parameters_once():
-    law = Own(3.0)
-    assert repr(law) == "Own(gain=3.0, kind='narrow')"
-    assert law == Own(3.0) != Own(3.0, "wide")
-    check_law(nn.Linear(500, 400, weight_init=law, rng=0).weight.data, 0.006)  # 3 / 500
+def test_an_initializer_of_ones_own_may_set_its_parameters_once():
+    initializer = Own(3.0)
+    assert repr(initializer) == "Own(gain=3.0, kind='narrow')"
+    assert initializer == Own(3.0) != Own(3.0, "wide")
+    check_moments(nn.Linear(500, 400, weight_init=initializer, rng=0).weight.data, 0.006)  # 3 / 500
     with pytest.raises(AttributeError, match="shared by the layers that took it, so it cannot change"):
-        law.gain = 2
+        initializer.gain = 2
 
 
-def test_a_law_of_ones_own_that_needs_fans_is_an_error_where_there_are_none():
+def test_an_initializer_of_ones_own_that_needs_fans_is_an_error_where_there_are_none():
     with pytest.raises(
         ValueError, match=r"BatchNorm1d weight_init: Own\(.*\) needs fan_in and fan_out, and shape \(3,\) has none"
     ):
         nn.BatchNorm1d(3, weight_init=Own(1.0))
 
 
-def test_a_law_without_sample_and_a_function_without_return_are_errors_that_say_so():
+def test_an_initializer_without_sample_and_a_function_without_return_are_errors_that_say_so():
     class Empty(init.Initializer):
         pass
 
@@ -256,10 +261,10 @@ def test_a_shape_may_be_a_number_or_a_list(shape):
 
 
 @pytest.mark.parametrize("shape", [(-1, 3), (2.5, 3), None, "ab"])
-@pytest.mark.parametrize("law", [init.HeNormal(), init.Zeros(), init.Orthogonal()], ids=str)
-def test_a_shape_that_cannot_be_is_an_error(law, shape):
-    with pytest.raises(ValueError, match="a shape is whole numbers, none negative, got"):
-        law(shape)
+@pytest.mark.parametrize("initializer", [init.HeNormal(), init.Zeros(), init.Orthogonal()], ids=str)
+def test_a_shape_that_cannot_be_is_an_error(initializer, shape):
+    with pytest.raises(ValueError, match="a shape consists of non-negative integers, got"):
+        initializer(shape)
 
 
 @pytest.mark.parametrize(
@@ -294,21 +299,28 @@ def test_a_shape_that_cannot_be_is_an_error(law, shape):
         (lambda: init.Constant(math.nan), "Constant: value must be a finite number, got nan"),
         (lambda: init.Constant("1"), "Constant: value must be a finite number, got '1'"),
         (lambda: init.Normal("0"), "Normal: mean must be a finite number, got '0'"),
+        (lambda: init.Fixup(0), "Fixup: branches must be an integer of at least 1, got 0"),
+        (lambda: init.Fixup(2.5), "Fixup: branches must be an integer of at least 1, got 2.5"),
+        (lambda: init.Fixup(4, layers=1), "Fixup: layers must be an integer of at least 2, got 1"),
+        (lambda: init.MuPOutput(-1), "MuPOutput: gain must be at least 0, got -1"),
     ],
 )
-def test_a_law_that_cannot_be_is_an_error_when_it_is_made(make, message):
+def test_an_initializer_that_cannot_be_is_an_error_when_it_is_made(make, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         make()
 
 
 @pytest.mark.parametrize(
-    "law",
-    [init.XavierUniform(), init.XavierNormal(), init.HeUniform(), init.HeNormal(), init.LecunNormal(), init.VarianceScaling()],
+    "initializer",
+    [
+        *(init.XavierUniform(), init.XavierNormal(), init.HeUniform(), init.HeNormal(), init.LecunNormal()),
+        *(init.VarianceScaling(), init.Fixup(2), init.MuPOutput()),
+    ],
 )
 @pytest.mark.parametrize("shape", [(3,), ()])
-def test_a_law_that_needs_fans_cannot_be_drawn_for_fewer_than_two_axes(law, shape):
-    with pytest.raises(ValueError, match=rf"^{type(law).__name__}\(.*needs fan_in and fan_out.*at least two axes"):
-        law(shape)
+def test_an_initializer_that_needs_fans_cannot_be_drawn_for_fewer_than_two_axes(initializer, shape):
+    with pytest.raises(ValueError, match=rf"^{type(initializer).__name__}\(.*needs fan_in and fan_out.*at least two axes"):
+        initializer(shape)
 
 
 def test_a_truncated_normal_with_nothing_between_its_bounds_is_an_error():
@@ -317,7 +329,7 @@ def test_a_truncated_normal_with_nothing_between_its_bounds_is_an_error():
 
 
 @pytest.mark.parametrize("dtype", [np.float16, int])
-def test_laws_draw_in_float32_and_float64_only(dtype):
+def test_initializers_draw_in_float32_and_float64_only(dtype):
     with pytest.raises(TypeError, match="dtype must be float32 or float64, got"):
         init.Normal()((3,), dtype=dtype)
 
@@ -326,12 +338,37 @@ def test_a_fan_that_is_given_alone_counts():
     """std = 1 / sqrt(fan_in) = 0.01 for fan_in 10,000, whatever the shape; 6,000 samples: 4 standard errors are 3.7 %."""
     w = init.LecunNormal()((2000, 3), 0, fan_in=10_000)
     assert w.std() == pytest.approx(0.01, rel=0.037)
-    with pytest.raises(ValueError, match="whole numbers from 0, got -3 and 2000"):
+    with pytest.raises(ValueError, match="must be non-negative integers, got -3 and 2000"):
         init.LecunNormal()((2000, 3), 0, fan_in=-3)
 
 
-def test_an_unknown_bias_law_is_found_before_a_number_is_drawn():
+def test_an_unknown_bias_initializer_is_found_before_a_number_is_drawn():
     rng = Generator(0)
     with pytest.raises(ValueError, match=r"bias_init.*'bogus'"):
         nn.Linear(3, 2, bias_init="bogus", rng=rng)
     assert rng.position == 0
+
+
+# Residual networks
+
+
+def second_moment_after(blocks, initializer):
+    """E[y^2] of a residual network with two-layer ReLU branches, all by one initializer, over that of its input."""
+    x = Generator(0).normal((200, 100))
+    rng = Generator(1)
+    y = minidl.Tensor(x)
+    for _ in range(blocks):
+        branch = [
+            nn.Linear(100, 100, weight_init=initializer, rng=rng),
+            nn.ReLU(),
+            nn.Linear(100, 100, weight_init=initializer, rng=rng),
+        ]
+        y = nn.Residual(nn.Sequential(*branch))(y)
+    return (y.data.astype(float) ** 2).mean() / (x**2).mean()
+
+
+def test_blocks_at_hes_scale_multiply_the_signal_and_at_fixups_they_do_not():
+    """A branch of two layers and one ReLU multiplies E[x^2] by 2 at He's scale (no ReLU after its second layer), so a block by
+    3, and 8 of them by 6,561. At Fixup's scale for L = 8 it is (1 + 2 / 64)^8 = 1.28. Widths are finite: within a third."""
+    assert second_moment_after(8, init.HeNormal()) == pytest.approx(6561, rel=1 / 3)
+    assert second_moment_after(8, init.Fixup(8)) == pytest.approx(1.28, rel=0.05)

@@ -1,7 +1,7 @@
-"""What the tests of the initializers share: a shape, and the check of a law's moments.
+"""What the tests of the initializers share: a shape, and the check of an initializer's moments.
 
 A sampled standard deviation may be off by four standard errors, with the seed fixed. Its relative standard error over n draws
-is sqrt((kurtosis - 1) / (4 n)): sqrt(0.5 / n) for the normal law (kurtosis 3), less for the others.
+is sqrt((kurtosis - 1) / (4 n)): sqrt(0.5 / n) for the normal distribution (kurtosis 3), less for the others.
 """
 
 import math
@@ -11,7 +11,7 @@ import numpy as np
 SHAPE = (400, 500)  # a layer with fan_in 500 and fan_out 400
 
 
-def check_law(values, std, bound=None, mean=0.0):
+def check_moments(values, std, bound=None, mean=0.0):
     """Whether values have this mean and standard deviation to four standard errors, and reach but never leave mean -+ bound."""
     values = values.astype(np.float64).ravel() - mean
     assert abs(values.mean()) < 4 * std / math.sqrt(values.size)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from law_checks import SHAPE, check_law
+from initializer_checks import SHAPE, check_moments
 
 import minidl
 from minidl import nn
@@ -33,7 +33,7 @@ def test_calculate_gain_of_an_unknown_activation_is_an_error_that_lists_the_know
 
 
 @pytest.mark.parametrize("slope", ["0.2", True, [0.2]])
-def test_calculate_gain_of_a_slope_that_is_no_number_is_an_error(slope):
+def test_calculate_gain_of_a_slope_that_is_not_a_number_is_an_error(slope):
     with pytest.raises(ValueError, match=r"negative_slope .* is not a number"):
         init.calculate_gain("leaky_relu", slope)
 
@@ -77,9 +77,9 @@ def test_warnings_point_at_the_line_of_the_call():
         assert [warning.filename for warning in caught] == [__file__]
 
 
-def test_a_law_of_which_only_a_tail_is_left_is_right_in_spite_of_the_warning():
+def test_a_distribution_of_which_only_a_tail_is_left_is_right_in_spite_of_the_warning():
     """A standard normal beyond 3 has mean p(3) / P(Z > 3) = 0.004431848 / 0.001349898 = 3.283098; std 0.26563."""
-    with pytest.warns(UserWarning, match="only a tail of the law is left"):
+    with pytest.warns(UserWarning, match="only a tail is left"):
         w = init.trunc_normal_(np.empty(10_000), a=3.0, b=40.0, generator=0)
     assert w.min() >= 3
     assert w.mean() == pytest.approx(3.283098, abs=4 * 0.26563 / 100)
@@ -119,10 +119,10 @@ def test_sparse_puts_as_many_zeros_into_each_column_as_pytorch_does(rows, sparsi
         (lambda w: init.sparse_(w, 0.75, 2, 0), 1, None),  # a quarter is left: 2 sqrt(1/4)
     ],
 )
-def test_in_place_functions_draw_by_the_law_worked_out_by_hand(fill, std, bound):
+def test_in_place_functions_draw_by_the_initializer_worked_out_by_hand(fill, std, bound):
     w = np.full(SHAPE, 9, np.float32)
     fill(w)
-    check_law(w, std, bound)
+    check_moments(w, std, bound)
 
 
 DRAWING = [
@@ -167,7 +167,7 @@ def test_in_place_functions_fill_a_view_and_nothing_beside_it(fill, view):
 def test_a_transposed_weight_has_the_fans_of_the_shape_that_it_shows():
     w = np.empty((500, 400), np.float32)
     init.kaiming_uniform_(w.T, generator=0)
-    check_law(w, 0.0632456, 0.10954451)
+    check_moments(w, 0.0632456, 0.10954451)
 
 
 @pytest.mark.parametrize("fill", DRAWING)
@@ -218,7 +218,7 @@ def test_what_cannot_be_overwritten_is_an_error(fill, target, error, came):
     [
         (lambda w: init.uniform_(w, 1, 0), "low > high"),
         (lambda w: init.orthogonal_(w, gain=-1), "Orthogonal: gain must be at least 0, got -1"),
-        (lambda w: init.sparse_(w, 1.5), "Sparse: sparsity is the share of zeros in each column, from 0 to 1, got 1.5"),
+        (lambda w: init.sparse_(w, 1.5), "Sparse: sparsity is the fraction of zeros in each column, from 0 to 1, got 1.5"),
         (lambda w: init.sparse_(w, -0.1), "Sparse: sparsity is .*, got -0.1"),
         (lambda w: init.sparse_(w, 0.1, std=-1), "Sparse: std must be at least 0, got -1"),
         (lambda w: init.dirac_(w), "Dirac.* needs a shape of 3 to 5 axes.*take Identity"),
@@ -233,7 +233,7 @@ def test_what_cannot_be_overwritten_is_an_error(fill, target, error, came):
         (lambda w: init.kaiming_uniform_(w, a="x"), "negative_slope 'x' is not a number"),
     ],
 )
-def test_a_failed_call_leaves_the_parameter_and_its_law_as_they_were(fill, message):
+def test_a_failed_call_leaves_the_parameter_and_its_initializer_as_they_were(fill, message):
     layer = nn.Linear(2, 2, weight_init=0.5)
     with pytest.raises(ValueError, match=message):
         fill(layer.weight)
@@ -244,11 +244,11 @@ def test_a_failed_call_leaves_the_parameter_and_its_law_as_they_were(fill, messa
 @pytest.mark.parametrize("name", ["xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_"])
 def test_functions_that_need_fans_refuse_a_bias_and_leave_it(name):
     bias = nn.Linear(2, 2).bias
-    law = name.strip("_").title().replace("_", "").replace("Kaiming", "He")
-    with pytest.raises(ValueError, match=rf"({name}|{law}).*shape \(2,\).*at least two axes"):
+    initializer = name.strip("_").title().replace("_", "").replace("Kaiming", "He")
+    with pytest.raises(ValueError, match=rf"({name}|{initializer}).*shape \(2,\).*at least two axes"):
         getattr(init, name)(bias)
     assert bias.data.tolist() == [0, 0]
-    assert bias.law == init.Zeros()
+    assert bias.initializer == init.Zeros()
 
 
 # The lines of PyTorch that widely read articles show
@@ -259,10 +259,10 @@ def test_the_lines_of_the_articles_run_after_a_change_of_the_import():
     nn.init.zeros_(layer.bias)
     fc = nn.Linear(in_features=256, out_features=128)
     init.xavier_normal_(fc.weight)
-    check_law(fc.weight.data, 0.0721688)  # sqrt(2 / 384)
+    check_moments(fc.weight.data, 0.0721688)  # sqrt(2 / 384)
     init.kaiming_normal_(fc.weight, nonlinearity="relu")
     init.zeros_(fc.bias)
-    check_law(fc.weight.data, 0.0883883)  # sqrt(2 / 256)
+    check_moments(fc.weight.data, 0.0883883)  # sqrt(2 / 256)
     assert not layer.bias.data.any()
     assert not fc.bias.data.any()
     model = nn.Linear(1, 1)

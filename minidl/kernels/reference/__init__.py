@@ -1,0 +1,97 @@
+"""The kernels in NumPy: to read, to test the compiled ones against, and to run where there is no compiler.
+
+`products` has the matrix product, `fused` what makes one pass over its arrays (activations, batch norm, cross-entropy, SGD,
+sums), and `sampling` the random numbers. Sampling and fused kernels agree with csrc/ bit for bit: every line is the same
+sequence of correctly rounded operations. This file is the backend, which has the functions of `_compiled.pyx`.
+"""
+
+from .fused import (
+    batch_norm,
+    batch_norm_backward,
+    column_sums,
+    cross_entropy,
+    cross_entropy_backward,
+    elu,
+    elu_backward,
+    exp,
+    gelu,
+    gelu_backward,
+    leaky_relu,
+    leaky_relu_backward,
+    log,
+    relu,
+    relu_backward,
+    sgd,
+    sigmoid,
+    sigmoid_backward,
+    silu,
+    silu_backward,
+    summarize,
+    tanh,
+    tanh_backward,
+)
+from .products import linear, matmul
+from .sampling import integers, normal, permutation, philox, uniform
+
+__all__ = [
+    "batch_norm",
+    "batch_norm_backward",
+    "choose_instruction_set",
+    "column_sums",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "elu",
+    "elu_backward",
+    "exp",
+    "gelu",
+    "gelu_backward",
+    "get_num_threads",
+    "instruction_set",
+    "instruction_sets",
+    "integers",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "linear",
+    "log",
+    "matmul",
+    "normal",
+    "permutation",
+    "philox",
+    "relu",
+    "relu_backward",
+    "set_num_threads",
+    "sgd",
+    "sigmoid",
+    "sigmoid_backward",
+    "silu",
+    "silu_backward",
+    "summarize",
+    "tanh",
+    "tanh_backward",
+    "uniform",
+]
+
+
+def instruction_sets():
+    return ["numpy"]
+
+
+def choose_instruction_set(name):
+    return name == "numpy"
+
+
+def instruction_set():
+    return "numpy"
+
+
+def set_num_threads(n):
+    """NumPy decides for itself how many threads its own matmul uses; the number is kept, and nothing follows from it."""
+    global _num_threads
+    _num_threads = n
+
+
+def get_num_threads():
+    return _num_threads
+
+
+_num_threads = 1
