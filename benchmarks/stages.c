@@ -70,7 +70,7 @@ void tiled(size_t m, size_t n, size_t k, const float *restrict a, const float *r
         }
 }
 
-/* 5. The tile in the vectors of this machine, with fused multiply-adds and as large as its registers allow: the microkernel. */
+/* 5. The tile in the vectors of this machine, with fused multiply-adds and as large as its registers allow: the micro-kernel. */
 void vector_tiled(size_t m, size_t n, size_t k, const float *restrict a, const float *restrict b, float *restrict c)
 {
     const microkernel_f32 *kernel = isa_current()->microkernel_f32;
@@ -81,8 +81,8 @@ void vector_tiled(size_t m, size_t n, size_t k, const float *restrict a, const f
         }
 }
 
-/* 6. Packing: A and B are first copied into micro-panels, in the order in which the microkernel reads them and from the beginning of
- * a cache line, 256 numbers of k at a time so that a micro-panel of B stays in the first cache. */
+/* 6. Packing: A and B are first copied into micro-panels, in the order in which the micro-kernel reads them and from the
+ * beginning of a cache line, 256 numbers of k at a time so that a micro-panel of B stays in the first cache. */
 void packed(size_t m, size_t n, size_t k, const float *restrict a, const float *restrict b, float *restrict c)
 {
     const microkernel_f32 *kernel = isa_current()->microkernel_f32;

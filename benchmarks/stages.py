@@ -21,7 +21,7 @@ MATMUL = {
     "reordered": "i, p, j",
     "blocked": "blocks for the first cache",
     "tiled": "a tile in registers, in plain C",
-    "vector_tiled": "the microkernel, unpacked",
+    "vector_tiled": "the micro-kernel, unpacked",
     "packed": "packing",
     "whole": "minidl's matmul",
 }
@@ -131,7 +131,7 @@ def pointer(array: Any) -> Any:
 def wrong_products(out: dict[str, Any]) -> list[str]:
     """The stages whose product is not what it should be.
 
-    Plain C multiplies and adds in one order, so it gives the same bits in all loops; so does the microkernel, with fused
+    Plain C multiplies and adds in one order, so it gives the same bits in all loops; so does the micro-kernel, with fused
     multiply-adds. Either is within k 2^-24 sum |a b| of the exact product (Higham, "Accuracy and Stability of Numerical
     Algorithms", section 3.1), and here |a b| <= 1. The stage that packs begins a new sum after every 256 numbers of k.
     """

@@ -68,8 +68,7 @@ typedef struct {
 } draw;
 
 /* What is drawn from. Uniform: [low, high). Normal: mean + std * quantile(p), kept in [low, high], where p is uniform
- * on [p_low, p_low + width] and q_high = 1 - (p_low + width); the whole normal has p_low = q_high = 0 and width =
- * 1. */
+ * on [p_low, p_low + width] and q_high = 1 - (p_low + width); the whole normal has p_low = q_high = 0, width = 1. */
 typedef struct {
     double low, high, mean, std, p_low, q_high, width;
 } distribution;
@@ -91,11 +90,12 @@ typedef struct {
 } isa_table;
 
 /* All but the name: what the templates have made in an isa_*.c file. */
-#define OWN_KERNELS                                                                                  \
-    .microkernel_f32 = &own_microkernel_f32, .microkernel_f64 = &own_microkernel_f64,                \
-    .fused_f32 = &own_fused_f32, .fused_f64 = &own_fused_f64, .philox_group = philox_group,          \
-    .uniform_f32 = uniform_f32, .uniform_f64 = uniform_f64,                                          \
-    .normal_f32 = normal_f32, .normal_f64 = normal_f64,                                              \
+#define OWN(entry) .entry = &own_##entry
+#define OWN_KERNELS                                                                               \
+    OWN(microkernel_f32), OWN(microkernel_f64), OWN(fused_f32), OWN(fused_f64),                   \
+    .philox_group = philox_group,                                                                 \
+    .uniform_f32 = uniform_f32, .uniform_f64 = uniform_f64,                                       \
+    .normal_f32 = normal_f32, .normal_f64 = normal_f64,                                           \
     .summarize_f32 = summarized_f32, .summarize_f64 = summarized_f64
 
 extern const isa_table isa_generic, isa_avx2, isa_avx512, isa_neon;

@@ -180,40 +180,40 @@ static void NAME(prefetch)(NAME(matrix) c, size_t rows, size_t columns)
 
 /* row_of_tiles_f32, row_of_tiles_f64: a micro-panel of A meets those of a group of B: at most mr rows of C, a tile at
  * a time. `below` rows of C come next. */
-static void NAME(row_of_tiles)(const NAME(product) *x, size_t below, size_t chain, NAME(micro_panels) a, NAME(micro_panels) b)
+static void NAME(row_of_tiles)(NAME(product) x, size_t below, size_t chain, NAME(micro_panels) a, NAME(micro_panels) b)
 {
-    const NAME(microkernel) *kernel = x->kernel;
-    int in_rows = x->c.column == 1, added_in_rows = !x->added.data || x->added.column == 1;
-    for (size_t j = 0; j < x->n; j += b.width, b.data += b.next) {
-        size_t width = least(x->n - j, b.width), next = j + b.width;
-        NAME(matrix) added = NAME(at)(x->added, 0, j), c = NAME(at)(x->c, 0, j);
-        if (in_rows && next < x->n)
-            NAME(prefetch)(NAME(at)(x->c, 0, next), x->m, least(x->n - next, b.width));
+    const NAME(microkernel) *kernel = x.kernel;
+    int in_rows = x.c.column == 1, added_in_rows = !x.added.data || x.added.column == 1;
+    for (size_t j = 0; j < x.n; j += b.width, b.data += b.next) {
+        size_t width = least(x.n - j, b.width), next = j + b.width;
+        NAME(matrix) added = NAME(at)(x.added, 0, j), c = NAME(at)(x.c, 0, j);
+        if (in_rows && next < x.n)
+            NAME(prefetch)(NAME(at)(x.c, 0, next), x.m, least(x.n - next, b.width));
         else if (in_rows && below)
-            NAME(prefetch)(NAME(at)(x->c, x->m, 0), below, least(x->n, b.width));
+            NAME(prefetch)(NAME(at)(x.c, x.m, 0), below, least(x.n, b.width));
         if (in_rows && added_in_rows && width % kernel->lanes == 0)
-            NAME(micro_tile)(kernel, x->m, width / kernel->lanes, x->k, chain, a, b, added, c);
+            NAME(micro_tile)(kernel, x.m, width / kernel->lanes, x.k, chain, a, b, added, c);
         else
-            NAME(tile_by_copy)(kernel, x->m, width, x->k, chain, a, b, added, c);
+            NAME(tile_by_copy)(kernel, x.m, width, x.k, chain, a, b, added, c);
     }
 }
 
 /* macro_kernel_f32, macro_kernel_f64: a block of A times a panel of B. */
-static void NAME(macro_kernel)(const NAME(product) *x, const plan *p, NAME(micro_panels) a, REAL *packed_b)
+static void NAME(macro_kernel)(NAME(product) x, const plan *p, NAME(micro_panels) a, REAL *packed_b)
 {
-    size_t lanes = x->kernel->lanes;
-    for (size_t jr = 0, width; jr < x->n; jr += width) { /* 2nd loop: groups of micro-panels of B */
-        width = least(x->n - jr, p->group);
+    size_t lanes = x.kernel->lanes;
+    for (size_t jr = 0, width; jr < x.n; jr += width) { /* 2nd loop: groups of micro-panels of B */
+        width = least(x.n - jr, p->group);
         int in_place = p->pack_b == IN_PLACE && width >= lanes;
         if (in_place)
             width -= width % lanes; /* the rest is a group of its own, packed to be filled up with zeros */
-        NAME(product) group = NAME(columns)(*x, jr, width);
+        NAME(product) group = NAME(columns)(x, jr, width);
         NAME(micro_panels) left = a, b = p->pack_b == PANELS
-            ? NAME(packed)(packed_b + jr * x->k, x->k, p->nr)
+            ? NAME(packed)(packed_b + jr * x.k, x.k, p->nr)
             : NAME(pack_b)(&group, block(width, p->nr, lanes), in_place, packed_b);
-        for (size_t ir = 0; ir < x->m; ir += p->mr, left.data += left.next) { /* 1st loop: micro-panels of A */
+        for (size_t ir = 0; ir < x.m; ir += p->mr, left.data += left.next) { /* 1st loop: micro-panels of A */
             NAME(product) row = NAME(rows)(group, ir, p->mr);
-            NAME(row_of_tiles)(&row, least(x->m - ir - row.m, p->mr), p->chain, left, b);
+            NAME(row_of_tiles)(row, least(x.m - ir - row.m, p->mr), p->chain, left, b);
         }
     }
 }
@@ -235,7 +235,7 @@ static int NAME(five_loops)(const NAME(product) *x)
                 NAME(pack_b)(&panel, p.nr, 0, packed_b);
             for (size_t ic = 0; ic < x->m; ic += p.mc) { /* 3rd loop: rows of A and C */
                 NAME(product) rows = NAME(rows)(panel, ic, p.mc);
-                NAME(macro_kernel)(&rows, &p, NAME(pack_a)(&rows, &p, packed_a), packed_b);
+                NAME(macro_kernel)(rows, &p, NAME(pack_a)(&rows, &p, packed_a), packed_b);
             }
         }
     free(memory);

@@ -5,8 +5,8 @@
  * made by inversion, z = quantile(p), which serves the truncated normal as well.
  *
  * Every line is a fixed sequence of correctly rounded operations (+ - * / sqrt and conversions); compiled without
- * contraction (-ffp-contract=off) it gives the same bits on every instruction set, and in minidl/kernels/reference/sampling.py,
- * where the same formulas can be read in NumPy. Integers and permutations are in sampling.c. */
+ * contraction (-ffp-contract=off) it gives the same bits on every instruction set, and in
+ * minidl/kernels/reference/sampling.py, where the same formulas can be read in NumPy. Integers and permutations are in sampling.c. */
 #include "log.h"
 #include "philox.h"
 #include "quantile_table.h"

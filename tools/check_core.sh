@@ -23,6 +23,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 flags=$(sed -n 's/^GCC_FLAGS = \[\(.*\)\]/\1/p' setup.py | tr -d '",')
 test -n "$flags"
+flags+=" -Wall -Wextra -g -Werror=incompatible-pointer-types" # the last one: no entry of a table for another, see isa.h
 
 needs() { # a tool, its Debian package
     command -v "$1" > "$scratch/where" || { echo "$1 is missing: apt-get install $2" >&2; exit 2; }
@@ -33,8 +34,8 @@ build() { # compiler and more flags; later ones win
     local compiler=$1
     shift
     printf '%s\0' "$PWD"/csrc/*.c \
-        | (cd "$scratch" && xargs -0 -n 1 -P 4 "$compiler" $flags -Wall -Wextra -g "$@" -Dmalloc=scarce_malloc -Dfree=scarce_free -c)
-    "$compiler" $flags -Wall -Wextra -g "$@" -Icsrc tests/c/core.c "$scratch"/*.o -o "$scratch/core" -lm
+        | (cd "$scratch" && xargs -0 -n 1 -P 4 "$compiler" $flags "$@" -Dmalloc=scarce_malloc -Dfree=scarce_free -c)
+    "$compiler" $flags "$@" -Icsrc tests/c/core.c "$scratch"/*.o -o "$scratch/core" -lm
 }
 
 check() {
