@@ -89,13 +89,13 @@ typedef struct {
     summary (*summarize_f64)(size_t n, const double *x, size_t bins, int64_t *counts);
 } isa_table;
 
-/* All but the name: what the templates have made in an isa_*.c file. */
-#define OWN(entry) .entry = &own_##entry
+/* All but the name: what the templates have made in an isa_*.c file. An entry is written once, so that no two can
+ * change places; where it is written twice, their types differ. */
+#define OWN(table) .table = &own_##table
+#define SAME(function) .function = function
 #define OWN_KERNELS                                                                               \
     OWN(microkernel_f32), OWN(microkernel_f64), OWN(fused_f32), OWN(fused_f64),                   \
-    .philox_group = philox_group,                                                                 \
-    .uniform_f32 = uniform_f32, .uniform_f64 = uniform_f64,                                       \
-    .normal_f32 = normal_f32, .normal_f64 = normal_f64,                                           \
+    SAME(philox_group), SAME(uniform_f32), SAME(uniform_f64), SAME(normal_f32), SAME(normal_f64), \
     .summarize_f32 = summarized_f32, .summarize_f64 = summarized_f64
 
 extern const isa_table isa_generic, isa_avx2, isa_avx512, isa_neon;

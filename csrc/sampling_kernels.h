@@ -6,7 +6,8 @@
  *
  * Every line is a fixed sequence of correctly rounded operations (+ - * / sqrt and conversions); compiled without
  * contraction (-ffp-contract=off) it gives the same bits on every instruction set, and in
- * minidl/kernels/reference/sampling.py, where the same formulas can be read in NumPy. Integers and permutations are in sampling.c. */
+ * minidl/kernels/reference/sampling.py, where the same formulas can be read in NumPy. Integers and permutations are in
+ * sampling.c. */
 #include "log.h"
 #include "philox.h"
 #include "quantile_table.h"

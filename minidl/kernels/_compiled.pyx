@@ -11,8 +11,9 @@ from libc.stdlib cimport free, malloc
 from numpy import array as np_array
 from numpy import empty, float32, float64, int64, zeros
 
-from .checks import (bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_words, check_counts, check_linear,
-                     check_matmul, check_summarize, misfit, not_a_matrix, real_array, unfit_parameter, unknown_class, unwritable_statistics)
+from .checks import (bad_count, bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_words, check_linear,
+                     check_matmul, check_summarize, misfit, not_a_matrix, real_array, unfit_parameter, unknown_class,
+                     unwritable_statistics)
 from .checks import new_array as checked_new_array
 
 cnp.import_array()
@@ -629,7 +630,9 @@ def sgd(list groups, list counts, dict started, dict known):
     cdef sgd_job *job
     cdef cnp.ndarray p
     cdef list values, gradients, velocities, fresh, copies = [], counted
-    check_counts(counts)
+    for number in counts:
+        if not (isinstance(number, list) and len(number) == 1):
+            raise bad_count(number)
     counted = [number[0] + 1 for number in counts]
     for group in groups:
         values, gradients, velocities, fresh = group[:4]

@@ -133,10 +133,8 @@ def unfit_parameter(p, g, v):
     )
 
 
-def check_counts(counts):
-    for count in counts:
-        if not isinstance(count, list) or len(count) != 1:
-            raise ValueError(f"sgd: a count must be a list of one number, got {count!r}")
+def bad_count(came):
+    return ValueError(f"sgd: a count must be a list of one number, got {came!r}")
 
 
 def check_summarize(x, bins):

@@ -15,8 +15,8 @@ from ...atomic import at_once
 from .. import gelu_table
 from ..checks import (
     REALS,
+    bad_count,
     bad_group,
-    check_counts,
     check_labels,
     check_summarize,
     fits,
@@ -328,8 +328,8 @@ def column_sums(x):
 
 
 def for_columns(matrix, name, x):
-    """x, if it is not None, as an array that has a number of the matrix's dtype for each of its columns."""
-    return None if x is None else real_array_like(name, x, matrix.dtype, matrix.shape[1:])
+    """x as an array that has a number of the matrix's dtype for each of its columns."""
+    return real_array_like(name, x, matrix.dtype, matrix.shape[1:])
 
 
 @silently
@@ -342,10 +342,11 @@ def batch_norm(x, weight, bias, mean, var, eps, training):
     """
     x = real_matrix("x", x)
     real = x.dtype.type
-    m, v = (real_array_like(name, t, x.dtype, x.shape[1:]) for name, t in (("mean", mean), ("var", var)))
+    m, v = for_columns(x, "mean", mean), for_columns(x, "var", var)
     if training and not (m is mean and v is var and m.flags.carray and v.flags.carray):
         raise unwritable_statistics()
-    weight, bias = for_columns(x, "weight", weight), for_columns(x, "bias", bias)
+    weight = None if weight is None else for_columns(x, "weight", weight)
+    bias = None if bias is None else for_columns(x, "bias", bias)
     if training:
         n = real(len(x))
         first = column_sums(x) / n
@@ -363,8 +364,8 @@ def batch_norm_backward(dy, x, weight, mean, var, eps, training):
     x = real_matrix("x", x)
     real = x.dtype.type
     dy = real_array_like("dy", dy, x.dtype, x.shape)
-    mean, var = (real_array_like(name, t, x.dtype, x.shape[1:]) for name, t in (("mean", mean), ("var", var)))
-    weight = for_columns(x, "weight", weight)
+    mean, var = for_columns(x, "mean", mean), for_columns(x, "var", var)
+    weight = None if weight is None else for_columns(x, "weight", weight)
     s = 1 / np.sqrt(var + real(eps))
     centred, n = x - mean, real(len(x))
     dweight, dbias = column_sums(dy * (centred * s)), column_sums(dy)
@@ -417,7 +418,9 @@ def sgd(groups, counts, started, known):
     numbers. A velocity is None without momentum; where it is fresh it has no value yet. An interrupt finds all done or nothing,
     and so does an error, if the shapes or dtypes of an array, its gradient and its velocity don't fit each other.
     """
-    check_counts(counts)
+    for count in counts:
+        if not (isinstance(count, list) and len(count) == 1):
+            raise bad_count(count)
     arrays, results = [], []
     for values, gradients, velocities, fresh, lr, momentum, dampening, weight_decay, nesterov in groups:
         check_group(values, gradients, velocities, fresh)
