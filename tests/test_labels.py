@@ -1,4 +1,4 @@
-"""The Chinese labels: the table has all that the gallery's pictures show, and a figure has them where it has a font for them."""
+"""The Chinese labels: the table has all that the gallery shows, and a figure has them where it has a font for them."""
 
 import importlib
 import re
