@@ -30,6 +30,7 @@ HOUSE = {
     "nn": "parameter initialize module linear norm activations layers losses containers",
     "state": "",
     "init": "base distributions matrices gain torch_names presets check",
+    "creation": "",
     "functional": "arguments arithmetic shape reductions elementwise activations layers normalization losses",
     "tensor": "",
     "random": "",
