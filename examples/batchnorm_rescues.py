@@ -123,7 +123,7 @@ def draw(found: dict, scales: Sequence[float], columns: dict[str, tuple[np.ndarr
             axis.hist(x[:, 0], 60, histtype="stepfilled", alpha=0.6, color=colour, label=label)
         *_, skewness, kurtosis = moments(values[1])
         axis.set(title=name, xlabel=f"skewness {skewness:.2f}, kurtosis {kurtosis:.2f}: in and out", yticks=[])
-        axis.legend()
+    shown.legend(*axis.get_legend_handles_labels(), loc="outside right center")
     return figure
 
 
