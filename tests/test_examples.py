@@ -136,6 +136,44 @@ def test_every_example_explains_itself_and_names_two_commands(name, tmp_path, ca
     assert text.count(f"python examples/{name}.py") == 2
 
 
+@pytest.mark.parametrize(
+    ("activation", "batch_norm", "kinds"),
+    [
+        ("tanh", False, {("Linear", "Tanh")}),
+        ("tanh", True, {("BatchNorm1d", "Tanh")}),
+        ("linear", False, {("Linear", "Linear")}),
+    ],
+)
+def test_activation_histograms_looks_at_what_goes_into_the_activation_and_what_comes_out(
+    activation, batch_norm, kinds, monkeypatch
+):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    script = importlib.import_module("activation_histograms")
+    before, after = script.report("N(0, 1)", activation, batch_norm, batch=100)
+    assert {(x.kind, y.kind) for x, y in zip(before, after, strict=True)} == kinds
+    assert len(before) == 10
+    assert [x.name == y.name for x, y in zip(before, after, strict=True)] == [activation == "linear"] * 10
+    assert before[0].out_std == pytest.approx(1 if batch_norm else 500**0.5, rel=0.02)
+
+
+def test_batchnorm_rescues_shows_that_the_shape_of_a_distribution_stays(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    script = importlib.import_module("batchnorm_rescues")
+    assert script.moments(np.array([[0.0], [0.0], [0.0], [4.0]])) == pytest.approx([1, 3**0.5, 2 / 3**0.5, 7 / 3])  # by hand
+    for x, y in script.shapes(0, samples=1000, weight=2, bias=3).values():
+        *_, skewness, kurtosis = script.moments(x)
+        assert script.moments(y) == pytest.approx([3, 2, skewness, kurtosis], rel=1e-4, abs=1e-4)
+
+
+def test_batchnorm_rescues_learns_the_same_where_the_learning_rate_goes_with_the_square_of_the_scale(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    script = importlib.import_module("batchnorm_rescues")
+    digits = script.data.digits()
+    one, other = (script.learn(0.045 * c, "before", 4, 1, 0, digits, 0.1 * c**2) for c in (1, 4))
+    assert one == pytest.approx(other, abs=0.01)  # eps, 1e-5, is of the variance; rounding
+    assert one > script.learn(0.045 * 4, "before", 4, 1, 0, digits) + 0.02
+
+
 def test_backprop_on_a_page_learns_alone_in_a_folder_and_has_the_gradients_of_minidl(tmp_path):
     result = run(tmp_path, without_extras=True, example=shutil.copy(PAGE, tmp_path))
     assert result.returncode == 0, result.stderr
