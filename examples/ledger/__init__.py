@@ -27,7 +27,7 @@ class Claim:
     articles : str
         Which articles make it: "A B".
     claim, verdict : Text
-        The verdict begins with "true", "true, but" or "false" (正确, 正确，但, 错误), and says why in one sentence.
+        The verdict begins with "true", "true, but", "false" or "depends" (正确, 正确，但, 错误, 视情况而定), and says why.
     expected : Text
         What theory, arithmetic or a known result says, with its source.
     measured : Text
