@@ -51,7 +51,7 @@ def trained(first: str, activation: str, depth: int, epochs: int = 5, seed: int 
     return Result(before, later, last.accuracy)
 
 
-def gradients(model: nn.Module, digits: data.Split) -> list[float]:
+def gradients(model: Any, digits: data.Split) -> list[float]:
     """The norms of the gradients of all training data, for the weights of each layer."""
     for parameter in model.parameters():
         parameter.grad = None
@@ -100,18 +100,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     if args.depth < 2:
         parser.error("--depth must be at least 2: the first layer is not to be the last")
-    seeds = range(args.seed, args.seed + (2 if args.quick else 8))
+    epochs, count = (1, 2) if args.quick else (5, 8)
+    seeds = range(args.seed, args.seed + count)
     cases = [(activation, depth, first) for activation in ACTIVATIONS for depth in sorted({2, args.depth}) for first in FIRST]
     rows, shown = [], {}
     for activation, depth, first in progress(cases, desc="trainings"):
-        results = [trained(first, activation, depth, 5, seed) for seed in seeds]
+        results = [trained(first, activation, depth, epochs, seed) for seed in seeds]
         norms = np.array([r.before for r in results])
         spread = f"{norms[:, 0].mean():.2g} +- {norms[:, 0].std(ddof=1):.1g}"
         ends = [norms[:, -1].mean(), np.mean([r.later[0] for r in results])]
         rows.append([activation, f"{depth}", first, spread, *ends, f"{np.mean([r.accuracy for r in results]):.1%}"])
         shown[activation, first] = results  # at last those of --depth
-    print(f"Digits, {WIDTH} wide, seeds: {len(seeds)}. Norm of the weights' gradient, mean and standard deviation; accuracy")
-    print(f"on the test set after 5 epochs. Expected of the first layer at 0, with tanh, at any depth: {expected():.3f}\n")
+    print(f"Digits, {WIDTH} wide, seeds: {count}. Norm of the weights' gradient, mean and standard deviation; accuracy")
+    print(f"on the test set, epochs: {epochs}. Expected of the first layer at 0, with tanh, at any depth: {expected():.3f}\n")
     table(["", "depth", "weights", "first layer", "last", "first layer, later", "accuracy"], rows)
     plot.picture(args.out, draw, shown, args.depth)
 
