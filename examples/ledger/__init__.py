@@ -3,7 +3,8 @@
 They stand apart from the scripts, so that a script can be copied out alone. These files need theirs.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -51,3 +52,9 @@ class Claim:
     holds: Callable[[dict[str, Any]], bool]
     picture: str
     command: str
+
+
+def spread(numbers: Sequence[float]) -> list[float]:
+    """Mean and sample standard deviation of a number that was measured with several seeds."""
+    mean = math.fsum(numbers) / len(numbers)
+    return [mean, math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / (len(numbers) - 1))]
