@@ -40,7 +40,8 @@ def diverged(activation: str, key: str) -> int:
 
 
 def measure_speed_and_generalization() -> dict[str, Any]:
-    """The tanh network: epochs until the loss is under 0.5, in how many seeds, and what is right on the test set at the end."""
+    """The tanh network: epochs until the loss is under 0.5, in how many seeds, and what is right on the test set at the "
+    "end."""
     result: dict[str, Any] = {}
     for key in ("small", "large", "xavier"):
         fast = [next((i for i, epoch in enumerate(run) if epoch.loss < 0.5), None) for run in runs("tanh", key)]
@@ -218,21 +219,23 @@ CLAIMS = [
             "正确，但不限于此：20 层的 tanh 网络用它同样能训练；到不了这个深度的是 U(-1/√n, 1/√n)。",
         ),
         Text(
-            "a loss under 0.15 with variance 1/n; with 1/(3n) the signal falls to 3^(-19/2) = 0.00003 of its size, and the "
-            "loss stays at ln 10 = 2.303",
-            "方差 1/n 时损失低于 0.15；方差 1/(3n) 时信号缩小到 3^(-19/2) = 0.00003，损失停在 ln 10 = 2.303",
+            "20 such layers train with variance 1/n (loss in plain NumPy, 4 seeds: 0.082 ± 0.040); with 1/(3n) the signal "
+            "falls to 3^(-19/2) = 0.00003 of its size, and the loss stays at ln 10 = 2.303",
+            "方差 1/n 时 20 层能训练（纯 NumPy 模拟 4 个种子，损失 0.082 ± 0.040）；方差 1/(3n) 时信号缩小到 3^(-19/2) = "
+            "0.00003，损失停在 ln 10 = 2.303",
         ),
         Text(
-            "digits, 20 tanh layers of 64, 15 epochs, 3 seeds: loss {xavier[0]:.3f} ± {xavier[1]:.3f} ({xavier_right[0]:.1%} ± "
-            "{xavier_right[1]:.1%} right on the test set) and {narrow[0]:.3f} ± {narrow[1]:.3f} ({narrow_right[0]:.1%} ± "
+            "digits, 20 tanh layers of 64, 15 epochs, 3 seeds: loss {xavier[0]:.3f} ± {xavier[1]:.3f} ({xavier_right[0]:.1%} "
+            "± {xavier_right[1]:.1%} right on the test set) and {narrow[0]:.3f} ± {narrow[1]:.3f} ({narrow_right[0]:.1%} ± "
             "{narrow_right[1]:.1%})",
             "手写数字、20 层、每层 64 个 tanh、15 轮、3 个种子：损失 {xavier[0]:.3f} ± {xavier[1]:.3f}（测试集准确率 "
             "{xavier_right[0]:.1%} ± {xavier_right[1]:.1%}）与 {narrow[0]:.3f} ± {narrow[1]:.3f}（{narrow_right[0]:.1%} ± "
             "{narrow_right[1]:.1%}）",
         ),
         measure_depth,
-        # Constant outputs can learn the fractions of the classes, which differ from a tenth by chance: 0.01 below ln 10.
-        lambda r: r["xavier"][0] < 0.15 and abs(r["narrow"][0] - np.log(10)) < 0.01,
+        # Constant outputs can learn the fractions of the classes, which differ from a tenth by chance: 0.01 below ln 10. 0.2:
+        # three standard errors of the mean of three, 0.04 / sqrt 3, above 0.082, rounded up.
+        lambda r: r["xavier"][0] < 0.2 and abs(r["narrow"][0] - np.log(10)) < 0.01,
         *RACE,
     ),
     Claim(
@@ -294,9 +297,9 @@ CLAIMS = [
             "2^(-9/2) = 0.044，sigmoid 0.515；第 10 层梯度为 1 时第 1 层的梯度：0.281、2^(-9/2) = 0.044、2.0e-06",
         ),
         Text(
-            "5 seeds: std {tanh_std[0]:.3f} ± {tanh_std[1]:.3f}, {relu_std[0]:.3f} ± {relu_std[1]:.3f}, {sigmoid_std[0]:.3f} ± "
-            "{sigmoid_std[1]:.3f}; gradient {tanh_grad[0]:.3f} ± {tanh_grad[1]:.3f}, {relu_grad[0]:.3f} ± {relu_grad[1]:.3f}, "
-            "{sigmoid_grad[0]:.1e} ± {sigmoid_grad[1]:.0e}",
+            "5 seeds: std {tanh_std[0]:.3f} ± {tanh_std[1]:.3f}, {relu_std[0]:.3f} ± {relu_std[1]:.3f}, {sigmoid_std[0]:.3f} "
+            "± {sigmoid_std[1]:.3f}; gradient {tanh_grad[0]:.3f} ± {tanh_grad[1]:.3f}, {relu_grad[0]:.3f} ± "
+            "{relu_grad[1]:.3f}, {sigmoid_grad[0]:.1e} ± {sigmoid_grad[1]:.0e}",
             "5 个种子：标准差 {tanh_std[0]:.3f} ± {tanh_std[1]:.3f}、{relu_std[0]:.3f} ± {relu_std[1]:.3f}、"
             "{sigmoid_std[0]:.3f} ± {sigmoid_std[1]:.3f}；梯度 {tanh_grad[0]:.3f} ± {tanh_grad[1]:.3f}、{relu_grad[0]:.3f} "
             "± {relu_grad[1]:.3f}、{sigmoid_grad[0]:.1e} ± {sigmoid_grad[1]:.0e}",
@@ -351,8 +354,8 @@ CLAIMS = [
             "用较小的随机值初始化：uniform_()、normal_(std=1)。",
         ),
         Text(
-            "false of these calls: U[0, 1) and N(0, 1) are small for D's layer of one input only; deep networks of usual width "
-            "learn from U[0, 1) nothing, from N(0, 1) little (tanh) or diverge (ReLU).",
+            "false of these calls: U[0, 1) and N(0, 1) are small for D's layer of one input only; deep networks of usual "
+            "width learn from U[0, 1) nothing, from N(0, 1) little (tanh) or diverge (ReLU).",
             "错误，至少这两个调用并不“小”：U[0, 1) 与 N(0, 1) 只对 D 中仅有一个输入的层才算小；常见宽度的深层网络，"
             "用 U[0, 1) 什么也学不到，用 N(0, 1) 时 tanh 学得很差，ReLU 则发散。",
         ),
@@ -367,8 +370,8 @@ CLAIMS = [
         Text(
             "6 layers, 8 seeds, loss after 4 epochs: U[0, 1) tanh {tanh_unit[0]:.2f} ± {tanh_unit[1]:.2f}, ReLU "
             "{relu_unit[0]:.3f} ± {relu_unit[1]:.3f} (right on the test set {tanh_right[0]:.1%} ± {tanh_right[1]:.1%} and "
-            "{relu_right[0]:.1%} ± {relu_right[1]:.1%}); N(0, 1) tanh {tanh_large[0]:.2f} ± {tanh_large[1]:.2f}, ReLU diverged "
-            "in {relu_large} of 8",
+            "{relu_right[0]:.1%} ± {relu_right[1]:.1%}); N(0, 1) tanh {tanh_large[0]:.2f} ± {tanh_large[1]:.2f}, ReLU "
+            "diverged in {relu_large} of 8",
             "6 层、8 个种子，4 轮后的损失：U[0, 1) 时 tanh {tanh_unit[0]:.2f} ± {tanh_unit[1]:.2f}，ReLU "
             "{relu_unit[0]:.3f} ± {relu_unit[1]:.3f}（测试集准确率 {tanh_right[0]:.1%} ± {tanh_right[1]:.1%} 与 "
             "{relu_right[0]:.1%} ± {relu_right[1]:.1%}）；N(0, 1) 时 tanh {tanh_large[0]:.2f} ± {tanh_large[1]:.2f}，ReLU 在 "
