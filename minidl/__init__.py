@@ -1,6 +1,6 @@
 """minidl: a mini deep-learning framework to learn back-propagation and weight initialization from.
 
-Where to read on: `nn/linear.py` -> `functional.py` -> `tensor.py` -> `init/distributions.py` ->
+Where to read on: `nn/linear.py` -> `functional/layers.py` -> `tensor.py` -> `init/distributions.py` ->
 `random.py` -> `kernels/reference/` -> csrc/.
 """
 

@@ -1,7 +1,7 @@
 """A value, its gradient, and how it was made; `backward()` walks back along that.
 
-A Tensor is a NumPy array that remembers: each operation in `functional.py` calls `record` with its result, its inputs and
-a function for its gradient. Here is only the remembering and the walk; what is computed is all in `functional.py`, which the
+A Tensor is a NumPy array that remembers: each operation in `functional/` calls `record` with its result, its inputs and
+a function for its gradient. Here is only the remembering and the walk; what is computed is all in `functional/`, which the
 operators and methods of a Tensor call.
 """
 
@@ -315,7 +315,7 @@ class Tensor:
             raise AttributeError(f"{owner} has no method {name!r}; write functional.{name}(tensor)")
         raise no_attribute(owner, name, [known for known in dir(type(self)) if not known.startswith("_")])
 
-    # Arithmetic and comparison. Each is a function in functional.py, where its forward stands above its backward.
+    # Arithmetic and comparison. Each is a function in functional/, where its forward stands above its backward.
 
     def __add__(self, other: Any) -> "Tensor":
         return F.add(self, other)
@@ -538,7 +538,7 @@ class Tensor:
                     raise _changed_since(node)
             visited.append(node)
             # Gradients are handed on without a variable here, so that whoever gets one can tell whether anybody else has it.
-            ours = backward.__module__ == _OWN
+            ours = backward.__module__.startswith(_OWN)
             dxs = backward(gradients.pop(node)) if ours else _guarded(node, backward, gradients.pop(node))
             if len(dxs) != len(parents):
                 raise _miscounted(node, dxs, parents)
@@ -580,7 +580,7 @@ class Tensor:
 
 # What backward() is made of: its first gradient, its refusals, and its end
 
-_OWN = "minidl.functional"  # whose operations keep the rule that `record` states
+_OWN = "minidl.functional."  # whose operations keep the rule that `record` states
 
 
 def _first_gradient(tensor: Tensor, gradient: Any) -> np.ndarray:
@@ -869,4 +869,4 @@ def _rebuild(cls, data, requires_grad, grad):
     return tensor
 
 
-from . import functional as F  # noqa: E402 - at the end: functional.py needs Tensor and record first
+from . import functional as F  # noqa: E402 - at the end: functional/ needs Tensor and record first

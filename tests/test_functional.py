@@ -1,4 +1,4 @@
-"""Every operation of functional.py, against values and gradients that PyTorch 2.13 gave (recorded/functional.json, written by
+"""Every operation of functional/, against values and gradients that PyTorch 2.13 gave (recorded/functional.json, written by
 recorded/record_functional.py), finite differences, and numbers worked out by hand."""
 
 import json

@@ -1,4 +1,4 @@
-"""Losses as modules. What they compute, and the gradient, is in `functional.py`."""
+"""Losses as modules. What they compute, and the gradient, is in `functional/losses.py`."""
 
 from .. import functional as F
 from .module import Module
