@@ -18,7 +18,7 @@ def measure_funnel() -> dict[str, Any]:
         ends = forward[:, [0, -1]], backward[:, [-1, 0]]
         for key, average in (("mean", root_mean), ("typical", typical)):
             result[f"{mode}_{key}"] = [float(np.divide(*average(pair)[::-1])) for pair in ends]
-        result["varies"] = [spread(list(np.log(pair[:, 1] / pair[:, 0]) / 2))[1] for pair in ends]
+        result[f"{mode}_varies"] = [spread(list(np.log(pair[:, 1] / pair[:, 0]) / 2))[1] for pair in ends]
     return result
 
 
@@ -39,7 +39,7 @@ CLAIMS = [
         ),
         Text(
             "ReLU from 512 to 16 units, halving: outputs, last layer against first, and gradients, first against last. Root "
-            "mean squares over networks: fan_in 1 and 2⁻² = 0.25, fan_out 2² = 4, 1 (four times n_in/n_out = 2 in variance). "
+            "mean squares over networks: fan_in 1 and 2⁻² = 0.25, fan_out 4 and 1 (four times n_in/n_out = 2 in variance). "
             "Geometric means: outputs e^(-σ²/4) = 0.93 times that, σ² = 0.29 being the variance of the square's logarithm to "
             "first order in 1/n; 2,000 networks in plain NumPy: 0.92 and 0.246, 3.75 and 0.99, one network ± 28% and ± 14%",
             "ReLU，宽度由 512 逐层减半到 16：输出（末层比首层）与梯度（首层比末层）。对多个网络取均方根："
@@ -50,11 +50,14 @@ CLAIMS = [
         Text(
             "32 networks, root mean squares: fan_in {fan_in_mean[0]:.3f} and {fan_in_mean[1]:.3f}, fan_out "
             "{fan_out_mean[0]:.2f} and {fan_out_mean[1]:.3f}; geometric means: {fan_in_typical[0]:.3f} and "
-            "{fan_in_typical[1]:.3f}, {fan_out_typical[0]:.2f} and {fan_out_typical[1]:.3f}; one network ± {varies[0]:.0%} and "
-            "± {varies[1]:.0%}",
+            "{fan_in_typical[1]:.3f}, {fan_out_typical[0]:.2f} and {fan_out_typical[1]:.3f}; one network: outputs "
+            "± {fan_in_varies[0]:.0%} and ± {fan_out_varies[0]:.0%}, gradients ± {fan_in_varies[1]:.0%} and "
+            "± {fan_out_varies[1]:.0%}",
             "32 个网络，均方根：fan_in {fan_in_mean[0]:.3f} 和 {fan_in_mean[1]:.3f}，fan_out {fan_out_mean[0]:.2f} 和 "
             "{fan_out_mean[1]:.3f}；几何平均：{fan_in_typical[0]:.3f} 和 {fan_in_typical[1]:.3f}，"
-            "{fan_out_typical[0]:.2f} 和 {fan_out_typical[1]:.3f}；单个网络 ± {varies[0]:.0%} 和 ± {varies[1]:.0%}",
+            "{fan_out_typical[0]:.2f} 和 {fan_out_typical[1]:.3f}；"
+            "单个网络：输出 ± {fan_in_varies[0]:.0%} 和 ± {fan_out_varies[0]:.0%}，梯度 ± {fan_in_varies[1]:.0%} 和 "
+            "± {fan_out_varies[1]:.0%}",
         ),
         measure_funnel,
         # Three standard errors of 32 networks, around the arithmetic's numbers and around the simulation's.

@@ -162,7 +162,7 @@ CLAIMS = [
         Text(
             "16 seeds in plain NumPy: Xavier under 0.5 after 3.1 ± 0.2 epochs, small and large never; right on the test set "
             "93% ± 1%, 8% ± 1%, 42% ± 8% (a fraction of 359 images has a standard error of at most 2.6%)",
-            "纯 NumPy 模拟 16 个种子：Xavier 在 3.1 ± 0.2 轮后低于 0.5，过小和过大都达不到；测试集准确率依次为 "
+            "纯 NumPy 模拟 16 个随机种子：Xavier 在 3.1 ± 0.2 轮后低于 0.5，过小和过大都达不到；测试集准确率依次为 "
             "93% ± 1%、8% ± 1%、42% ± 8%（359 张图上的比例标准误差不超过 2.6%）",
         ),
         Text(
@@ -170,8 +170,8 @@ CLAIMS = [
             "epochs, small and large in {small_arrived} and {large_arrived} of the seeds; right on the test set "
             "{xavier_right[0]:.1%} ± {xavier_right[1]:.1%}, {small_right[0]:.1%} ± {small_right[1]:.1%}, "
             "{large_right[0]:.1%} ± {large_right[1]:.1%}",
-            "6 层 tanh、6 轮、8 个种子：Xavier 在 {xavier_epochs[0]:.1f} ± {xavier_epochs[1]:.1f} 轮后低于 0.5；过小和过大时，"
-            "达到的种子数为 {small_arrived} 和 {large_arrived}；测试集准确率依次为 {xavier_right[0]:.1%} ± "
+            "6 层 tanh、6 轮、8 个随机种子：Xavier 在 {xavier_epochs[0]:.1f} ± {xavier_epochs[1]:.1f} 轮后低于 0.5；"
+            "过小和过大时，达到的随机种子数为 {small_arrived} 和 {large_arrived}；测试集准确率依次为 {xavier_right[0]:.1%} ± "
             "{xavier_right[1]:.1%}、{small_right[0]:.1%} ± {small_right[1]:.1%}、{large_right[0]:.1%} ± {large_right[1]:.1%}",
         ),
         measure_speed_and_generalization,
@@ -200,7 +200,7 @@ CLAIMS = [
         ),
         Text(
             "20 layers of 256, 8 seeds: {he[0]:.3f} ± {he[1]:.3f} with 2/n, {gained[0]:.3f} ± {gained[1]:.3f} with the gain",
-            "20 层、每层 256 个单元、8 个种子：用 2/n 为 {he[0]:.3f} ± {he[1]:.3f}，"
+            "20 层、每层 256 个神经元、8 个随机种子：用 2/n 为 {he[0]:.3f} ± {he[1]:.3f}，"
             "计入增益为 {gained[0]:.3f} ± {gained[1]:.3f}",
         ),
         measure_leaky,
@@ -221,14 +221,14 @@ CLAIMS = [
         Text(
             "20 such layers train with variance 1/n (loss in plain NumPy, 4 seeds: 0.082 ± 0.040); with 1/(3n) the signal "
             "falls to 3^(-19/2) = 0.00003 of its size, and the loss stays at ln 10 = 2.303",
-            "方差 1/n 时 20 层能训练（纯 NumPy 模拟 4 个种子，损失 0.082 ± 0.040）；方差 1/(3n) 时信号缩小到 3^(-19/2) = "
+            "方差 1/n 时 20 层能训练（纯 NumPy 模拟 4 个随机种子，损失 0.082 ± 0.040）；方差 1/(3n) 时信号缩小到 3^(-19/2) = "
             "0.00003，损失停在 ln 10 = 2.303",
         ),
         Text(
             "digits, 20 tanh layers of 64, 15 epochs, 3 seeds: loss {xavier[0]:.3f} ± {xavier[1]:.3f} ({xavier_right[0]:.1%} "
             "± {xavier_right[1]:.1%} right on the test set) and {narrow[0]:.3f} ± {narrow[1]:.3f} ({narrow_right[0]:.1%} ± "
             "{narrow_right[1]:.1%})",
-            "手写数字、20 层、每层 64 个 tanh、15 轮、3 个种子：损失 {xavier[0]:.3f} ± {xavier[1]:.3f}（测试集准确率 "
+            "手写数字、20 层、每层 64 个 tanh、15 轮、3 个随机种子：损失 {xavier[0]:.3f} ± {xavier[1]:.3f}（测试集准确率 "
             "{xavier_right[0]:.1%} ± {xavier_right[1]:.1%}）与 {narrow[0]:.3f} ± {narrow[1]:.3f}（{narrow_right[0]:.1%} ± "
             "{narrow_right[1]:.1%}）",
         ),
@@ -261,8 +261,8 @@ CLAIMS = [
         Text(
             f"loss after 4 epochs with small / Xavier / He / large weights, 8 seeds: tanh {_shown('tanh')}, ReLU "
             f"{_shown('relu', 3)} / diverged in {{relu_large}} of 8, sigmoid {_shown('sigmoid')}",
-            f"4 轮后的损失，权重依次为过小 / Xavier / He / 过大，8 个种子：tanh {_shown('tanh')}，ReLU "
-            f"{_shown('relu', 3)} / 8 个种子中有 {{relu_large}} 个发散，sigmoid {_shown('sigmoid')}",
+            f"4 轮后的损失，权重依次为过小 / Xavier / He / 过大，8 个随机种子：tanh {_shown('tanh')}，ReLU "
+            f"{_shown('relu', 3)} / 8 个随机种子中有 {{relu_large}} 个发散，sigmoid {_shown('sigmoid')}",
         ),
         measure_race,
         # "Learns nothing" is within 0.02 of ln 10, what the fractions of the classes allow in batches; "learns" is half a nat
@@ -293,14 +293,14 @@ CLAIMS = [
         Text(
             "10 layers of 500, Xavier, mean-field theory (Schoenholz 2017): std of layer 10 for input 1: tanh 0.241, ReLU "
             "2^(-9/2) = 0.044, sigmoid 0.515; gradient at layer 1 for 1 at layer 10: 0.281, 2^(-9/2) = 0.044, 2.0e-06",
-            "10 层、每层 500 个单元、Xavier，平均场理论（Schoenholz 2017）：输入为 1 时第 10 层的标准差：tanh 0.241，ReLU "
+            "10 层、每层 500 个神经元、Xavier，平均场理论（Schoenholz 2017）：输入为 1 时第 10 层的标准差：tanh 0.241，ReLU "
             "2^(-9/2) = 0.044，sigmoid 0.515；第 10 层梯度为 1 时第 1 层的梯度：0.281、2^(-9/2) = 0.044、2.0e-06",
         ),
         Text(
             "5 seeds: std {tanh_std[0]:.3f} ± {tanh_std[1]:.3f}, {relu_std[0]:.3f} ± {relu_std[1]:.3f}, {sigmoid_std[0]:.3f} "
             "± {sigmoid_std[1]:.3f}; gradient {tanh_grad[0]:.3f} ± {tanh_grad[1]:.3f}, {relu_grad[0]:.3f} ± "
             "{relu_grad[1]:.3f}, {sigmoid_grad[0]:.1e} ± {sigmoid_grad[1]:.0e}",
-            "5 个种子：标准差 {tanh_std[0]:.3f} ± {tanh_std[1]:.3f}、{relu_std[0]:.3f} ± {relu_std[1]:.3f}、"
+            "5 个随机种子：标准差 {tanh_std[0]:.3f} ± {tanh_std[1]:.3f}、{relu_std[0]:.3f} ± {relu_std[1]:.3f}、"
             "{sigmoid_std[0]:.3f} ± {sigmoid_std[1]:.3f}；梯度 {tanh_grad[0]:.3f} ± {tanh_grad[1]:.3f}、{relu_grad[0]:.3f} "
             "± {relu_grad[1]:.3f}、{sigmoid_grad[0]:.1e} ± {sigmoid_grad[1]:.0e}",
         ),
@@ -325,7 +325,7 @@ CLAIMS = [
             "a layer multiplies the mean square by n var(w), whatever w is drawn from: the same signal, and losses that "
             "differ by chance only; 16 seeds in plain NumPy, normal and uniform: tanh, Xavier .31 ± .05 and .29 ± .04, He "
             ".22 ± .03 and .20 ± .04; ReLU, Xavier 1.10 ± .48 and 1.02 ± .35, He .50 ± .40 and .33 ± .11",
-            "不论 w 取自什么分布，每层都把均方值乘以 n var(w)：信号应相同，损失只差在随机波动；纯 NumPy 模拟 16 个种子（正"
+            "不论 w 取自什么分布，每层都把均方值乘以 n var(w)：信号应相同，损失只差在随机波动；纯 NumPy 模拟 16 个随机种子（正"
             "态与均匀）：tanh 用 Xavier .31 ± .05 与 .29 ± .04，He .22 ± .03 与 .20 ± .04；ReLU 用 Xavier 1.10 ± .48 与 "
             "1.02 ± .35，He .50 ± .40 与 .33 ± .11",
         ),
@@ -333,7 +333,7 @@ CLAIMS = [
             f"6 layers, 8 seeds, normal and uniform; std after 5 layers: tanh, Xavier {_pair('tanh_xavier', '_std')}, "
             f"ReLU, He {_pair('relu_he', '_std')}; loss after 4 epochs: tanh, Xavier {_pair('tanh_xavier')}, He "
             f"{_pair('tanh_he')}; ReLU, Xavier {_pair('relu_xavier')}, He {_pair('relu_he')}",
-            f"6 层、8 个种子，正态与均匀；第 5 层之后的标准差：tanh 用 Xavier {_pair('tanh_xavier', '_std')}，ReLU 用 He "
+            f"6 层、8 个随机种子，正态与均匀；第 5 层之后的标准差：tanh 用 Xavier {_pair('tanh_xavier', '_std')}，ReLU 用 He "
             f"{_pair('relu_he', '_std')}；4 轮后的损失：tanh 用 Xavier {_pair('tanh_xavier')}，He {_pair('tanh_he')}；ReLU 用 "
             f"Xavier {_pair('relu_xavier')}，He {_pair('relu_he')}",
         ),
@@ -364,7 +364,7 @@ CLAIMS = [
             "and tanh sits at 1; guessing: ln 10 = 2.303, 10%; 16 seeds in plain NumPy: U[0, 1) tanh 2.38 ± .03, ReLU 2.302 ± "
             ".000; N(0, 1) tanh 1.87 ± .20, ReLU NaN or dead",
             "n = 64：N(0, 1) 使 ReLU 层的均方值乘以 n/2 = 32，U[0, 1) 使正的信号本身乘以 n/2 = 32，tanh 则停在 1；随机猜测："
-            "ln 10 = 2.303，10%；纯 NumPy 模拟 16 个种子：U[0, 1) 时 tanh 2.38 ± .03，ReLU 2.302 ± .000；N(0, 1) 时 tanh "
+            "ln 10 = 2.303，10%；纯 NumPy 模拟 16 个随机种子：U[0, 1) 时 tanh 2.38 ± .03，ReLU 2.302 ± .000；N(0, 1) 时 tanh "
             "1.87 ± .20，ReLU 为 NaN 或死亡",
         ),
         Text(
@@ -372,10 +372,10 @@ CLAIMS = [
             "{relu_unit[0]:.3f} ± {relu_unit[1]:.3f} (right on the test set {tanh_right[0]:.1%} ± {tanh_right[1]:.1%} and "
             "{relu_right[0]:.1%} ± {relu_right[1]:.1%}); N(0, 1) tanh {tanh_large[0]:.2f} ± {tanh_large[1]:.2f}, ReLU "
             "diverged in {relu_large} of 8",
-            "6 层、8 个种子，4 轮后的损失：U[0, 1) 时 tanh {tanh_unit[0]:.2f} ± {tanh_unit[1]:.2f}，ReLU "
+            "6 层、8 个随机种子，4 轮后的损失：U[0, 1) 时 tanh {tanh_unit[0]:.2f} ± {tanh_unit[1]:.2f}，ReLU "
             "{relu_unit[0]:.3f} ± {relu_unit[1]:.3f}（测试集准确率 {tanh_right[0]:.1%} ± {tanh_right[1]:.1%} 与 "
             "{relu_right[0]:.1%} ± {relu_right[1]:.1%}）；N(0, 1) 时 tanh {tanh_large[0]:.2f} ± {tanh_large[1]:.2f}，ReLU 在 "
-            "8 个种子中有 {relu_large} 个发散",
+            "8 个随机种子中有 {relu_large} 个发散",
         ),
         measure_not_small,
         # No better than guessing: not 0.02 below ln 10 (claim 27), and within four standard errors of a tenth of 359 images.

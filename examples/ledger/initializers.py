@@ -72,7 +72,7 @@ CLAIMS = [
         Text(
             "5 seeds: std {normal[0]:.4f} ± {normal[1]:.4f} and {uniform[0]:.4f} ± {uniform[1]:.4f}; largest weight "
             "{bound:.4f}",
-            "5 个种子：标准差 {normal[0]:.4f} ± {normal[1]:.4f} 和 {uniform[0]:.4f} ± {uniform[1]:.4f}；"
+            "5 个随机种子：标准差 {normal[0]:.4f} ± {normal[1]:.4f} 和 {uniform[0]:.4f} ± {uniform[1]:.4f}；"
             "权重的最大绝对值 {bound:.4f}",
         ),
         lambda: {"normal": std("Xavier, normal"), "uniform": std("Xavier, uniform"), "bound": largest("Xavier, uniform")},
@@ -94,7 +94,7 @@ CLAIMS = [
         Text(
             "5 seeds: {article[0]:.4f} ± {article[1]:.4f}, Xavier {xavier[0]:.4f} ± {xavier[1]:.4f}; 500 to 500: "
             "{square[0][0]:.4f} ± {square[0][1]:.4f} and {square[1][0]:.4f} ± {square[1][1]:.4f}",
-            "5 个种子：{article[0]:.4f} ± {article[1]:.4f}，Xavier 为 {xavier[0]:.4f} ± {xavier[1]:.4f}；500 到 500："
+            "5 个随机种子：{article[0]:.4f} ± {article[1]:.4f}，Xavier 为 {xavier[0]:.4f} ± {xavier[1]:.4f}；500 到 500："
             "{square[0][0]:.4f} ± {square[0][1]:.4f} 和 {square[1][0]:.4f} ± {square[1][1]:.4f}",
         ),
         lambda: {
@@ -118,7 +118,7 @@ CLAIMS = [
         ),
         Text(
             "5 seeds: largest weight {bound:.4f}, std {std[0]:.4f} ± {std[1]:.4f}",
-            "5 个种子：权重的最大绝对值 {bound:.4f}，标准差 {std[0]:.4f} ± {std[1]:.4f}",
+            "5 个随机种子：权重的最大绝对值 {bound:.4f}，标准差 {std[0]:.4f} ± {std[1]:.4f}",
         ),
         lambda: {"bound": largest("He, uniform"), "std": std("He, uniform")},
         lambda m: just_below(m["bound"], 0.1530931) and near(m["std"], 0.08839),
@@ -140,7 +140,7 @@ CLAIMS = [
         Text(
             "5 seeds: {chatbot_he[0]:.3f} ± {chatbot_he[1]:.3f} and {chatbot_xavier[0]:.3f} ± {chatbot_xavier[1]:.3f}; He "
             "{he[0]:.3f} ± {he[1]:.3f}, Xavier {xavier[0]:.3f} ± {xavier[1]:.3f}",
-            "5 个种子：{chatbot_he[0]:.3f} ± {chatbot_he[1]:.3f} 和 {chatbot_xavier[0]:.3f} ± {chatbot_xavier[1]:.3f}；He "
+            "5 个随机种子：{chatbot_he[0]:.3f} ± {chatbot_he[1]:.3f} 和 {chatbot_xavier[0]:.3f} ± {chatbot_xavier[1]:.3f}；He "
             "{he[0]:.3f} ± {he[1]:.3f}，Xavier {xavier[0]:.3f} ± {xavier[1]:.3f}",
         ),
         lambda: {
@@ -176,7 +176,7 @@ CLAIMS = [
             "{keras[1]:.4f}, {keras_bound:.4f}; Flax {flax[0]:.4f} ± {flax[1]:.4f}, {flax_bound:.4f}; Chainer "
             "{chainer[0]:.4f} ± {chainer[1]:.4f}; biases: PyTorch {pytorch_bias:.4f}, others {other_biases:g}; minidl's own: "
             "{own}",
-            "5 个种子：PyTorch {pytorch[0]:.4f} ± {pytorch[1]:.4f}、{pytorch_bound:.4f}；Keras {keras[0]:.4f} ± "
+            "5 个随机种子：PyTorch {pytorch[0]:.4f} ± {pytorch[1]:.4f}、{pytorch_bound:.4f}；Keras {keras[0]:.4f} ± "
             "{keras[1]:.4f}、{keras_bound:.4f}；Flax {flax[0]:.4f} ± {flax[1]:.4f}、{flax_bound:.4f}；Chainer "
             "{chainer[0]:.4f} ± {chainer[1]:.4f}；偏置：PyTorch {pytorch_bias:.4f}，其余 {other_biases:g}；minidl "
             "自己的默认：{own}",

@@ -50,7 +50,7 @@ CLAIMS = [
             "{large_rate:g} from 4/√n ({large[0]:.2f} ± {large[1]:.2f}); at best {tiny[0]:.3f} ± {tiny[1]:.3f} from 0.3/√n; "
             "from 2/√n rate 0.01 gives {plain[0]:.2f} ± {plain[1]:.2f}, 0.001 with momentum 0.9 {momentum[0]:.2f} ± "
             "{momentum[1]:.2f}",
-            "5 层 ReLU、5 轮、4 个种子：标准差 1/√n 时最佳学习率 {right_rate:g}（损失 {right[0]:.2f} ± {right[1]:.2f}），"
+            "5 层 ReLU、5 轮、4 个随机种子：标准差 1/√n 时最佳学习率 {right_rate:g}（损失 {right[0]:.2f} ± {right[1]:.2f}），"
             "4/√n 时 {large_rate:g}（{large[0]:.2f} ± {large[1]:.2f}）；0.3/√n 时最好也只有 {tiny[0]:.3f} ± {tiny[1]:.3f}；"
             "2/√n 时学习率 0.01 得 {plain[0]:.2f} ± {plain[1]:.2f}，0.001 加动量 0.9 得 {momentum[0]:.2f} ± "
             "{momentum[1]:.2f}",

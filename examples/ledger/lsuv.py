@@ -54,7 +54,7 @@ CLAIMS = [
             "{xavier_std[0]:.0e} ± {xavier_std[1]:.0e}; digits, 20 tanh layers, 5 epochs, right on the test set: LSUV "
             "{lsuv_right[0]:.1%} ± {lsuv_right[1]:.1%}, orthogonal {orthogonal_right[0]:.1%} ± {orthogonal_right[1]:.1%}, "
             "Xavier {xavier_right[0]:.1%} ± {xavier_right[1]:.1%}",
-            "3 个种子；奇异值：正交 {orthogonal_low:.5f} 至 {orthogonal_high:.5f}，Xavier {xavier_low:.0e} 至 "
+            "3 个随机种子；奇异值：正交 {orthogonal_low:.5f} 至 {orthogonal_high:.5f}，Xavier {xavier_low:.0e} 至 "
             "{xavier_high:.0f}；SiLU 第 50 层的标准差：LSUV {lsuv_std[0]:.3f} ± {lsuv_std[1]:.3f}，Xavier "
             "{xavier_std[0]:.0e} ± {xavier_std[1]:.0e}；手写数字、20 层 tanh、5 轮后的测试集准确率：LSUV {lsuv_right[0]:.1%} "
             "± {lsuv_right[1]:.1%}，正交 {orthogonal_right[0]:.1%} ± {orthogonal_right[1]:.1%}，Xavier {xavier_right[0]:.1%} "

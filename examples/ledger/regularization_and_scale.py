@@ -47,7 +47,7 @@ CLAIMS = [
             f"{_pair('decay', 'right', '.1%')}, dropout 0.5 {_pair('dropout', 'right', '.1%')}; left of 16/√n: "
             "{plain_large_left[0]:.3f} ± {plain_large_left[1]:.3f}, {decay_large_left[0]:.3f} ± {decay_large_left[1]:.3f}, "
             "{dropout_large_left[0]:.3f} ± {dropout_large_left[1]:.3f}",
-            "用 200 张数字训练，3 个种子，初始标准差 1/√n / 16/√n 的测试集准确率：无正则化 "
+            "用 200 张数字训练，3 个随机种子，初始标准差 1/√n / 16/√n 的测试集准确率：无正则化 "
             f"{_pair('plain', 'right', '.1%')}（损失 {_pair('plain', 'loss', '.3f')}），权重衰减 0.01 "
             f"{_pair('decay', 'right', '.1%')}，Dropout 0.5 {_pair('dropout', 'right', '.1%')}；16/√n 的残留依次为 "
             "{plain_large_left[0]:.3f} ± {plain_large_left[1]:.3f}、{decay_large_left[0]:.3f} ± {decay_large_left[1]:.3f}、"

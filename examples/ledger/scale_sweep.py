@@ -60,7 +60,7 @@ CLAIMS = [
             "{small_backward[1]:.3f}; s = 4: {large_forward[0]:.2f} ± {large_forward[1]:.2f}, {large_backward[0]:.2f} ± "
             "{large_backward[1]:.2f}; tanh, s = 4: {tanh_forward[0]:.3f} ± {tanh_forward[1]:.3f}, {tanh_backward[0]:.2f} ± "
             "{tanh_backward[1]:.2f}",
-            "5 个种子；ReLU，s = 0.5：{small_forward[0]:.3f} ± {small_forward[1]:.3f}、{small_backward[0]:.3f} ± "
+            "5 个随机种子；ReLU，s = 0.5：{small_forward[0]:.3f} ± {small_forward[1]:.3f}、{small_backward[0]:.3f} ± "
             "{small_backward[1]:.3f}；s = 4：{large_forward[0]:.2f} ± {large_forward[1]:.2f}、{large_backward[0]:.2f} ± "
             "{large_backward[1]:.2f}；tanh，s = 4：{tanh_forward[0]:.3f} ± {tanh_forward[1]:.3f}、{tanh_backward[0]:.2f} ± "
             "{tanh_backward[1]:.2f}",
@@ -86,13 +86,13 @@ CLAIMS = [
         Text(
             "10 tanh layers, digits, 5 epochs, right on the test set from std 0.1, 0.3, 1, 10 times 1/√n; 8 seeds in plain "
             "NumPy: 8.4% ± 0.9%, 8.4% ± 0.9%, 92.8% ± 1.6%, 9.7% ± 0.7%",
-            "10 层 tanh，手写数字，5 轮，标准差为 1/√n 的 0.1、0.3、1、10 倍时的测试集准确率；纯 NumPy 模拟 8 个种子：8.4% ± "
-            "0.9%、8.4% ± 0.9%、92.8% ± 1.6%、9.7% ± 0.7%",
+            "10 层 tanh，手写数字，5 轮，标准差为 1/√n 的 0.1、0.3、1、10 倍时的测试集准确率；纯 NumPy 模拟 8 个随机种子："
+            "8.4% ± 0.9%、8.4% ± 0.9%、92.8% ± 1.6%、9.7% ± 0.7%",
         ),
         Text(
             "4 seeds: {right[0][0]:.1%} ± {right[0][1]:.1%}, {right[1][0]:.1%} ± {right[1][1]:.1%}, {right[2][0]:.1%} ± "
             "{right[2][1]:.1%}, {right[3][0]:.1%} ± {right[3][1]:.1%}",
-            "4 个种子：{right[0][0]:.1%} ± {right[0][1]:.1%}、{right[1][0]:.1%} ± {right[1][1]:.1%}、{right[2][0]:.1%} ± "
+            "4 个随机种子：{right[0][0]:.1%} ± {right[0][1]:.1%}、{right[1][0]:.1%} ± {right[1][1]:.1%}、{right[2][0]:.1%} ± "
             "{right[2][1]:.1%}、{right[3][0]:.1%} ± {right[3][1]:.1%}",
         ),
         measure_scales,
@@ -117,12 +117,12 @@ CLAIMS = [
             "ln 10 = 2.30; with variance 1/n the 20 train (plain NumPy, 4 to 6 seeds: 0.266 ± 0.005, 2.302 ± 0.000, "
             "0.082 ± 0.040)",
             "tanh，宽 64，手写数字，15 轮：取 U[-1/√n, 1/√n]（方差 1/(3n)）时，2 层能训练，20 层停在 ln 10 = 2.30；"
-            "方差为 1/n 时，20 层也能训练（纯 NumPy 模拟 4 至 6 个种子：0.266 ± 0.005、2.302 ± 0.000、0.082 ± 0.040）",
+            "方差为 1/n 时，20 层也能训练（纯 NumPy 模拟 4 至 6 个随机种子：0.266 ± 0.005、2.302 ± 0.000、0.082 ± 0.040）",
         ),
         Text(
             "3 seeds, loss: 2 layers {shallow[0]:.3f} ± {shallow[1]:.3f}; 20 layers {deep[0]:.4f} ± {deep[1]:.4f}; with 1/n "
             "{lecun[0]:.3f} ± {lecun[1]:.3f}",
-            "3 个种子，损失：2 层 {shallow[0]:.3f} ± {shallow[1]:.3f}；20 层 {deep[0]:.4f} ± {deep[1]:.4f}；方差 1/n 时 "
+            "3 个随机种子，损失：2 层 {shallow[0]:.3f} ± {shallow[1]:.3f}；20 层 {deep[0]:.4f} ± {deep[1]:.4f}；方差 1/n 时 "
             "{lecun[0]:.3f} ± {lecun[1]:.3f}",
         ),
         measure_depths,
