@@ -30,7 +30,8 @@ class Claim:
         The verdict begins with "true", "true, but", "false" or "depends" (正确, 正确，但, 错误, 视情况而定), and says why
         in one sentence.
     expected : Text
-        What theory, arithmetic or a known result says, with its source.
+        What theory, arithmetic or a known result says, with its source. What is expected in plain NumPy,
+        tests/recorded/simulate_ledger.py prints.
     measured : Text
         How the result of `measure` reads: a format string with its names, "std {std:.3f}" or "std {stds[0]:.3f}".
     measure : function () -> dict
