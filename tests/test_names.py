@@ -14,7 +14,7 @@ from minidl import Tensor, data, flow, functional, init, nn, optim
     [
         (nn, "Linaer", "Linear"),
         (nn, "linear", "Linear"),
-        (nn, "BatchNorm", "BatchNorm1d"),
+        (nn, "BatchNorm", "BatchNorm1d or BatchNorm2d"),
         (nn, "CrossEntropy", "CrossEntropyLoss"),
         (optim, "Sgd", "SGD"),
         (minidl, "Tensro", "Tensor or tensor"),

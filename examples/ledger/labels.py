@@ -27,6 +27,7 @@ FONTS = {  # by family, as Debian's packages fonts-noto-cjk, fonts-wqy-microhei 
 
 LABELS = {
     # shared
+    "linear": "线性",
     "relu": "ReLU",
     "layer": "层",
     "epoch": "轮",
@@ -34,7 +35,6 @@ LABELS = {
     "Loss on the training set": "训练集上的损失",
     "norm": "范数",
     "guessing": "随机猜测",
-    "guessing: ln 10": "随机猜测：ln 10",
     "outputs": "输出",
     "gradients": "梯度",
     "weights": "权重",
@@ -59,7 +59,7 @@ LABELS = {
     "hidden layer": "隐藏层",
     "output": "输出层",
     "output's bias": "输出层偏置",
-    "Gradient at the first step (the bottom line is exactly 0)": "第一步时的梯度（底部的线严格为 0）",
+    "Gradient at the first step (the bottom line is 0)": "第一步时的梯度（底部的线为 0）",
     # scale_sweep
     "Gradients for them": "损失对这些输出的梯度",
     "size, relative to the last layer's": "大小（相对于最后一层）",
@@ -83,33 +83,60 @@ LABELS = {
     # fan_in_or_fan_out
     "layer, and its width": "层及其宽度",
     "root mean square": "均方根",
+    "root mean square (dotted: geometric mean)": "均方根（点线：几何平均）",
     # initializer_race
     "constant 0.1": "常数 0.1",
     "small: std 0.01": "过小：标准差 0.01",
     "large: std 1": "过大：标准差 1",
     "right on the test set, each seed": "测试集准确率，每点为一个随机种子",
     "% (dotted: guessing)": "%（点线：随机猜测）",
+    "large: U[0, 1)": "过大：U[0, 1)",
     # dying_relu
     "initial value of every hidden bias": "隐藏层偏置的初始值",
     "dead units, % (diverged: 100)": "死亡神经元，%（发散记为 100）",
-    "Before training, by initializer of the weights": "训练前，各种权重初始化",
-    "After training with He's initializer, by learning rate": "He 初始化，训练后，各种学习率",
     "He, mean -0.1": "He，均值 -0.1",
+    "Before training, by initializer": "训练前，各种初始化",
+    "After training from He's, by learning rate": "He 初始化，训练后，各种学习率",
+    "Loss after one epoch from He's, lr 0.1": "He 初始化、学习率 0.1：一轮后的损失",
+    "mean of the seeds": "各随机种子的平均",
     # batchnorm_rescues
     "std of tanh's outputs": "tanh 输出的标准差",
-    "gradient there, relative to the last": "该处的梯度（相对于最后一层）",
     "Without batch norm": "无批归一化",
     "Batch norm before tanh": "批归一化在 tanh 之前",
     "Batch norm after tanh": "批归一化在 tanh 之后",
+    "gradient there,\nrelative to the last": "该处的梯度\n（相对于最后一层）",
+    "tanh's outputs, last layer": "最后一层 tanh 的输出",
+    "how often,\nhighest bin = 1": "频数\n（最高一格为 1）",
+    "exponential": "指数分布",
+    "wx + b of 500 exponential": "500 个指数分布输入的 wx + b",
+    "One batch norm: the mean becomes 0 and the std 1, the shape stays": "一次批归一化：均值变为 0，标准差变为 1，形状不变",
+    "in": "输入",
+    "out": "输出",
     # learning_rate_and_scale, regularization_and_scale
     "weight scale: std times √n": "权重的尺度 s（标准差 = s/√n）",
     "initial weight scale: std times √n": "初始权重的尺度 s（标准差 = s/√n）",
     "final loss (2.3 and above: nothing learned)": "最终损失（2.3 及以上：什么都没学到）",
     "weight decay": "权重衰减",
+    "dropout": "dropout 的丢弃率",
     # critical_line
     "weight variance times n": "权重的方差乘以 n",
     # lsuv
     "orthogonal": "正交",
+    # parametrization
+    "inside: Variable(randn / sqrt(n))": "除法在变量之内：Variable(randn / sqrt(n))",
+    "outside: Variable(randn) / sqrt(n)": "除法在变量之外：Variable(randn) / sqrt(n)",
+    "outside, learning rate n times larger": "除法在变量之外，学习率为 n 倍",
+    "Right on the test set": "测试集准确率",
+    # linear_or_not
+    "tanh(wx + b): w sets the slope, b the place": "tanh(wx + b)：w 决定斜率，b 决定位置",
+    "step": "步",
+    "XOR, three layers: the loss, a line for each seed": "XOR，三层网络的损失，每条线为一个随机种子",
+    "none": "无",
+    # zero_first_layer
+    "random, first step": "随机，第一步",
+    "first layer at 0, first step": "第一层为 0，第一步",
+    "first layer at 0, after an epoch": "第一层为 0，一轮之后",
+    "norm of the weights' gradient": "权重梯度的范数",
 }
 
 PATTERNS = {  # their groups are translated in turn
@@ -138,6 +165,12 @@ PATTERNS = {  # their groups are translated in turn
     r"critical: (\S+)": "临界值：{}",
     r"(\w+): signal before training, depth (\d+)": "{}：训练前的信号，深度 {}",
     r"(\w+): right on the test set": "{}：测试集准确率",
+    r"into (\w+)": "{} 的输入",
+    r"(.+), batch norm": "{}，批归一化",
+    r"skewness (\S+), kurtosis (\S+): in and out": "偏度 {}、峰度 {}：前后相同",
+    r"guessing: (.+)": "随机猜测：{}",
+    r"activation: (\w+)": "激活函数：{}",
+    r"two values, (\S+) and (\S+)": "两个值：{} 和 {}",
 }
 
 

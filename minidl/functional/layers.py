@@ -1,6 +1,7 @@
-"""What layers compute: the product with a weight, and dropout. Normalization has a file of its own."""
+"""What layers compute: the product with a weight, its rows by number, and dropout. Normalization has a file of its own."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from ..random import Generator, as_generator
 from ..tensor import Tensor, as_tensor, record
 from .arguments import Array
 
-__all__ = ["dropout", "linear"]
+__all__ = ["dropout", "embedding", "linear"]
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
@@ -55,6 +56,44 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Tensor:
 def _of_one_dtype(*arrays: np.ndarray | None) -> list[np.ndarray | None]:
     """The same, but float64 instead of float32, as a kernel takes one dtype."""
     return [t.astype(np.float64) if t is not None and t.dtype == np.float32 else t for t in arrays]
+
+
+def embedding(input: Any, weight: Array, padding_idx: int | None = None) -> Tensor:
+    """y_n = W_t with t = input_n: the row of W with this number, for every number of the input.
+
+    That is one_hot(input) W, so  dW_t = the sum of dy_n over all n with input_n = t,  and 0 for `padding_idx`:
+
+    Backward: dW = one_hot(input)^T dy.
+
+    Parameters
+    ----------
+    input : integers of any shape
+    weight : shape (rows, features)
+    padding_idx : int, optional
+        The number of a row that gets no gradient.
+    """
+    weight = as_tensor(weight)
+    w, rows = weight._data, np.array(input._data if isinstance(input, Tensor) else input)  # a copy: backward reads it later
+    if w.ndim != 2:
+        raise ValueError(f"embedding: weight of shape {w.shape}: expected (rows, features)")
+    if rows.size and rows.dtype.kind not in "iu":
+        raise TypeError(
+            f"embedding expects integers, got {rows.dtype} (a Tensor made of integers holds floats; minidl.tensor keeps them)"
+        )
+    rows = rows.astype(np.intp)
+    if (wrong := rows[(rows < 0) | (rows >= len(w))]).size:
+        raise IndexError(
+            f"embedding: there is no row {wrong[0]} in a weight of shape {w.shape}; rows count from 0 to {len(w) - 1}"
+        )
+
+    def backward(dy):
+        dw = np.zeros(w.shape, np.float64)  # a row may be taken a million times
+        np.add.at(dw, rows.reshape(-1), dy.reshape(-1, w.shape[1]))
+        if padding_idx is not None:
+            dw[padding_idx] = 0
+        return (dw.astype(dy.dtype),)
+
+    return record(w[rows], (weight,), backward)
 
 
 def dropout(x: Array, p: float = 0.5, training: bool = True, rng: Generator | int | None = None) -> Tensor:

@@ -1,16 +1,18 @@
-"""Batch normalization."""
+"""Normalization: over the batch, each channel by itself, and over the features, each sample by itself."""
 
 import math
 import operator
+from collections.abc import Sequence
 
 import numpy as np
 
 from .. import kernels
 from ..atomic import at_once
 from ..tensor import Tensor, as_tensor, overwriting, record
-from .arguments import Array
+from .arguments import Array, as_real
+from .reductions import array_mean
 
-__all__ = ["batch_norm"]
+__all__ = ["batch_norm", "layer_norm"]
 
 
 def batch_norm(
@@ -127,3 +129,50 @@ def _channels_second(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if len(shape) > 2:
         x = np.moveaxis(x.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
     return x
+
+
+def layer_norm(
+    x: Array, normalized_shape: Sequence[int], weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5
+) -> Tensor:
+    """y = weight h + bias with h = (x - m) / sqrt(v + eps), each sample by itself.
+
+    m and v are the mean and the biased variance over the last axes, whose lengths are `normalized_shape`, which is the shape
+    of weight and bias, too. Training and evaluation are the same.
+
+    Backward, with s = 1 / sqrt(v + eps): dbias = sum dy and dweight = sum dy h, over the samples; and with dh = dy weight
+
+        dx = s (dh - mean(dh) - h mean(dh h)),
+
+    since h has mean 0 and variance 1 whatever x is, so that the parts of dh along 1 and along h change nothing.
+
+    Source: Ba, Kiros and Hinton, "Layer normalization", 2016, equation 4.
+    """
+    x = as_real(x)
+    dims = tuple(normalized_shape)
+    if not dims or x.shape[-len(dims) :] != dims or 0 in dims:
+        raise ValueError(f"layer_norm over {dims} expects input of shape (..., {', '.join(map(str, dims))}), got {x.shape}")
+    weight, bias = (None if t is None else as_tensor(t, like=x) for t in (weight, bias))
+    for name, t in (("weight", weight), ("bias", bias)):
+        if t is not None and t.shape != dims:
+            raise ValueError(f"layer_norm over {dims}: {name} has shape {t.shape}")
+    last, first = tuple(range(-len(dims), 0)), tuple(range(x.ndim - len(dims)))
+    a = x._data
+    w = None if weight is None else weight._data
+    centred = a - array_mean(a, last, True)
+    centred = centred - array_mean(centred, last, True)  # what the first mean had lost by rounding
+    s = 1 / np.sqrt(array_mean(centred * centred, last, True) + a.dtype.type(eps))
+    h = centred * s
+    y = h if w is None else h * w
+    parents = tuple(t for t in (x, weight, bias) if t is not None)
+
+    def backward(dy):
+        dh = dy if w is None else dy * w
+        dx = s * (dh - array_mean(dh, last, True) - h * array_mean(dh * h, last, True))
+        gradients = [dx.astype(a.dtype, copy=False)]
+        if weight is not None:
+            gradients.append(kernels.sum(dy * h, first))
+        if bias is not None:
+            gradients.append(kernels.sum(dy, first))
+        return gradients
+
+    return record(y if bias is None else y + bias._data, parents, backward, saved=() if weight is None else (weight,))
