@@ -134,7 +134,13 @@ def page(name: str, claims: list[Claim], results: dict[str, dict[int, dict[str, 
         for claim in section:
             measured = read(claim.measured[language], [result[claim.number] for result in results.values()])
             texts = [text[language] for text in (claim.claim, claim.verdict, claim.expected)]
-            cells = [str(claim.number), claim.articles, *texts, measured, f"[{word}](claims/{picture_in(name, claim.picture)}) `{claim.command}`"]
+            cells = [
+                str(claim.number),
+                claim.articles,
+                *texts,
+                measured,
+                f"[{word}](claims/{picture_in(name, claim.picture)}) `{claim.command}`",
+            ]
             lines.append(" | ".join(["", *(cell.replace("|", r"\|") for cell in cells), ""]).strip())
         for drawn, command in dict.fromkeys((claim.picture, claim.command) for claim in section):
             if drawn not in shown:

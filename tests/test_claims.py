@@ -86,7 +86,9 @@ def test_the_page_has_every_claim_its_verdict_its_picture_and_its_command(name):
 
 def test_every_picture_of_the_pages_is_there_and_small():
     folder = ROOT / "docs" / "claims"
-    assert {path.name for path in folder.iterdir()} == {claims.picture_in(name, c.picture) for c in CLAIMS for name in claims.PAGES}
+    assert {path.name for path in folder.iterdir()} == {
+        claims.picture_in(name, c.picture) for c in CLAIMS for name in claims.PAGES
+    }
     assert max(path.stat().st_size for path in folder.iterdir()) < 150_000
 
 
