@@ -1,6 +1,6 @@
 """What does a deep network do to a signal, layer by layer? Histograms of what goes into the activations and comes out of them.
 
-A widely read article looks at ten layers of 500 units, fed with N(0, 1): with 0.01 N(0, 1) the activations shrink to 0, with
+An article looks at ten layers of 500 units, fed with N(0, 1): with 0.01 N(0, 1) the activations shrink to 0, with
 N(0, 1) they stick to -1 and 1, and with N(0, 1/n) they keep a good spread; ReLU wants N(0, 2/n), and batch norm makes up for
 0.01 N(0, 1). Its pictures are lost, and are drawn here again, together with the gradients. The course that they came from says
 that saturation makes all gradients zero. Others add what suits sigmoid.

@@ -1,6 +1,6 @@
 """Does batch norm make the scale of the weights matter little, on which side of the activation, and is it Gaussian?
 
-A widely read article shows ten layers of 500 tanh units that batch norm keeps alive from weights of any scale, with the batch
+An article shows ten layers of 500 tanh units that batch norm keeps alive from weights of any scale, with the batch
 norm before the activation, and calls it a Gaussian normalization. You will see it: with batch norm before, every layer's
 activations have a standard deviation of 0.63, that of tanh(z) for a normal z, whether the weights are drawn with a standard
 deviation of 0.01, 0.045 or 1. After the activation, batch norm repairs the size of the signal, but not what tanh has done to

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger import Claim
+from ledger.labels import both_languages, chinese_name
 
 from minidl import show_config
 from minidl.atomic import write_whole
@@ -69,7 +70,8 @@ and with what is to be expected. Most are right; where one is not, the number sa
 
 The articles are **A** on initialization strategies for feed-forward networks; **B** on initialization seen through
 histograms of a network of ten layers with 500 tanh units each; **C** on initialization and performance; **D** on the
-methods, with PyTorch lines to copy; and **E**, in which four chatbots answer why weights do not start at 0.
+methods, with PyTorch lines to copy; and **E**, in which four chatbots answer why weights do not start at 0. **CS231n** is
+the course whose fifth lecture (2016) has the pictures that B shows.
 
 All numbers on this page, and the pictures, are made by `python examples/claims.py`; `tests/test_claims.py` checks the
 same numbers. After ± stands the standard deviation over the seeds. All was measured with these kernels: {kernels}; where
@@ -89,7 +91,7 @@ of a layer's inputs.
 
 文章：**A** 前馈网络的权重初始化策略；**B** 用直方图看初始化（10 层、每层 500 个 tanh 单元的网络）；
 **C** 初始化方法及其对性能的影响；**D** 各种初始化方法与可直接复制的 PyTorch 代码；
-**E** 四个聊天机器人回答“权重为什么不从 0 开始”。
+**E** 四个聊天机器人回答“权重为什么不从 0 开始”。**CS231n** 是 B 中图片所出自的课程（2016 年第 5 讲）。
 
 本页的数字和图片全部由 `python examples/claims.py` 生成，`tests/test_claims.py` 检验的是同一批数字。
 ± 之后是各随机种子之间的标准差。每一项都用以下几种计算内核各测一遍：{kernels}；结果不同时，先写第一种的数值，
@@ -116,6 +118,11 @@ def read(text: str, results: Sequence[dict[str, Any]]) -> str:
     return NUMBER.sub(ranged, first)
 
 
+def picture_in(page: str, picture: str) -> str:
+    """The picture with the labels of this page's language."""
+    return picture if page == "claims.md" else chinese_name(Path(picture)).name
+
+
 def page(name: str, claims: list[Claim], results: dict[str, dict[int, dict[str, Any]]]) -> str:
     """The ledger in one language, as Markdown; `results`: of each claim, by the kernels' names."""
     language = list(PAGES).index(name)
@@ -127,26 +134,33 @@ def page(name: str, claims: list[Claim], results: dict[str, dict[int, dict[str, 
         for claim in section:
             measured = read(claim.measured[language], [result[claim.number] for result in results.values()])
             texts = [text[language] for text in (claim.claim, claim.verdict, claim.expected)]
-            cells = [str(claim.number), claim.articles, *texts, measured, f"[{word}](claims/{claim.picture}) `{claim.command}`"]
+            cells = [
+                str(claim.number),
+                claim.articles,
+                *texts,
+                measured,
+                f"[{word}](claims/{picture_in(name, claim.picture)}) `{claim.command}`",
+            ]
             lines.append(" | ".join(["", *(cell.replace("|", r"\|") for cell in cells), ""]).strip())
         for drawn, command in dict.fromkeys((claim.picture, claim.command) for claim in section):
             if drawn not in shown:
-                lines += ["", f"![{command}](claims/{drawn})"]
+                lines += ["", f"![{command}](claims/{picture_in(name, drawn)})"]
                 shown.add(drawn)
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
 
 def draw(command: str, out: Path) -> None:
-    """Runs an example in this process, without its words; its picture gets a palette, which is a third of the size."""
+    """Runs an example in this process, without its words; its pictures get a palette, which is a third of the size."""
     from PIL import Image  # comes with matplotlib
 
     _, script, *arguments = shlex.split(command)
-    with contextlib.redirect_stdout(io.StringIO()):
+    with both_languages(), contextlib.redirect_stdout(io.StringIO()):
         importlib.import_module(Path(script).stem).main([*arguments, "--out", str(out)])
-    small = io.BytesIO()
-    Image.open(out).convert("RGB").quantize(256).save(small, "png", optimize=True)
-    write_whole(out, small.getvalue())
+    for picture in (out, chinese_name(out)):
+        small = io.BytesIO()
+        Image.open(picture).convert("RGB").quantize(256).save(small, "png", optimize=True)
+        write_whole(picture, small.getvalue())
 
 
 def measure(claims: list[Claim]) -> dict[int, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Does a small positive bias keep ReLUs alive, and what does it do to the first epoch? Dead units counted, on real digits.
 
-A widely read article initializes biases with 0 or a small positive number, which is to keep ReLUs from dying. A unit is dead if
+An article initializes biases with 0 or a small positive number, which is to keep ReLUs from dying. A unit is dead if
 no image of the training set gets through it: then no gradient does, either, and it stays as it is. You will see that with He's
 initializer few units are dead from the beginning, whatever the bias, and that a bias of 0.1 does help where the initialization
 is harsher: with weights whose mean is below 0, or a bias that is. A large learning rate kills as well, long afterwards.

@@ -1,6 +1,6 @@
 """fan_in or fan_out? What an initializer keeps where layers become narrower, and what it must give up.
 
-A widely read article says that scaling by fan_in keeps the variance of the signal on its way forward, and scaling by fan_out
+An article says that scaling by fan_in keeps the variance of the signal on its way forward, and scaling by fan_out
 that of the gradient on its way back. Forward, a layer multiplies the variance by fan_in var(w) (halved by ReLU), backward by
 fan_out var(w): where fan_in and fan_out differ, no one variance makes both 1.
 

@@ -1,6 +1,6 @@
 """Which initializer wins the race? Nine of them, three activations, several seeds, one network each on real digits.
 
-A widely read article says that the right scale of the initial weights makes training faster and the result better; others say
+An article says that the right scale of the initial weights makes training faster and the result better; others say
 which initializer suits which activation, Xavier for sigmoid and tanh, He for ReLU, or that normal weights converge faster than
 uniform ones, or print `uniform_()` and `normal_(std=1)` as small random weights. Here all run over the same course. You will
 see the loss fall, with the range over the seeds, and a ranking beside the reason for it: how much of the gradient at the last

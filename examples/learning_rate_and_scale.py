@@ -1,6 +1,6 @@
 """Do learning rate and initialization belong together? Heat maps: learning rate x weight scale -> final loss.
 
-A widely read article says that they should be chosen together, and that methods which adapt the step help. Here one ReLU
+An article says that they should be chosen together, and that methods which adapt the step help. Here one ReLU
 network learns real digits from weights of many scales at many learning rates, by plain gradient descent and with momentum. You
 will see a valley that slopes: the larger the weights, the smaller the learning rate they bear, and no rate of plain descent
 makes up for weights that are far too small. Momentum 0.9 mostly moves the valley, to rates ten times smaller.

@@ -1,6 +1,6 @@
 """What do weight, bias and activation each do? The slope and place of tanh(wx + b), and XOR with and without activations.
 
-A widely read article says that the bias sets the sensitivity of an activation, and that activations make a network nonlinear.
+An article says that the bias sets the sensitivity of an activation, and that activations make a network nonlinear.
 The second is right: without them any number of layers is one linear map, W3 (W2 (W1 x)) = (W3 W2 W1) x, and no straight line
 separates the four points of XOR, (0, 0) and (1, 1) from (0, 1) and (1, 0). The first is not. The slope of tanh(wx + b) is
 w (1 - tanh(wx + b)^2), largest where wx + b = 0: the weight w sets how steep it is, the bias where, at x = -b/w.

@@ -1,6 +1,6 @@
 """Does it matter whether the 1/sqrt(n) stands inside the trained variable or outside? Same start, another training.
 
-A widely read article initializes a layer of n inputs with a line of TensorFlow,
+An article initializes a layer of n inputs with a line of TensorFlow,
 
     W = tf.Variable(np.random.randn(n_in, n_out)) / np.sqrt(n_in)
 

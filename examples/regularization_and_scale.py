@@ -1,6 +1,6 @@
 """Do regularization and initialization work together? Heat maps: weight decay or dropout x weight scale -> accuracy.
 
-A widely read article says that regularization and initialization belong together. Here a network with one hidden layer learns
+An article says that regularization and initialization belong together. Here a network with one hidden layer learns
 200 digits by heart, from weights of many scales, and is tested on 359 others. You will see that it always learns the 200, and
 that without weight decay the held-out accuracy falls as the initial weights grow: their noise stays in the network for ever.
 Weight decay makes it forget its initialization, and with the right amount all scales do equally well. Too much, and it forgets

@@ -1,6 +1,6 @@
 """Do the lines of code that articles print run, and do what they say? Each as it is printed, with the import changed.
 
-Three widely read articles print lines to copy: A and D for PyTorch, B for NumPy and TensorFlow (docs/claims.md says which
+Three articles print lines to copy: A and D for PyTorch, B for NumPy and TensorFlow (docs/claims.md says which
 articles they are). minidl has PyTorch's names, so that only the import changes: `torch` becomes `minidl`. In D the lines that
 initialize stand behind a `#`, where they are comments. B's `randn` and `sqrt` are NumPy's here, and a Parameter stands for
 TensorFlow's Variable.

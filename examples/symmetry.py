@@ -1,6 +1,6 @@
 """May all weights be zero at first, or all one value? Symmetry, its cost, and what breaks it.
 
-A widely read article says that all-zero weights make every unit of a layer the same, so that nothing is learned; others add
+An article says that all-zero weights make every unit of a layer the same, so that nothing is learned; others add
 that any constant does so, that zero is never allowed, that biases may be zero; and one, that zeros break the symmetry.
 
 You will see a network with one hidden layer, trained on digits from seven initializations: what gradient each layer gets at

@@ -1,6 +1,6 @@
 """If only the first layer starts at zero, does its gradient vanish? The gradient of every layer, at the first step and later.
 
-In a widely read article a chatbot says that a network whose first layer is zero and whose later layers are not gets very small
+In an article a chatbot says that a network whose first layer is zero and whose later layers are not gets very small
 gradients at first. The chain rule says otherwise. What comes back to the first layer is the error times the weights of the
 layers above and the slopes of their activations, and at an input of 0 a tanh has its largest slope, 1. The weights of the
 later layers get nothing, for a gradient is an error times an input, and their input is 0; but only at the first step. With
