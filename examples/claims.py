@@ -69,9 +69,9 @@ Five articles that one finds on weight initialization make {count} claims. Here 
 and with what is to be expected. Most are right; where one is not, the number says so. [中文版](claims.zh-CN.md)
 
 The articles are **A** on initialization strategies for feed-forward networks; **B** on initialization seen through
-histograms of a network of ten layers with 500 tanh units each; **C** on initialization and performance; **D** on the
+histograms of a network of 10 layers with 500 tanh units each; **C** on initialization and performance; **D** on the
 methods, with PyTorch lines to copy; and **E**, in which four chatbots answer why weights do not start at 0. **CS231n** is
-the course whose fifth lecture (2016) has the pictures that B shows.
+the course whose lecture 5 (2016) has the pictures that B shows.
 
 All numbers on this page, and the pictures, are made by `python examples/claims.py`; `tests/test_claims.py` checks the
 same numbers. After ± stands the standard deviation over the seeds. All was measured with these kernels: {kernels}; where
@@ -86,10 +86,10 @@ of a layer's inputs.
 
 <!-- 由 `python examples/claims.py` 生成，请勿手工修改。English: claims.md -->
 
-五篇在网上能找到的文章就权重初始化提出了 {count} 条说法。这里把每一条与 minidl 的实测结果、以及理论上应有的数值并列。
+网上能找到的五篇文章就权重初始化提出了 {count} 条说法。这里把每一条与 minidl 的实测结果、以及理论上应有的数值并列。
 多数说法是对的；不对的，用数字说明。[English](claims.md)
 
-文章：**A** 前馈网络的权重初始化策略；**B** 用直方图看初始化（10 层、每层 500 个 tanh 单元的网络）；
+文章：**A** 前馈网络的权重初始化策略；**B** 用直方图看初始化（10 层、每层 500 个 tanh 神经元的网络）；
 **C** 初始化方法及其对性能的影响；**D** 各种初始化方法与可直接复制的 PyTorch 代码；
 **E** 四个聊天机器人回答“权重为什么不从 0 开始”。**CS231n** 是 B 中图片所出自的课程（2016 年第 5 讲）。
 

@@ -141,7 +141,7 @@ CLAIMS = [
         ),
         Text(
             "n = 500: 1.67, 0.33, 0.05 (n times the variance of a weight); 500 distinct units of 500",
-            "n = 500：1.67、0.33、0.05（n 乘以分布的方差）；500 个神经元互不相同",
+            "n = 500：1.67、0.33、0.05（n 乘以分布的方差）；500 个神经元中互不相同的有 500 个",
         ),
         Text(
             "{factors[0]:.3f}, {factors[1]:.3f}, {factors[2]:.4f} (± {spread:.1%} over 5 seeds); {units} distinct units",
@@ -156,7 +156,7 @@ CLAIMS = [
         10,
         "B CS231n",
         Text(
-            "Ten layers of 500 tanh units, W = 0.01 N(0, 1): activations shrink towards 0 from layer to layer. (The pictures "
+            "10 layers of 500 tanh units, W = 0.01 N(0, 1): activations shrink towards 0 from layer to layer. (The pictures "
             "that B shows here are those of the course CS231n, lecture 5, 2016.)",
             "10 层、每层 500 个 tanh 神经元，W = 0.01 N(0, 1)：激活值逐层趋于 0。（B 此处的图出自 CS231n 课程 2016 年第 5 讲。"
             "）",
@@ -234,7 +234,7 @@ CLAIMS = [
         19,
         "B",
         Text(
-            "With W = randn / √n_in, ten layers of 500 tanh units keep a good spread of activations.",
+            "With W = randn / √n_in, 10 layers of 500 tanh units keep a good spread of activations.",
             "W = randn / √n_in 时，10 层、每层 500 个 tanh 神经元的激活值保持良好的分布。",
         ),
         Text(
@@ -401,7 +401,7 @@ CLAIMS = [
             "错误：梯度消失正是小权重造成的（见第 10 条）；要避免它，权重大小必须合适。",
         ),
         Text(
-            "ten layers of 500 tanh units, gradient in layer 1 against 10: with 0.01 N(0, 1) (0.01 √500)^9 = 1.40e-6 "
+            "10 layers of 500 tanh units, gradient in layer 1 against 10: with 0.01 N(0, 1) (0.01 √500)^9 = 1.40e-6 "
             "(arithmetic), with N(0, 1/n) 0.392 (mean-field theory)",
             "10 层、每层 500 个 tanh 神经元，第 1 层梯度与第 10 层之比：0.01 N(0, 1) 为 (0.01√500)^9 = 1.40e-6（算术），"
             "N(0, 1/n) 为 0.392（平均场理论）",

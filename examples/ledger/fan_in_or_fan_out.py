@@ -43,7 +43,7 @@ CLAIMS = [
             "Geometric means: outputs e^(-σ²/4) = 0.93 times that, σ² = 0.29 being the variance of the square's logarithm to "
             "first order in 1/n; 2,000 networks in plain NumPy: 0.92 and 0.246, 3.75 and 0.99, one network ± 28% and ± 14%",
             "ReLU，宽度由 512 逐层减半到 16：输出（末层比首层）与梯度（首层比末层）。对多个网络取均方根："
-            "fan_in 为 1 和 2⁻² = 0.25；fan_out 为 2² = 4 和 1（方差四次乘以 n_in/n_out = 2）。取几何平均："
+            "fan_in 为 1 和 2⁻² = 0.25；fan_out 为 4 和 1（方差四次乘以 n_in/n_out = 2）。取几何平均："
             "输出再乘以 e^(-σ²/4) = 0.93，σ² = 0.29 是均方值对数的方差（取到 1/n 的一阶）；用纯 NumPy 模拟 2000 个网络："
             "0.92 和 0.246，3.75 和 0.99，单个网络 ± 28% 和 ± 14%",
         ),

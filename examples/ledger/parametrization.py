@@ -37,13 +37,13 @@ CLAIMS = [
             "the undivided randn is trained, and W moves n times less per step. Here: weight_init=LecunNormal(), of shape "
             "(n_out, n_in).",
             "正确，但只就初始值而言（且须 n_in = n_out，见第 18 条）：除法写在变量之外，被训练的是未经缩放的 randn，"
-            "W 每步的移动量只有 1/n。这里应写 weight_init=LecunNormal()，形状为 (n_out, n_in)。",
+            "W 每步的移动量缩小到 n 分之一。这里应写 weight_init=LecunNormal()，形状为 (n_out, n_in)。",
         ),
         Text(
             "W = V/√n: ∂L/∂V = ∂L/∂W / √n, and W moves by 1/√n of the step of V: exactly n times less, 64, 500 and 500 in the "
             "three layers; with a learning rate n times larger, the same training. In plain NumPy, 16 seeds, 10 epochs: loss "
             "0.12 ± 0.02 inside, 2.18 ± 0.03 outside",
-            "W = V/√n：∂L/∂V = ∂L/∂W / √n，而 W 的移动量又是 V 的 1/√n：恰好只有 1/n，三层的 n 为 64、500、500；"
+            "W = V/√n：∂L/∂V = ∂L/∂W / √n，而 W 的移动量又是 V 的 1/√n：恰好缩小到 n 分之一，三层的 n 为 64、500、500；"
             "学习率乘以 n，则训练过程相同。用 NumPy 另行模拟（16 个种子，10 轮）：除法在变量内，损失 0.12 ± 0.02；"
             "在变量外，2.18 ± 0.03",
         ),

@@ -60,7 +60,7 @@ CLAIMS = [
             "true, and stronger for tanh and ReLU: every gradient but that of the output's bias is exactly 0, for ever. With "
             "sigmoid the gradients are not 0, but all units stay clones.",
             "正确；对 tanh 和 ReLU 还更彻底：除输出层偏置外，所有梯度始终严格为 0。"
-            "sigmoid 的梯度不为零，但所有神经元始终是彼此的副本。",
+            "sigmoid 的梯度不为 0，但所有神经元始终是彼此的副本。",
         ),
         Text(
             "largest gradient in 5 epochs, the output's bias apart: 0 exactly for tanh and ReLU (chain rule: f(0) = 0 and "
@@ -190,7 +190,7 @@ CLAIMS = [
             "std of the output over all inputs before training, and the largest gradient of a weight in 5 epochs: 0 and 0 "
             "exactly (arithmetic); sigmoid: 0, and at most 1, for |p - y|, x and the activation are",
             "训练前输出在全部样本上的标准差，以及 5 轮训练中权重的最大梯度：严格为 0 和 0（直接演算）；sigmoid：0，"
-            "以及不超过 1 的值，因为 |p - y|、x 与激活值都不超过 1",
+            "以及不超过 1 的值，因为 |p - y|、x 与激活值也都如此",
         ),
         Text(
             "tanh: {tanh[0]:g}, {tanh[1]:g}; ReLU: {relu[0]:g}, {relu[1]:g}; sigmoid: {sigmoid[0]:g}, {sigmoid[1]:.2g} "
@@ -236,20 +236,20 @@ CLAIMS = [
             "but an output layer at 0 after random hidden weights trains as well as any, and so does a hidden layer at 0 "
             "with tanh.",
             "错误，话说得太绝对。两层或更多层同时为零时确实不行，它们会互相阻断梯度；ReLU 的隐藏层单独为零也不行；"
-            "但隐藏层随机、输出层为零时训练照常，用 tanh 时隐藏层为零也可以。",
+            "但隐藏层随机、输出层为 0 时训练照常，用 tanh 时隐藏层为 0 也可以。",
         ),
         Text(
             "test accuracy above 90 % with one layer at 0, for it gets a gradient through the other (chain rule); a guess, "
             "10 %, with both at 0, and with a ReLU layer at 0, whose slope is 0",
-            "只有一层为零时，它可经另一层得到梯度（链式法则），测试准确率超过 90%；"
-            "两层都为零，或 ReLU 隐藏层为零（导数为 0）时，只相当于随机猜测，约 10%",
+            "只有一层为 0 时，它可经另一层得到梯度（链式法则），测试准确率超过 90%；"
+            "两层都为 0，或 ReLU 隐藏层为 0（导数为 0）时，只相当于随机猜测，约 10%",
         ),
         Text(
             "output at 0: {output[0]:.1%} ± {output[1]:.1%}; hidden at 0: tanh {hidden[0]:.1%} ± {hidden[1]:.1%}, ReLU "
             "{relu[0]:.1%} ± {relu[1]:.1%}; both at 0: {both[0]:.1%} ± {both[1]:.1%}; none: {random[0]:.1%} ± {random[1]:.1%} "
             "(5 epochs, 8 seeds)",
             "输出层为 0：{output[0]:.1%} ± {output[1]:.1%}；隐藏层为 0：tanh {hidden[0]:.1%} ± {hidden[1]:.1%}，ReLU "
-            "{relu[0]:.1%} ± {relu[1]:.1%}；两层皆为 0：{both[0]:.1%} ± {both[1]:.1%}；皆不为 0：{random[0]:.1%} ± "
+            "{relu[0]:.1%} ± {relu[1]:.1%}；两层皆为 0：{both[0]:.1%} ± {both[1]:.1%}；皆随机：{random[0]:.1%} ± "
             "{random[1]:.1%}（5 轮，8 个种子）",
         ),
         lambda: {
@@ -268,11 +268,11 @@ CLAIMS = [
     Claim(
         8,
         "A D",
-        Text("Biases can start at 0 without keeping the symmetry.", "偏置可以从零开始，不会因此保留对称性。"),
+        Text("Biases can start at 0 without keeping the symmetry.", "偏置可以从 0 开始，不会因此保留对称性。"),
         Text("true, once the weights are random.", "正确，前提是权重已随机初始化。"),
         Text(
             "32 distinct units of 32 from random weights with biases 0; as accurate as with biases N(0, 0.1²), but for chance",
-            "权重随机、偏置为零时，32 个神经元互不相同；除随机波动外，准确率与偏置取 N(0, 0.1²) 时相当",
+            "权重随机、偏置为 0 时，32 个神经元中互不相同的有 32 个；除随机波动外，准确率与偏置取 N(0, 0.1²) 时相当",
         ),
         Text(
             "{units} units; {zero[0]:.1%} ± {zero[1]:.1%}, and {random[0]:.1%} ± {random[1]:.1%} with random biases (8 seeds)",

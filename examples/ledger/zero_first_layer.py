@@ -36,8 +36,8 @@ CLAIMS = [
             "false: with tanh the first layer's gradient is as large as from random weights, at any depth; only the later "
             "layers' is 0, exactly and at the first step alone, as their input is 0. With ReLU all is 0, not small, and "
             "stays so.",
-            "错误：用 tanh 时，无论多深，第一层的梯度都与随机初始化时一样大；只有后面各层的梯度为 0，而且是严格为 0，"
-            "也只在第一步，因为它们的输入为 0。用 ReLU 时全部梯度都是 0，不是变小，并且始终如此。",
+            "错误：用 tanh 时，无论多深，第一层的梯度都与随机初始化时一样大；只有后面各层的梯度严格为 0，"
+            "而且只在第一步，因为它们的输入为 0。用 ReLU 时全部梯度都是 0，不是变小，并且始终如此。",
         ),
         Text(
             "chain rule, tanh'(0) = 1: the first layer's gradient has the norm √(128/74) · |⟨(p - y) xᵀ⟩| = 0.588 at any "
