@@ -4,6 +4,7 @@ A rule is a subclass, as in `sgd.py`: it says which numbers it takes, what it re
 parameter moves. How a learning rate changes during training is not said here: whoever trains sets `lr`.
 """
 
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from itertools import combinations, count, islice, repeat
@@ -16,15 +17,17 @@ from ..state import fitting
 from ..tensor import Tensor
 
 LARGEST = sys.float_info.max
-_ONLY_IN_PYTORCH = ("maximize", "foreach", "differentiable", "fused", "decoupled_weight_decay")  # options of its groups
+_ONLY_IN_PYTORCH = ("maximize", "foreach", "differentiable", "fused", "capturable", "amsgrad", "decoupled_weight_decay")
 
 
 class Optimizer:
     """What moves parameters by their gradients: the base of `SGD` and of rules of your own.
 
     A rule has a method `_step`, which moves the parameters. `_least` has the numbers of a group, each with the least
-    value that is allowed. `_remembered` has the names of the arrays that it keeps of each parameter, of the parameter's
-    shape and dtype; they are in `_state`, by name and parameter.
+    value that is allowed, and `_flags` the names of what is True or False. `_remembered` has the names of the arrays that it
+    keeps of each parameter, of the parameter's shape and dtype, and "step", if it counts the steps of each; they are in
+    `_state`, by name and parameter. `_always` are those of them that every parameter has once it was moved, and `_squares`
+    those that are squares, of at least 0.
 
     Parameters
     ----------
@@ -67,7 +70,11 @@ class Optimizer:
     """
 
     _least: ClassVar[dict[str, float]] = {}
+    _flags: ClassVar[tuple[str, ...]] = ()
     _remembered: ClassVar[tuple[str, ...]] = ()
+    _always: ClassVar[tuple[str, ...]] = ()
+    _squares: ClassVar[tuple[str, ...]] = ()
+    _in_pytorch: ClassVar[dict[str, bool]] = {}  # what this rule is by options of PyTorch's groups, where it is not False
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         name = type(self).__name__
@@ -76,7 +83,7 @@ class Optimizer:
         given = list(params)
         grouped = bool(given) and isinstance(given[0], Mapping)
         self._defaults = defaults
-        self._state: dict[str, dict[Tensor, np.ndarray | None]] = {remembered: {} for remembered in self._remembered}
+        self._state: dict[str, dict[Tensor, Any]] = {remembered: {} for remembered in self._remembered}
         self.param_groups: list[dict[str, Any]] = []
         for i, group in enumerate(given if grouped else [{"params": given}]):
             self.param_groups.append(self._group(f"{name}: group {i}" if grouped else name, group))
@@ -160,8 +167,8 @@ class Optimizer:
         -------
         dict
             "state" has, by a parameter's place among all parameters, a dict of the arrays that are remembered of it,
-            each of the parameter's shape and dtype. "param_groups" has the numbers of each group, and under "params"
-            the places of its parameters.
+            each of the parameter's shape and dtype, and of "step", an integer. "param_groups" has the numbers of each
+            group, and under "params" the places of its parameters.
 
         Examples
         --------
@@ -177,9 +184,9 @@ class Optimizer:
         """
         state = {}
         for i, p in enumerate(self._parameters()):
-            arrays = {name: array.copy() for name, known in self._state.items() if (array := known.get(p)) is not None}
-            if arrays:
-                state[i] = arrays
+            known = {name: of[p] for name, of in self._state.items() if of.get(p) is not None}
+            if known:
+                state[i] = {name: known[name][0] if name == "step" else known[name].copy() for name in known}
         groups = [{**group, "params": places} for group, places in zip(self.param_groups, self._places(), strict=True)]
         return {"state": state, "param_groups": groups}
 
@@ -201,8 +208,8 @@ class Optimizer:
         Notes
         -----
         Parameters are known by their places, not by names: give both optimizers the parameters in the same order. Of
-        the options that only PyTorch has, maximize, foreach, differentiable, fused and decoupled_weight_decay may be
-        there, but must be False or None.
+        the options that only PyTorch has, amsgrad, maximize, foreach, differentiable, capturable and fused may be there,
+        but must be False or None. decoupled_weight_decay is what tells AdamW from Adam.
 
         Examples
         --------
@@ -230,6 +237,17 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method _step(self, groups, counts) that moves the parameters")
 
+    def _recalled(self, name: str, params: list[Tensor], started: list[tuple[Any, Any, Any]]) -> list[Any]:
+        """What is remembered of each parameter under this name, or 0 where that is nothing yet, which goes to `started`, too:
+        the kernel keeps it when it has moved the parameters, and not before."""
+        known = self._state[name]
+        recalled = [known.setdefault(p) for p in params]  # also makes room: the kernel allocates no memory
+        for i, p in enumerate(params):
+            if recalled[i] is None:
+                recalled[i] = [0] if name == "step" else np.zeros_like(p._data)
+                started.append((known, p, recalled[i]))
+        return recalled
+
     def _check(self, where: str, group: dict[str, Any]) -> None:
         """Refuse numbers that cannot be, and make the others Python's floats, so that a float32 parameter stays one."""
         for name in self._defaults:
@@ -248,6 +266,9 @@ class Optimizer:
                     ) from None
             if not least <= value <= LARGEST:
                 raise ValueError(f"{where}: {name} must be a finite number{' of at least 0' * (least == 0)}, got {value}")
+        for name in self._flags:
+            if type(group[name]) is not bool and not isinstance(group[name], (int, np.bool_)):
+                raise TypeError(f"{where}: {name} must be True or False, got {group[name]!r}")
 
     def _group(self, where: str, group: Any) -> dict[str, Any]:
         """A checked copy of a group, with the defaults for what it does not say."""
@@ -301,8 +322,9 @@ class Optimizer:
             if unknown := set(group) - {"params", *self._defaults, *_ONLY_IN_PYTORCH}:
                 raise ValueError(f"{here} has {_listed(unknown)}; remove it: a group has params, {', '.join(self._defaults)}")
             for name in _ONLY_IN_PYTORCH:
-                if (option := group.get(name)) is not None and option is not False:
-                    raise ValueError(f"{here}: {name} must be False or None, for minidl has no such option, got {option!r}")
+                option, only = group.get(name), self._in_pytorch.get(name, False)
+                if option is not None and option is not only:
+                    raise ValueError(f"{here}: {name} must be {only} or None, for minidl has no such option, got {option!r}")
             if group.get("params") != places:
                 raise ValueError(
                     f"{here}: params must be {places}, got {group.get('params')!r}; make the optimizer with the parameters of "
@@ -312,8 +334,8 @@ class Optimizer:
             self._check(here, numbers[-1])
         return numbers
 
-    def _saved_state(self, where: str, state: Any) -> dict[str, dict[Tensor, np.ndarray | None]]:
-        """The arrays in a state_dict, copied and checked."""
+    def _saved_state(self, where: str, state: Any) -> dict[str, dict[Tensor, Any]]:
+        """The arrays and counts in a state_dict, copied and checked."""
         params = self._parameters()
         if not isinstance(state, Mapping):
             raise TypeError(f"{where}: state must be a dict from the places of parameters to dicts, got {type(state).__name__}")
@@ -321,20 +343,24 @@ class Optimizer:
             raise ValueError(
                 f"{where}: state has {_listed(unknown)}; its keys are places, integers from 0 to {len(params) - 1}"
             )
-        loaded: dict[str, dict[Tensor, np.ndarray | None]] = {name: {} for name in self._remembered}
+        loaded: dict[str, dict[Tensor, Any]] = {name: {} for name in self._remembered}
         for i, p in enumerate(params):
             here, arrays = f"{where}: state of parameter {i}", state.get(i, {})
             if not isinstance(arrays, Mapping):
                 raise TypeError(f"{here} must be a dict of arrays, got {type(arrays).__name__}")
             if unknown := set(arrays) - set(self._remembered):
                 raise ValueError(f"{here} has {_listed(unknown)}; {type(self).__name__} remembers {_listed(self._remembered)}")
-            for name, array in arrays.items():
-                if array is None:
+            for name, value in arrays.items():
+                if value is None:
                     continue
                 try:
-                    loaded[name][p] = fitting(array, p._data)
+                    least = 0.0 if name in self._squares else -math.inf
+                    loaded[name][p] = _steps(value) if name == "step" else fitting(value, p._data, least)
                 except ValueError as error:
                     raise ValueError(f"{here}: {name}: {error}") from error
+            there = [name for name in self._remembered if p in loaded[name]]
+            if there and (lacking := set(self._always) - set(there)):
+                raise ValueError(f"{here} has {_listed(there)} and lacks {_listed(lacking)}; save and load all of it")
         return loaded
 
     def _check_apart(self, params: list[Tensor]) -> None:
@@ -355,7 +381,11 @@ class Optimizer:
             if not value.flags.writeable:
                 raise ValueError(f"{who} is a read-only array, which cannot be moved; make it of a copy") from None
             for name, known in self._state.items():
-                if (array := known.get(p)) is not None and (array.shape, array.dtype) != (value.shape, value.dtype):
+                if (
+                    name != "step"
+                    and (array := known.get(p)) is not None
+                    and (array.shape, array.dtype) != (value.shape, value.dtype)
+                ):
                     raise ValueError(
                         f"{who} has been given data of shape {value.shape} and {value.dtype}, but its {name} is from before, "
                         f"of shape {array.shape} and {array.dtype}; make a new optimizer"
@@ -363,6 +393,14 @@ class Optimizer:
 
     def _place(self, p: Tensor) -> int:
         return [id(q) for q in self._parameters()].index(id(p))
+
+
+def _steps(saved: Any) -> list[int]:
+    """A count of steps from a state_dict, where PyTorch has a tensor that is a number."""
+    steps = int(fitting(saved, np.zeros((), np.int64), 0))
+    if steps >= 1 << 40:
+        raise ValueError(f"expected a number of steps, got {steps}")
+    return [steps]
 
 
 def _listed(names: Iterable[Any]) -> str:
