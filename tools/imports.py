@@ -26,7 +26,7 @@ HOUSE = {
     "training": "",
     "gradcheck": "",
     "data": "",
-    "optim": "optimizer sgd adam rmsprop",
+    "optim": "optimizer sgd adam rmsprop lr_scheduler",
     "nn": "parameter initialize module linear norm activations layers losses containers",
     "state": "",
     "init": "base distributions matrices gain torch_names presets check",

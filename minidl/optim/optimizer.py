@@ -1,7 +1,8 @@
 """Optimizer: what all rules have in common, namely groups of parameters, checks, saving and loading, and whole steps.
 
 A rule is a subclass, as in `sgd.py`: it says which numbers it takes, what it remembers of each parameter, and how a
-parameter moves. How a learning rate changes during training is not said here: whoever trains sets `lr`.
+parameter moves. How a learning rate changes during training is not said here: whoever trains sets `lr`, or a schedule of
+`lr_scheduler.py` does.
 """
 
 import math
@@ -253,19 +254,12 @@ class Optimizer:
         for name in self._defaults:
             if name not in group:
                 raise TypeError(f"{where} has no {name!r}; a group has params, {', '.join(self._defaults)}")
+        if "initial_lr" in group:  # a schedule keeps it there
+            group["initial_lr"] = finite(f"{where}: initial_lr", group["initial_lr"], 0.0)
         for name, least in self._least.items():
             value = group[name]
-            if type(value) is not float:
-                if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-                    raise TypeError(f"{where}: {name} must be a finite number, got {value!r}")
-                try:
-                    value = group[name] = float(value)
-                except OverflowError:
-                    raise ValueError(
-                        f"{where}: {name} must be a finite number, got an integer that no float can hold"
-                    ) from None
-            if not least <= value <= LARGEST:
-                raise ValueError(f"{where}: {name} must be a finite number{' of at least 0' * (least == 0)}, got {value}")
+            if type(value) is not float or not least <= value <= LARGEST:
+                group[name] = finite(f"{where}: {name}", value, least)
         for name in self._flags:
             if type(group[name]) is not bool and not isinstance(group[name], (int, np.bool_)):
                 raise TypeError(f"{where}: {name} must be True or False, got {group[name]!r}")
@@ -274,7 +268,7 @@ class Optimizer:
         """A checked copy of a group, with the defaults for what it does not say."""
         if not isinstance(group, Mapping) or not isinstance(group.get("params"), Iterable):
             raise TypeError(f'{where} must be a dict like {{"params": layer.parameters(), "lr": 0.01}}, got {group!r}')
-        if unknown := set(group) - {"params", *self._defaults}:
+        if unknown := set(group) - {"params", "initial_lr", *self._defaults}:
             raise TypeError(f"{where} has {_listed(unknown)}; a group may have params, {', '.join(self._defaults)}")
         params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
         if not params:
@@ -319,7 +313,7 @@ class Optimizer:
             here = f"{where}: group {i}"
             if not isinstance(group, Mapping):
                 raise TypeError(f"{here} must be a dict, got {type(group).__name__}")
-            if unknown := set(group) - {"params", *self._defaults, *_ONLY_IN_PYTORCH}:
+            if unknown := set(group) - {"params", "initial_lr", *self._defaults, *_ONLY_IN_PYTORCH}:
                 raise ValueError(f"{here} has {_listed(unknown)}; remove it: a group has params, {', '.join(self._defaults)}")
             for name in _ONLY_IN_PYTORCH:
                 option, only = group.get(name), self._in_pytorch.get(name, False)
@@ -330,7 +324,7 @@ class Optimizer:
                     f"{here}: params must be {places}, got {group.get('params')!r}; make the optimizer with the parameters of "
                     "the one that was saved, in the same order"
                 )
-            numbers.append({name: group[name] for name in self._defaults if name in group})
+            numbers.append({name: group[name] for name in (*self._defaults, "initial_lr") if name in group})
             self._check(here, numbers[-1])
         return numbers
 
@@ -393,6 +387,19 @@ class Optimizer:
 
     def _place(self, p: Tensor) -> int:
         return [id(q) for q in self._parameters()].index(id(p))
+
+
+def finite(what: str, value: Any, least: float) -> float:
+    """A number as Python's float, if it is finite and not too small."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{what} must be a finite number, got {value!r}")
+    try:
+        value = float(value)
+    except OverflowError:
+        raise ValueError(f"{what} must be a finite number, got an integer that no float can hold") from None
+    if not least <= value <= LARGEST:
+        raise ValueError(f"{what} must be a finite number{' of at least 0' * (least == 0)}, got {value}")
+    return value
 
 
 def _steps(saved: Any) -> list[int]:
