@@ -27,7 +27,7 @@ HOUSE = {
     "gradcheck": "",
     "data": "",
     "optim": "optimizer sgd adam rmsprop lr_scheduler",
-    "nn": "parameter initialize module linear norm activations layers losses containers",
+    "nn": "parameter initialize module linear norm activations layers losses containers utils",
     "state": "",
     "init": "base distributions matrices gain torch_names presets check",
     "functional": "",
