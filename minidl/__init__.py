@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import data, functional, init, kernels, nn, optim, random, recipes
+from .checkpoint import load, save
 from .gradcheck import gradcheck
 from .kernels import get_num_threads, set_num_threads, show_config
 from .names import no_attribute
@@ -29,12 +30,14 @@ __all__ = [
     "gradcheck",
     "init",
     "kernels",
+    "load",
     "manual_seed",
     "nn",
     "no_grad",
     "optim",
     "random",
     "recipes",
+    "save",
     "set_num_threads",
     "show_config",
     "theory",

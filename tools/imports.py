@@ -24,6 +24,7 @@ HOUSE = {
     "recipes": "",
     "script": "",
     "training": "",
+    "checkpoint": "",
     "gradcheck": "",
     "data": "",
     "optim": "optimizer sgd adam rmsprop lr_scheduler",

@@ -8,8 +8,9 @@ library's, of which the last bit may differ from system to system; a float32 par
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import repeat
-from operator import setitem
+from operator import call, setitem
 from typing import Any, ClassVar
 
 from ..atomic import at_once
@@ -97,6 +98,10 @@ class LRScheduler:
         ValueError, TypeError
             If something is missing, does not fit or is not known. Nothing has been changed then.
         """
+        at_once(call, self._loading(state_dict))
+
+    def _loading(self, state_dict: Any) -> list[Callable[[], Any]]:
+        """What load_state_dict does, checked, and not yet done: calls for `at_once`."""
         where = f"load_state_dict of {type(self).__name__}"
         names = {*self._numbers, "base_lrs", "last_epoch", "_last_lr"}
         if not isinstance(state_dict, Mapping) or not names <= set(state_dict) <= names | _ONLY_IN_PYTORCH:
@@ -112,7 +117,7 @@ class LRScheduler:
             new[name] = [finite(f"{where}: {name}", rate, 0.0) for rate in rates]
         integer(f"{where}: last_epoch", new["last_epoch"], 0)
         self._check(where, new)
-        vars(self).update(new)  # at once: see atomic.py
+        return [partial(vars(self).update, new)]
 
     def _check(self, where: str, numbers: dict[str, Any]) -> None:
         """Refuse numbers of the schedule that cannot be."""

@@ -6,8 +6,10 @@ parameter moves. How a learning rate changes during training is not said here: w
 """
 
 import math
+import operator
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import combinations, count, islice, repeat
 from typing import Any, ClassVar
 
@@ -222,13 +224,18 @@ class Optimizer:
         >>> optimizer
         SGD(lr=0.5, momentum=0.75, dampening=0.0, weight_decay=0.0, nesterov=False)
         """
+        at_once(operator.call, self._loading(state_dict))
+
+    def _loading(self, state_dict: Any) -> list[Callable[[], Any]]:
+        """What load_state_dict does, checked, and not yet done: calls for `at_once`."""
         where = f"load_state_dict of {type(self).__name__}"
         if not isinstance(state_dict, Mapping) or set(state_dict) != {"state", "param_groups"}:
             came = f"a dict with {_listed(state_dict)}" if isinstance(state_dict, Mapping) else type(state_dict).__name__
             raise TypeError(f"{where} takes a dict with 'state' and 'param_groups', as state_dict() returns it, got {came}")
         numbers = self._saved_numbers(where, state_dict["param_groups"])
         state = self._saved_state(where, state_dict["state"])
-        at_once(dict.update, [self._state, *self.param_groups], [state, *numbers])
+        changes = zip([self._state, *self.param_groups], [state, *numbers], strict=True)
+        return [partial(dict.update, old, new) for old, new in changes]
 
     def _step(self, groups: list[tuple[list[Tensor], dict[str, Any]]], counts: list[list[int]]) -> None:
         """The rule: move the parameters of each group by its numbers, and count that by adding 1 to each of the counts.
