@@ -100,7 +100,7 @@ def fused_kernels() -> dict[str, Ways]:
         return p, losses, losses.sum()
 
     def sgd(step: Callable[..., Any], values: Any, velocities: Any) -> tuple[Any, Any]:
-        step([([values], [dy], [velocities], [False], 0.01, 0.9, 0.0, 0.0, False)], [], {}, {})
+        step([([values], [dy], [velocities], [True], 0.01, 0.9, 0.0, 0.0, False)], [], [])
         return values, velocities
 
     return {

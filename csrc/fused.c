@@ -53,11 +53,3 @@ void fused_cross_entropy_backward(const cross_entropy_backward_job *job, int pre
 {
     deal(kernels(precision)->cross_entropy_backward, job, job->rows, 1, job->rows * job->classes);
 }
-
-void fused_sgd(const sgd_job *job, int precision)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < job->count; i++)
-        n += job->tensors[i].n;
-    deal(kernels(precision)->sgd, job, n, GRAIN, n);
-}

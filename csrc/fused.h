@@ -1,5 +1,5 @@
 /* fused.h: the fused kernels, which read each number once where a chain of array operations goes over memory several
- * times: activations, column sums, batch norm, cross-entropy, SGD.
+ * times: activations, column sums, batch norm, cross-entropy.
  *
  * A struct says what to do, with row-major arrays of floats or of doubles; none may overlap another, except where it
  * is the same one. The loops are in fused_loops.h, once for each instruction set and precision; fused.c deals them out
@@ -83,23 +83,6 @@ typedef struct {
     void *dx;
 } cross_entropy_backward_job;
 
-/* One parameter: value, gradient and velocity (NULL without momentum; `fresh`: it has no value yet). */
-typedef struct {
-    size_t n;
-    void *p, *v;
-    const void *g;
-    int fresh;
-} sgd_tensor;
-
-/* g = g + weight_decay p;  v = momentum v + (1 - dampening) g, at first g;  p = p - lr (nesterov ? g + momentum v :
- * v) */
-typedef struct {
-    size_t count;
-    const sgd_tensor *tensors;
-    double lr, momentum, dampening, weight_decay;
-    int nesterov;
-} sgd_job;
-
 /* `precision` is 0 for float32, 1 for float64. */
 void fused_elementwise(const elementwise_job *job, int precision);
 void fused_column_sums(const column_sums_job *job, int precision);
@@ -107,13 +90,12 @@ void fused_batch_norm(const batch_norm_job *job, int precision);
 void fused_batch_norm_backward(const batch_norm_backward_job *job, int precision);
 void fused_cross_entropy(const cross_entropy_job *job, int precision);
 void fused_cross_entropy_backward(const cross_entropy_backward_job *job, int precision);
-void fused_sgd(const sgd_job *job, int precision);
 
 /* What an instruction set brings, in one precision: each kernel over the elements, columns or rows from `begin` to
  * `end`. */
 typedef void fused_kernel(const void *job, size_t begin, size_t end);
 typedef struct {
-    fused_kernel *elementwise, *column_sums, *batch_norm, *batch_norm_backward, *cross_entropy, *cross_entropy_backward, *sgd;
+    fused_kernel *elementwise, *column_sums, *batch_norm, *batch_norm_backward, *cross_entropy, *cross_entropy_backward;
 } fused_kernels;
 
 #endif

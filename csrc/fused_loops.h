@@ -411,30 +411,6 @@ static void NAME(cross_entropy_backward)(const void *job, size_t begin, size_t e
     }
 }
 
-/* sgd_f32, sgd_f64: from `begin` to `end` of the elements of all tensors in a row. */
-static void NAME(sgd)(const void *job, size_t begin, size_t end)
-{
-    const sgd_job *s = job;
-    const REAL lr = (REAL)s->lr, momentum = (REAL)s->momentum, share = (REAL)(1 - s->dampening), decay = (REAL)s->weight_decay;
-    size_t first = 0;
-    for (const sgd_tensor *t = s->tensors; t < s->tensors + s->count && first < end; first += t->n, t++) {
-        size_t from = begin > first ? begin - first : 0, to = end - first < t->n ? end - first : t->n;
-        REAL *p = t->p, *v = t->v;
-        const REAL *gradient = t->g;
-        for (size_t i = from; i < to; i++) {
-            REAL g = gradient[i], step;
-            if (s->weight_decay != 0)
-                g += decay * p[i];
-            step = g;
-            if (v) {
-                v[i] = t->fresh ? g : momentum * v[i] + share * g;
-                step = s->nesterov ? g + momentum * v[i] : v[i];
-            }
-            p[i] -= lr * step;
-        }
-    }
-}
-
 /* own_fused_f32, own_fused_f64 */
 static const fused_kernels NAME(own_fused) = {
     ENTRY(elementwise),
@@ -443,7 +419,6 @@ static const fused_kernels NAME(own_fused) = {
     ENTRY(batch_norm_backward),
     ENTRY(cross_entropy),
     ENTRY(cross_entropy_backward),
-    ENTRY(sgd),
 };
 
 #undef BLOCK

@@ -1,5 +1,5 @@
 /* isa.h: the table of what each instruction set brings: a micro-kernel for matmul, the vector loops of sampling,
- * summaries and the fused kernels.
+ * summaries, the fused kernels and the rules of optimizers.
  *
  * One small file per instruction set (isa_generic.c, isa_avx2.c, isa_avx512.c, isa_neon.c) fills one table; cpu.c
  * chooses among them at run time, so that one binary runs on every processor of its architecture. */
@@ -7,6 +7,7 @@
 #define MINIDL_ISA_H
 
 #include "fused.h"
+#include "optim.h"
 #include "summary.h"
 
 #include <stddef.h>
@@ -82,6 +83,7 @@ typedef struct {
     const microkernel_f32 *microkernel_f32;
     const microkernel_f64 *microkernel_f64;
     const fused_kernels *fused_f32, *fused_f64;
+    const optim_rules *optim_f32, *optim_f64;
     void (*philox_group)(philox_key key, uint64_t low, uint64_t high, uint32_t out[PHILOX_GROUP]);
     sampler_f32 *uniform_f32, *normal_f32;
     sampler_f64 *uniform_f64, *normal_f64;
@@ -95,6 +97,7 @@ typedef struct {
 #define SAME(function) .function = function
 #define OWN_KERNELS                                                                               \
     OWN(microkernel_f32), OWN(microkernel_f64), OWN(fused_f32), OWN(fused_f64),                   \
+    OWN(optim_f32), OWN(optim_f64),                                                               \
     SAME(philox_group), SAME(uniform_f32), SAME(uniform_f64), SAME(normal_f32), SAME(normal_f64), \
     .summarize_f32 = summarized_f32, .summarize_f64 = summarized_f64
 

@@ -31,6 +31,7 @@
 #define LOW_HALVES 0, 8, 1, 9, 2, 10, 3, 11
 #define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
 #include "fused_loops.h"
+#include "optim_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -49,6 +50,7 @@
 #define LOW_HALVES 0, 4, 1, 5
 #define HIGH_HALVES 2, 6, 3, 7
 #include "fused_loops.h"
+#include "optim_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 

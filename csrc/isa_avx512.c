@@ -31,6 +31,7 @@
 #define LOW_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define HIGH_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #include "fused_loops.h"
+#include "optim_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -49,6 +50,7 @@
 #define LOW_HALVES 0, 8, 1, 9, 2, 10, 3, 11
 #define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
 #include "fused_loops.h"
+#include "optim_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 

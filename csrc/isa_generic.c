@@ -20,6 +20,7 @@ typedef float vec_f32 __attribute__((vector_size(16), aligned(4), may_alias));
 #define LOW_HALVES 0, 4, 1, 5
 #define HIGH_HALVES 2, 6, 3, 7
 #include "fused_loops.h"
+#include "optim_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -39,6 +40,7 @@ typedef double vec_f64 __attribute__((vector_size(16), aligned(8), may_alias));
 #define LOW_HALVES 0, 2
 #define HIGH_HALVES 1, 3
 #include "fused_loops.h"
+#include "optim_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 

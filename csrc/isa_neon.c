@@ -24,6 +24,7 @@
 #define LOW_HALVES 0, 4, 1, 5
 #define HIGH_HALVES 2, 6, 3, 7
 #include "fused_loops.h"
+#include "optim_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 
@@ -42,6 +43,7 @@
 #define LOW_HALVES 0, 2
 #define HIGH_HALVES 1, 3
 #include "fused_loops.h"
+#include "optim_loops.h"
 #include "summary_loops.h"
 #include "microkernel.h"
 

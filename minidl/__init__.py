@@ -8,14 +8,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import data, functional, init, kernels, nn, optim, random, recipes
-from .creation import (  # `minidl.tensor` is this function; the file is for importing from
-    arange,
-    ones,
-    rand,
-    randn,
-    tensor,
-    zeros,
-)
+from .checkpoint import load, save
+from .creation import arange, ones, rand, randn, tensor, zeros  # in place of the file `tensor`
 from .gradcheck import gradcheck
 from .kernels import get_num_threads, set_num_threads, show_config
 from .names import no_attribute
@@ -38,6 +32,7 @@ __all__ = [
     "gradcheck",
     "init",
     "kernels",
+    "load",
     "manual_seed",
     "nn",
     "no_grad",
@@ -47,6 +42,7 @@ __all__ = [
     "randn",
     "random",
     "recipes",
+    "save",
     "set_num_threads",
     "show_config",
     "tensor",

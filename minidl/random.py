@@ -12,7 +12,7 @@ import functools
 import math
 import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -90,6 +90,29 @@ class Generator:
         if not isinstance(words, (int, np.integer)) or not 0 <= words < 1 << 63:
             raise ValueError(f"position must be an integer from 0 to 2**63 - 1, got {words!r}")
         self._position = int(words)
+
+    def state_dict(self) -> dict[str, int]:
+        """Seed and position, which are all there is to save."""
+        return {"seed": self.seed, "position": self.position}
+
+    def load_state_dict(self, state_dict: Mapping[str, int]) -> None:
+        """Go on from a saved seed and position.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the two are not there, or cannot be. Nothing has been changed then.
+        """
+        for change in self._loading(state_dict):
+            change()
+
+    def _loading(self, state_dict: Any) -> list[Callable[[], Any]]:
+        """What load_state_dict does, checked, and not yet done: calls for `atomic.at_once`."""
+        if not isinstance(state_dict, Mapping) or set(state_dict) != {"seed", "position"}:
+            raise TypeError(f"load_state_dict of Generator takes a dict with 'seed' and 'position', got {state_dict!r}")
+        new = Generator(0).manual_seed(state_dict["seed"])
+        new.position = state_dict["position"]
+        return [functools.partial(vars(self).update, vars(new))]
 
     def stream(self, name: str) -> "Generator":
         """The generator of this name. It depends on the seed and the name only, not on what was drawn before.

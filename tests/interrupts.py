@@ -1,6 +1,9 @@
-"""For tests of what is all or nothing: an error raised at each instruction of a call in turn, as Ctrl-C would come there."""
+"""For tests of what is all or nothing: an error raised at each instruction of a call in turn, as Ctrl-C would come there, and a
+call for which there is no memory at each place where it asks for some."""
 
 import sys
+
+import pytest
 
 
 def interrupted(call, countdown, error=KeyboardInterrupt, where="minidl"):
@@ -42,3 +45,28 @@ def states_after_interrupts(make, act, state, error=KeyboardInterrupt, where="mi
         if not stopped:
             return found
         countdown += every
+
+
+def states_without_memory(make, act, state):
+    """All states that `act(make())` can leave: refused memory each time in turn that it asks for some, and, last, never."""
+    if sys.version_info >= (3, 12):
+        pytest.skip("CPython itself aborts where it finds no memory")
+    testcapi = pytest.importorskip("_testcapi")
+    found = []
+    for allocation in range(10_000):
+        thing = make()
+        try:
+            testcapi.set_nomemory(allocation, allocation + 1)
+            act(thing)
+        except (MemoryError, SystemError):  # NumPy has both
+            refused = True
+        else:
+            refused = False
+        finally:
+            testcapi.remove_mem_hooks()
+        if not found or state(thing) != found[-1]:
+            found.append(state(thing))
+        if not refused:
+            assert allocation > 10
+            break
+    return found

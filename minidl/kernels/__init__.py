@@ -104,7 +104,7 @@ elu, elu_backward, silu, silu_backward = _backend.elu, _backend.elu_backward, _b
 gelu, gelu_backward = _backend.gelu, _backend.gelu_backward
 batch_norm, batch_norm_backward = _backend.batch_norm, _backend.batch_norm_backward
 cross_entropy, cross_entropy_backward = _backend.cross_entropy, _backend.cross_entropy_backward
-sgd = _backend.sgd
+sgd, adam, rmsprop = _backend.sgd, _backend.adam, _backend.rmsprop
 
 # The four that minidl.random calls, having checked the distribution and the position; a key is two words.
 uniform, normal = _backend.uniform, _backend.normal

@@ -11,7 +11,7 @@ from libc.stdlib cimport free, malloc
 from numpy import array as np_array
 from numpy import empty, float32, float64, int64, zeros
 
-from .checks import (bad_count, bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_words, check_linear,
+from .checks import (bad_count, bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_start, bad_words, check_linear,
                      check_matmul, check_summarize, misfit, not_a_matrix, real_array, unfit_parameter, unknown_class,
                      unwritable_statistics)
 from .checks import new_array as checked_new_array
@@ -127,24 +127,27 @@ cdef extern from "fused.h" nogil:
         double factor
         const Py_ssize_t *labels
         void *dx
-    ctypedef struct sgd_tensor:
-        size_t n
-        void *p
-        void *v
-        const void *g
-        int fresh
-    ctypedef struct sgd_job:
-        size_t count
-        const sgd_tensor *tensors
-        double lr, momentum, dampening, weight_decay
-        int nesterov
     void fused_elementwise(const elementwise_job *job, int precision)
     void fused_column_sums(const column_sums_job *job, int precision)
     void fused_batch_norm(const batch_norm_job *job, int precision)
     void fused_batch_norm_backward(const batch_norm_backward_job *job, int precision)
     void fused_cross_entropy(const cross_entropy_job *job, int precision)
     void fused_cross_entropy_backward(const cross_entropy_backward_job *job, int precision)
-    void fused_sgd(const sgd_job *job, int precision)
+
+cdef extern from "optim.h" nogil:
+    enum: STATES
+    ctypedef struct optim_tensor:
+        size_t n, steps
+        void *p
+        const void *g
+        void *state[STATES]
+    ctypedef struct optim_job:
+        size_t count
+        const optim_tensor *tensors
+        double *numbers
+    void optim_sgd(const optim_job *job, int precision)
+    void optim_adam(const optim_job *job, int precision)
+    void optim_rmsprop(const optim_job *job, int precision)
 
 cdef extern from "threads.h":
     void threads_set(size_t n)
@@ -593,23 +596,39 @@ def cross_entropy_backward(dy, p, labels, double factor):
     return dx
 
 
-cdef bint fit_each_other(cnp.ndarray p, cnp.ndarray g, v) noexcept:
-    """Whether a parameter, its gradient and its velocity (or None) have one shape; the first and the last, one dtype."""
-    return (is_real(cnp.PyArray_TYPE(p)) and cnp.PyArray_ISWRITEABLE(p) and cnp.PyArray_SAMESHAPE(p, g)
-            and (v is None or (cnp.PyArray_SAMESHAPE(p, <cnp.ndarray>v) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>v)
-                               and cnp.PyArray_TYPE(<cnp.ndarray>v) == cnp.PyArray_TYPE(p))))
+# Optimizers
 
 
-cdef bint are_arrays(list values, list gradients, list velocities, list fresh) noexcept:
-    """Whether they are lists of one length: of arrays, of arrays, of arrays or None, and of anything."""
-    cdef Py_ssize_t i, n = len(values)
-    if not (len(gradients) == n and len(velocities) == n and len(fresh) == n):
+ctypedef void (*optim_kernel)(const optim_job *job, int precision) noexcept nogil
+
+
+cdef bint is_group(tuple group, Py_ssize_t states, Py_ssize_t numbers) except -1:
+    """Whether it has lists of one length (of arrays, of arrays, for each state of arrays or None, of counts), then numbers."""
+    cdef Py_ssize_t i, j
+    if len(group) != 3 + states + numbers:
         return False
-    for i in range(n):
-        if not (cnp.PyArray_Check(values[i]) and cnp.PyArray_Check(gradients[i])
-                and (velocities[i] is None or cnp.PyArray_Check(velocities[i]))):
+    for i in range(3 + states):
+        if type(group[i]) is not list or len(<list>group[i]) != len(<list>group[0]):
             return False
+        for j in range(len(<list>group[i])):
+            x = (<list>group[i])[j]
+            if i == 2 + states:
+                if not (isinstance(x, int) and 0 <= x < MOST):
+                    return False
+            elif not (cnp.PyArray_Check(x) or (i > 1 and x is None)):
+                return False
     return True
+
+
+cdef bint fit_each_other(cnp.ndarray p, cnp.ndarray g) noexcept:
+    """Whether a parameter and its gradient have one shape."""
+    return is_real(cnp.PyArray_TYPE(p)) and cnp.PyArray_ISWRITEABLE(p) and cnp.PyArray_SAMESHAPE(p, g)
+
+
+cdef bint is_remembered_of(cnp.ndarray p, x) noexcept:
+    """Whether an array has the shape and dtype of the parameter, and can be written to."""
+    return (cnp.PyArray_SAMESHAPE(p, <cnp.ndarray>x) and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>x)
+            and cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.PyArray_TYPE(p))
 
 
 cdef cnp.ndarray as_taken(cnp.ndarray x, int kind, bint written, list copies):
@@ -622,60 +641,88 @@ cdef cnp.ndarray as_taken(cnp.ndarray x, int kind, bint written, list copies):
     return copy
 
 
-def sgd(list groups, list counts, dict started, dict known):
-    """As in the reference. All memory is there before the first change; from it to the last, Python runs no instruction."""
-    cdef Py_ssize_t i, n, count = 0
+cdef move(str rule, optim_kernel kernel, Py_ssize_t states, Py_ssize_t needed, Py_ssize_t numbers, list groups, list counts,
+          list started):
+    """A step of a rule with so many states, the first of which are needed. All memory is there before the first change; from it
+    to the last, Python runs no instruction."""
+    cdef Py_ssize_t i, j, n, count = 0
     cdef int kind, precision
-    cdef sgd_tensor *tensor
-    cdef sgd_job *job
+    cdef bint right
+    cdef optim_tensor *tensor
+    cdef optim_job *job
     cdef cnp.ndarray p
-    cdef list values, gradients, velocities, fresh, copies = [], counted
+    cdef tuple group
+    cdef list values, gradients, steps, copies = [], counted
     for number in counts:
         if not (isinstance(number, list) and len(number) == 1):
-            raise bad_count(number)
+            raise bad_count(rule, number)
+    for row in started:
+        if not (isinstance(row, tuple) and len(row) == 3 and isinstance(row[0], dict)):
+            raise bad_start(rule, row)
     counted = [number[0] + 1 for number in counts]
     for group in groups:
-        values, gradients, velocities, fresh = group[:4]
-        if not are_arrays(values, gradients, velocities, fresh):
-            raise bad_group()
+        if not is_group(group, states, numbers):
+            raise bad_group(rule)
+        values, gradients = group[0], group[1]
         for i in range(len(values)):
-            if not fit_each_other(values[i], gradients[i], velocities[i]):
-                raise unfit_parameter(values[i], gradients[i], velocities[i])
+            right = fit_each_other(values[i], gradients[i])
+            for j in range(states):
+                x = (<list>group[2 + j])[i]
+                right = right and (j >= needed if x is None else is_remembered_of(values[i], x))
+            if not right:
+                raise unfit_parameter(rule, [each[i] for each in group[:2 + states]])
         count += len(values)
-    cdef sgd_tensor *tensors = <sgd_tensor *>malloc((count + 1) * sizeof(sgd_tensor))
-    cdef sgd_job *jobs = <sgd_job *>malloc((2 * len(groups) + 1) * sizeof(sgd_job))  # for each group: float32, float64
+    cdef optim_tensor *tensors = <optim_tensor *>malloc((count + 1) * sizeof(optim_tensor))
+    cdef optim_job *jobs = <optim_job *>malloc((2 * len(groups) + 1) * sizeof(optim_job))  # for each group: float32, float64
     try:
         if tensors is NULL or jobs is NULL:
-            raise MemoryError(f"SGD over {count} tensors")
+            raise MemoryError(f"{rule} over {count} tensors")
         tensor, job = tensors, jobs
-        for values, gradients, velocities, fresh, lr, momentum, dampening, weight_decay, nesterov in groups:
+        for group in groups:
+            values, gradients, steps = group[0], group[1], group[2 + states]
             for precision in range(2):
                 kind = cnp.NPY_FLOAT64 if precision else cnp.NPY_FLOAT32
-                job[0] = sgd_job(0, tensor, lr, momentum, dampening, weight_decay, nesterov)
+                job.count, job.tensors = 0, tensor
+                for i in range(numbers):
+                    job.numbers[i] = group[3 + states + i]
                 for i in range(len(values)):
                     p = values[i]
                     if cnp.PyArray_TYPE(p) == kind:
-                        tensor[0] = sgd_tensor(p.size, as_taken(p, kind, True, copies).data, NULL,
-                                               as_taken(gradients[i], kind, False, copies).data, fresh[i])
-                        if velocities[i] is not None:
-                            tensor.v = as_taken(velocities[i], kind, True, copies).data
+                        tensor.n, tensor.steps = p.size, steps[i]
+                        tensor.p = as_taken(p, kind, True, copies).data
+                        tensor.g = as_taken(gradients[i], kind, False, copies).data
+                        for j in range(states):
+                            x = (<list>group[2 + j])[i]
+                            tensor.state[j] = NULL if x is None else as_taken(x, kind, True, copies).data
                         tensor += 1
                         job.count += 1
                 job += 1
         n = job - jobs
         with nogil:
             for i in range(n):
-                fused_sgd(&jobs[i], i % 2)
+                kernel(&jobs[i], i % 2)
         for x, copy in copies:
             if x is not None:
                 cnp.PyArray_CopyInto(x, copy)
         for i in range(len(counts)):
             (<list>counts[i])[0] = counted[i]
-        for key, velocity in started.items():
-            known[key] = velocity
+        for known, key, array in started:
+            (<dict>known)[key] = array
     finally:
         free(tensors)
         free(jobs)
+
+
+def sgd(list groups, list counts, list started):
+    move("sgd", optim_sgd, 1, 0, 5, groups, counts, started)
+
+
+def adam(list groups, list counts, list started):
+    move("adam", optim_adam, 2, 2, 6, groups, counts, started)
+
+
+def rmsprop(list groups, list counts, list started):
+    move("rmsprop", optim_rmsprop, 3, 1, 5, groups, counts, started)
 
 
 def summarize(x, bins):

@@ -122,26 +122,36 @@ def unknown_class(labels, shape):
     )
 
 
-def bad_group():
-    return ValueError("sgd: a group must have lists of one length, of arrays: values, gradients, velocities (or None), fresh")
-
-
-def unfit_parameter(p, g, v):
-    return ValueError(
-        "sgd: a parameter must be writable float32 or float64, its gradient of its shape and its velocity, if there is one, "
-        f"writable and of its shape and dtype, got {described(p)}, {described(g)} and {described(v)}"
-    )
-
-
-def bad_count(came):
-    return ValueError(f"sgd: a count must be a list of one number, got {came!r}")
-
-
 def check_summarize(x, bins):
     if not isinstance(x, np.ndarray) or x.dtype not in REALS or not x.size:
         raise ValueError(f"summarize takes an array of float32 or float64 that is not empty, got {described(x)}")
     if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 0:
         raise ValueError(f"summarize: bins must be a non-negative integer, got {bins!r}")
+
+
+# Optimizers
+
+
+def bad_group(rule):
+    return ValueError(
+        f"{rule}: a group must have lists of one length, of arrays (values, gradients, what is remembered, or None) and of "
+        "non-negative integers (steps), and then its numbers"
+    )
+
+
+def unfit_parameter(rule, arrays):
+    return ValueError(
+        f"{rule}: a parameter must be writable float32 or float64, its gradient of its shape, and what is remembered of it "
+        f"writable and of its shape and dtype, got {', '.join(map(described, arrays))}"
+    )
+
+
+def bad_count(rule, came):
+    return ValueError(f"{rule}: a count must be a list of one number, got {came!r}")
+
+
+def bad_start(rule, came):
+    return ValueError(f"{rule}: what is started must be a tuple of a dict, a key and a value, got {came!r}")
 
 
 # Sampling

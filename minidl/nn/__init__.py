@@ -5,7 +5,7 @@ from typing import Any
 
 from .. import functional, init
 from ..names import no_attribute
-from . import activations, containers, layers, linear, losses, module, norm, parameter
+from . import activations, containers, layers, linear, losses, module, norm, parameter, utils
 from .activations import *  # noqa: F403 - each module says in its own __all__ what it offers
 from .containers import *  # noqa: F403
 from .layers import *  # noqa: F403
@@ -19,7 +19,7 @@ from .parameter import *  # noqa: F403
 sys.modules[f"{__name__}.init"] = init
 sys.modules[f"{__name__}.functional"] = functional
 
-__all__ = ["functional", "init"]
+__all__ = ["functional", "init", "utils"]
 __all__ += activations.__all__
 __all__ += containers.__all__
 __all__ += layers.__all__

@@ -354,6 +354,12 @@ class Module:
             If names or shapes don't fit, values are not numbers, NaN or infinite, a variance is negative, or an array of the
             model is read-only. Nothing has been changed then.
         """
+        at_once(operator.call, self._loading(state_dict, strict))
+        own = {name for name, *_ in self._state()}
+        return Unmatched(sorted(own - set(state_dict)), sorted(str(name) for name in state_dict if name not in own))
+
+    def _loading(self, state_dict: Any, strict: bool = True) -> list[Callable[[], Any]]:
+        """What load_state_dict does, checked, and not yet done: calls for `at_once`."""
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"load_state_dict takes a dict from names to arrays, got {type(state_dict).__name__}")
         own = {name: (value, module._buffers.get(attribute)) for name, module, attribute, value in self._state()}
@@ -378,8 +384,7 @@ class Module:
             names_differ = strict and (missing or unexpected)
             hint = "; with strict=False, names that one side lacks are passed over" if names_differ else ""
             raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(problems)}{hint}")
-        at_once(operator.call, calls)
-        return Unmatched(sorted(missing), sorted(map(str, unexpected)))
+        return calls
 
     def extra_repr(self) -> str:
         """What stands in the parentheses of the repr, before the children; here, the initializers of its own parameters."""

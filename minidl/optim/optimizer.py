@@ -1,11 +1,15 @@
 """Optimizer: what all rules have in common, namely groups of parameters, checks, saving and loading, and whole steps.
 
 A rule is a subclass, as in `sgd.py`: it says which numbers it takes, what it remembers of each parameter, and how a
-parameter moves. How a learning rate changes during training is not said here: whoever trains sets `lr`.
+parameter moves. How a learning rate changes during training is not said here: whoever trains sets `lr`, or a schedule of
+`lr_scheduler.py` does.
 """
 
+import math
+import operator
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import combinations, count, islice, repeat
 from typing import Any, ClassVar
 
@@ -16,15 +20,17 @@ from ..state import fitting
 from ..tensor import Tensor
 
 LARGEST = sys.float_info.max
-_ONLY_IN_PYTORCH = ("maximize", "foreach", "differentiable", "fused", "decoupled_weight_decay")  # options of its groups
+_ONLY_IN_PYTORCH = ("maximize", "foreach", "differentiable", "fused", "capturable", "amsgrad", "decoupled_weight_decay")
 
 
 class Optimizer:
     """What moves parameters by their gradients: the base of `SGD` and of rules of your own.
 
     A rule has a method `_step`, which moves the parameters. `_least` has the numbers of a group, each with the least
-    value that is allowed. `_remembered` has the names of the arrays that it keeps of each parameter, of the parameter's
-    shape and dtype; they are in `_state`, by name and parameter.
+    value that is allowed, and `_flags` the names of what is True or False. `_remembered` has the names of the arrays that it
+    keeps of each parameter, of the parameter's shape and dtype, and "step", if it counts the steps of each; they are in
+    `_state`, by name and parameter. `_always` are those of them that every parameter has once it was moved, and `_squares`
+    those that are squares, of at least 0.
 
     Parameters
     ----------
@@ -67,7 +73,11 @@ class Optimizer:
     """
 
     _least: ClassVar[dict[str, float]] = {}
+    _flags: ClassVar[tuple[str, ...]] = ()
     _remembered: ClassVar[tuple[str, ...]] = ()
+    _always: ClassVar[tuple[str, ...]] = ()
+    _squares: ClassVar[tuple[str, ...]] = ()
+    _in_pytorch: ClassVar[dict[str, bool]] = {}  # what this rule is by options of PyTorch's groups, where it is not False
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         name = type(self).__name__
@@ -76,7 +86,7 @@ class Optimizer:
         given = list(params)
         grouped = bool(given) and isinstance(given[0], Mapping)
         self._defaults = defaults
-        self._state: dict[str, dict[Tensor, np.ndarray | None]] = {remembered: {} for remembered in self._remembered}
+        self._state: dict[str, dict[Tensor, Any]] = {remembered: {} for remembered in self._remembered}
         self.param_groups: list[dict[str, Any]] = []
         for i, group in enumerate(given if grouped else [{"params": given}]):
             self.param_groups.append(self._group(f"{name}: group {i}" if grouped else name, group))
@@ -162,8 +172,8 @@ class Optimizer:
         -------
         dict
             "state" has, by a parameter's place among all parameters, a dict of the arrays that are remembered of it,
-            each of the parameter's shape and dtype. "param_groups" has the numbers of each group, and under "params"
-            the places of its parameters.
+            each of the parameter's shape and dtype, and of "step", an integer. "param_groups" has the numbers of each
+            group, and under "params" the places of its parameters.
 
         Examples
         --------
@@ -179,9 +189,9 @@ class Optimizer:
         """
         state = {}
         for i, p in enumerate(self._parameters()):
-            arrays = {name: array.copy() for name, known in self._state.items() if (array := known.get(p)) is not None}
-            if arrays:
-                state[i] = arrays
+            known = {name: of[p] for name, of in self._state.items() if of.get(p) is not None}
+            if known:
+                state[i] = {name: known[name][0] if name == "step" else known[name].copy() for name in known}
         groups = [{**group, "params": places} for group, places in zip(self.param_groups, self._places(), strict=True)]
         return {"state": state, "param_groups": groups}
 
@@ -203,8 +213,8 @@ class Optimizer:
         Notes
         -----
         Parameters are known by their places, not by names: give both optimizers the parameters in the same order. Of
-        the options that only PyTorch has, maximize, foreach, differentiable, fused and decoupled_weight_decay may be
-        there, but must be False or None.
+        the options that only PyTorch has, amsgrad, maximize, foreach, differentiable, capturable and fused may be there,
+        but must be False or None. decoupled_weight_decay is what tells AdamW from Adam.
 
         Examples
         --------
@@ -216,13 +226,18 @@ class Optimizer:
         >>> optimizer
         SGD(lr=0.5, momentum=0.75, dampening=0.0, weight_decay=0.0, nesterov=False)
         """
+        at_once(operator.call, self._loading(state_dict))
+
+    def _loading(self, state_dict: Any) -> list[Callable[[], Any]]:
+        """What load_state_dict does, checked, and not yet done: calls for `at_once`."""
         where = f"load_state_dict of {type(self).__name__}"
         if not isinstance(state_dict, Mapping) or set(state_dict) != {"state", "param_groups"}:
             came = f"a dict with {_listed(state_dict)}" if isinstance(state_dict, Mapping) else type(state_dict).__name__
             raise TypeError(f"{where} takes a dict with 'state' and 'param_groups', as state_dict() returns it, got {came}")
         numbers = self._saved_numbers(where, state_dict["param_groups"])
         state = self._saved_state(where, state_dict["state"])
-        at_once(dict.update, [self._state, *self.param_groups], [state, *numbers])
+        changes = zip([self._state, *self.param_groups], [state, *numbers], strict=True)
+        return [partial(dict.update, old, new) for old, new in changes]
 
     def _step(self, groups: list[tuple[list[Tensor], dict[str, Any]]], counts: list[list[int]]) -> None:
         """The rule: move the parameters of each group by its numbers, and count that by adding 1 to each of the counts.
@@ -232,30 +247,37 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method _step(self, groups, counts) that moves the parameters")
 
+    def _recalled(self, name: str, params: list[Tensor], started: list[tuple[Any, Any, Any]]) -> list[Any]:
+        """What is remembered of each parameter under this name, or 0 where that is nothing yet, which goes to `started`, too:
+        the kernel keeps it when it has moved the parameters, and not before."""
+        known = self._state[name]
+        recalled = [known.setdefault(p) for p in params]  # also makes room: the kernel allocates no memory
+        for i, p in enumerate(params):
+            if recalled[i] is None:
+                recalled[i] = [0] if name == "step" else np.zeros_like(p._data)
+                started.append((known, p, recalled[i]))
+        return recalled
+
     def _check(self, where: str, group: dict[str, Any]) -> None:
         """Refuse numbers that cannot be, and make the others Python's floats, so that a float32 parameter stays one."""
         for name in self._defaults:
             if name not in group:
                 raise TypeError(f"{where} has no {name!r}; a group has params, {', '.join(self._defaults)}")
+        if "initial_lr" in group:  # a schedule keeps it there
+            group["initial_lr"] = finite(f"{where}: initial_lr", group["initial_lr"], 0.0)
         for name, least in self._least.items():
             value = group[name]
-            if type(value) is not float:
-                if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-                    raise TypeError(f"{where}: {name} must be a finite number, got {value!r}")
-                try:
-                    value = group[name] = float(value)
-                except OverflowError:
-                    raise ValueError(
-                        f"{where}: {name} must be a finite number, got an integer that no float can hold"
-                    ) from None
-            if not least <= value <= LARGEST:
-                raise ValueError(f"{where}: {name} must be a finite number{' of at least 0' * (least == 0)}, got {value}")
+            if type(value) is not float or not least <= value <= LARGEST:
+                group[name] = finite(f"{where}: {name}", value, least)
+        for name in self._flags:
+            if type(group[name]) is not bool and not isinstance(group[name], (int, np.bool_)):
+                raise TypeError(f"{where}: {name} must be True or False, got {group[name]!r}")
 
     def _group(self, where: str, group: Any) -> dict[str, Any]:
         """A checked copy of a group, with the defaults for what it does not say."""
         if not isinstance(group, Mapping) or not isinstance(group.get("params"), Iterable):
             raise TypeError(f'{where} must be a dict like {{"params": layer.parameters(), "lr": 0.01}}, got {group!r}')
-        if unknown := set(group) - {"params", *self._defaults}:
+        if unknown := set(group) - {"params", "initial_lr", *self._defaults}:
             raise TypeError(f"{where} has {_listed(unknown)}; a group may have params, {', '.join(self._defaults)}")
         params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
         if not params:
@@ -300,22 +322,23 @@ class Optimizer:
             here = f"{where}: group {i}"
             if not isinstance(group, Mapping):
                 raise TypeError(f"{here} must be a dict, got {type(group).__name__}")
-            if unknown := set(group) - {"params", *self._defaults, *_ONLY_IN_PYTORCH}:
+            if unknown := set(group) - {"params", "initial_lr", *self._defaults, *_ONLY_IN_PYTORCH}:
                 raise ValueError(f"{here} has {_listed(unknown)}; remove it: a group has params, {', '.join(self._defaults)}")
             for name in _ONLY_IN_PYTORCH:
-                if (option := group.get(name)) is not None and option is not False:
-                    raise ValueError(f"{here}: {name} must be False or None, for minidl has no such option, got {option!r}")
+                option, only = group.get(name), self._in_pytorch.get(name, False)
+                if option is not None and option is not only:
+                    raise ValueError(f"{here}: {name} must be {only} or None, for minidl has no such option, got {option!r}")
             if group.get("params") != places:
                 raise ValueError(
                     f"{here}: params must be {places}, got {group.get('params')!r}; make the optimizer with the parameters of "
                     "the one that was saved, in the same order"
                 )
-            numbers.append({name: group[name] for name in self._defaults if name in group})
+            numbers.append({name: group[name] for name in (*self._defaults, "initial_lr") if name in group})
             self._check(here, numbers[-1])
         return numbers
 
-    def _saved_state(self, where: str, state: Any) -> dict[str, dict[Tensor, np.ndarray | None]]:
-        """The arrays in a state_dict, copied and checked."""
+    def _saved_state(self, where: str, state: Any) -> dict[str, dict[Tensor, Any]]:
+        """The arrays and counts in a state_dict, copied and checked."""
         params = self._parameters()
         if not isinstance(state, Mapping):
             raise TypeError(f"{where}: state must be a dict from the places of parameters to dicts, got {type(state).__name__}")
@@ -323,20 +346,24 @@ class Optimizer:
             raise ValueError(
                 f"{where}: state has {_listed(unknown)}; its keys are places, integers from 0 to {len(params) - 1}"
             )
-        loaded: dict[str, dict[Tensor, np.ndarray | None]] = {name: {} for name in self._remembered}
+        loaded: dict[str, dict[Tensor, Any]] = {name: {} for name in self._remembered}
         for i, p in enumerate(params):
             here, arrays = f"{where}: state of parameter {i}", state.get(i, {})
             if not isinstance(arrays, Mapping):
                 raise TypeError(f"{here} must be a dict of arrays, got {type(arrays).__name__}")
             if unknown := set(arrays) - set(self._remembered):
                 raise ValueError(f"{here} has {_listed(unknown)}; {type(self).__name__} remembers {_listed(self._remembered)}")
-            for name, array in arrays.items():
-                if array is None:
+            for name, value in arrays.items():
+                if value is None:
                     continue
                 try:
-                    loaded[name][p] = fitting(array, p._data)
+                    least = 0.0 if name in self._squares else -math.inf
+                    loaded[name][p] = _steps(value) if name == "step" else fitting(value, p._data, least)
                 except ValueError as error:
                     raise ValueError(f"{here}: {name}: {error}") from error
+            there = [name for name in self._remembered if p in loaded[name]]
+            if there and (lacking := set(self._always) - set(there)):
+                raise ValueError(f"{here} has {_listed(there)} and lacks {_listed(lacking)}; save and load all of it")
         return loaded
 
     def _check_apart(self, params: list[Tensor]) -> None:
@@ -357,7 +384,11 @@ class Optimizer:
             if not value.flags.writeable:
                 raise ValueError(f"{who} is a read-only array, which cannot be moved; make it of a copy") from None
             for name, known in self._state.items():
-                if (array := known.get(p)) is not None and (array.shape, array.dtype) != (value.shape, value.dtype):
+                if (
+                    name != "step"
+                    and (array := known.get(p)) is not None
+                    and (array.shape, array.dtype) != (value.shape, value.dtype)
+                ):
                     raise ValueError(
                         f"{who} has been given data of shape {value.shape} and {value.dtype}, but its {name} is from before, "
                         f"of shape {array.shape} and {array.dtype}; make a new optimizer"
@@ -365,6 +396,27 @@ class Optimizer:
 
     def _place(self, p: Tensor) -> int:
         return [id(q) for q in self._parameters()].index(id(p))
+
+
+def finite(what: str, value: Any, least: float) -> float:
+    """A number as Python's float, if it is finite and not too small."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{what} must be a finite number, got {value!r}")
+    try:
+        value = float(value)
+    except OverflowError:
+        raise ValueError(f"{what} must be a finite number, got an integer that no float can hold") from None
+    if not least <= value <= LARGEST:
+        raise ValueError(f"{what} must be a finite number{' of at least 0' * (least == 0)}, got {value}")
+    return value
+
+
+def _steps(saved: Any) -> list[int]:
+    """A count of steps from a state_dict, where PyTorch has a tensor that is a number."""
+    steps = int(fitting(saved, np.zeros((), np.int64), 0))
+    if steps >= 1 << 40:
+        raise ValueError(f"expected a number of steps, got {steps}")
+    return [steps]
 
 
 def _listed(names: Iterable[Any]) -> str:

@@ -1,11 +1,8 @@
 """Stochastic gradient descent, with momentum: the rule. Groups, checks and saving are in `optimizer.py`."""
 
 from collections.abc import Iterable
-from itertools import compress
 from operator import itemgetter
 from typing import Any, ClassVar
-
-import numpy as np
 
 from .. import kernels
 from ..tensor import Tensor
@@ -62,6 +59,7 @@ class SGD(Optimizer):
     """
 
     _least: ClassVar[dict[str, float]] = {"lr": 0.0, "momentum": 0.0, "dampening": -LARGEST, "weight_decay": 0.0}
+    _flags = ("nesterov",)
     _remembered = ("momentum_buffer",)
 
     def __init__(
@@ -76,33 +74,22 @@ class SGD(Optimizer):
         defaults = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
         super().__init__(params, defaults)
 
-    @property
-    def _velocity(self) -> dict[Tensor, np.ndarray | None]:
-        return self._state["momentum_buffer"]
-
     def _check(self, where: str, group: dict[str, Any]) -> None:
         super()._check(where, group)
         momentum, dampening, nesterov = group["momentum"], group["dampening"], group["nesterov"]
-        if type(nesterov) is not bool and not isinstance(nesterov, (int, np.bool_)):
-            raise TypeError(f"{where}: nesterov must be True or False, got {nesterov!r}")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError(f"{where}: nesterov needs momentum > 0 and dampening = 0, got {momentum} and {dampening}")
 
     def _step(self, groups: list[tuple[list[Tensor], dict[str, Any]]], counts: list[list[int]]) -> None:
-        velocity, rows = self._velocity, []
-        started: dict[Tensor, np.ndarray] = {}  # first velocities, which have no value yet
+        rows = []
+        started: list[tuple[Any, Any, Any]] = []
         for params, group in groups:
-            velocities: list[np.ndarray | None] = [None] * len(params)
-            fresh = [False] * len(params)
+            velocities, begun = [None] * len(params), [False] * len(params)
             if group["momentum"]:
-                velocities = [velocity.setdefault(p) for p in params]  # also makes room: the kernel allocates no memory
-                fresh = [v is None for v in velocities]
-                if True in fresh:
-                    started.update((p, np.empty_like(p._data)) for p in compress(params, fresh))
-                    velocities = [started.get(p, v) for p, v in zip(params, velocities, strict=True)]
-            rows.append(([p._data for p in params], [p._grad for p in params], velocities, fresh, *_in_order(group)))
-        # The kernel also counts the changes and remembers what it started, for no interrupt comes before it is done.
-        kernels.sgd(rows, counts, started, velocity)
+                begun = [self._state["momentum_buffer"].get(p) is not None for p in params]
+                velocities = self._recalled("momentum_buffer", params, started)
+            rows.append(([p._data for p in params], [p._grad for p in params], velocities, begun, *_in_order(group)))
+        kernels.sgd(rows, counts, started)  # which also counts the changes, and remembers what it started
 
 
 _in_order = itemgetter("lr", "momentum", "dampening", "weight_decay", "nesterov")  # as the kernel takes them

@@ -8,6 +8,7 @@
 #include "fused.h"
 #include "isa.h"
 #include "matmul.h"
+#include "optim.h"
 #include "sampling.h"
 #include "threads.h"
 
@@ -633,7 +634,10 @@ static void test_bias(size_t real)
 enum { GUARD = 64 }; /* bytes */
 
 /* What is fused: every elementwise_function, and then these. */
-enum { SUMS = LOG + 1, NORM, NORM_EVALUATED, NORM_BACKWARD, NORM_EVALUATED_BACKWARD, ENTROPY, ENTROPY_BACKWARD, SGD, NESTEROV };
+enum {
+    SUMS = LOG + 1, NORM, NORM_EVALUATED, NORM_BACKWARD, NORM_EVALUATED_BACKWARD, ENTROPY, ENTROPY_BACKWARD,
+    SGD, NESTEROV, ADAM, ADAMW, RMSPROP,
+};
 
 static const struct {
     const char *name;
@@ -664,6 +668,9 @@ static const struct {
     {"cross-entropy backward", {0xcb1b04c5660fe3e5, 0x43430ab31f3b9ba2}},
     {"SGD", {0xb2bfe0fa6c55a5ac, 0x1550118ac15795e2}},
     {"SGD with Nesterov momentum", {0xe84e830aebd17e98, 0xed3dc072d588ada6}},
+    {"Adam", {0x6c1ac165e349c535, 0x7a39600de99e2e3d}},
+    {"AdamW", {0x710044d12dd13193, 0x6bd0e13e1e3449d6}},
+    {"RMSprop", {0x60b4bd83ec56e405, 0x248f4acd9656c410}},
 };
 
 /* n numbers in memory of exactly their size: from 2^-20 to 1000 in size, and, if `all`, what is special. */
@@ -768,24 +775,44 @@ static uint64_t made(int kind, size_t real, size_t rows, size_t columns)
         break;
     }
     case SGD:
-    case NESTEROV: {
+    case NESTEROV:
+    case ADAM:
+    case ADAMW:
+    case RMSPROP: {
+        static const struct {
+            void (*step)(const optim_job *job, int precision);
+            size_t states;
+            double numbers[NUMBERS];
+        } rules[] = {
+            {optim_sgd, 0, {0.1, 0.9, 0, 0, 0}},
+            {optim_sgd, 1, {0.1, 0.9, 0, 0.01, 1}},
+            {optim_adam, 2, {0.1, 0.9, 0.999, 1e-8, 0.01, 0}},
+            {optim_adam, 2, {0.1, 0.9, 0.999, 1e-8, 0.01, 1}},
+            {optim_rmsprop, 3, {0.1, 0.99, 1e-8, 0.01, 0.9}},
+        };
         size_t sizes[] = {n, 0, columns, 1, n - 1};
-        int momentum = kind == NESTEROV;
-        sgd_tensor tensors[COUNT(sizes)];
+        optim_tensor tensors[COUNT(sizes)];
         for (size_t t = 0; t < COUNT(sizes); t++) {
-            tensors[t] = (sgd_tensor){sizes[t], place_for(real, sizes[t]), momentum ? place_for(real, sizes[t]) : NULL, dy, 1};
+            tensors[t] = (optim_tensor){sizes[t], 0, place_for(real, sizes[t]), dy, {NULL}};
             if (sizes[t])
                 memcpy(tensors[t].p, x, sizes[t] * real);
+            for (size_t i = 0; i < rules[kind - SGD].states; i++) {
+                tensors[t].state[i] = place_for(real, sizes[t]);
+                if (sizes[t] && kind >= ADAM)
+                    memset(tensors[t].state[i], 0, sizes[t] * real);
+            }
         }
-        sgd_job job = {COUNT(sizes), tensors, 0.1, 0.9, 0, momentum ? 0.01 : 0, momentum};
-        for (int step = 0; step < 2; step++) {
-            fused_sgd(&job, precision);
+        optim_job job = {.count = COUNT(sizes), .tensors = tensors};
+        memcpy(job.numbers, rules[kind - SGD].numbers, sizeof job.numbers);
+        for (size_t step = 0; step < 2; step++) {
+            rules[kind - SGD].step(&job, precision);
             for (size_t t = 0; t < COUNT(sizes); t++)
-                tensors[t].fresh = 0;
+                tensors[t].steps++;
         }
         for (size_t t = 0; t < COUNT(sizes); t++) {
             h = result(real, tensors[t].p, sizes[t], h, name);
-            h = momentum ? result(real, tensors[t].v, sizes[t], h, name) : h;
+            for (size_t i = 0; i < rules[kind - SGD].states; i++)
+                h = result(real, tensors[t].state[i], sizes[t], h, name);
         }
         break;
     }
@@ -903,17 +930,40 @@ static void test_known_fused(size_t real)
     /* p = 1, gradients 2 and 0, learning rate and momentum 1/2, weight decay 1/4, Nesterov: g = 9/4, v = 9/4, step 27/8; then
      * g = -11/64, v = 61/64, step 39/128. */
     void *moved = GIVEN(1), *v = GIVEN(NAN);
-    sgd_tensor tensor = {1, moved, v, NULL, 1};
-    sgd_job job = {1, &tensor, 0.5, 0.5, 0, 0.25, 1};
+    optim_tensor tensor = {1, 0, moved, NULL, {v}};
+    optim_job job = {1, &tensor, .sgd = {0.5, 0.5, 0, 0.25, 1}};
     void *gradients[] = {GIVEN(2), GIVEN(0)};
-    for (int step = 0; step < 2; step++, tensor.fresh = 0) {
+    for (int step = 0; step < 2; step++, tensor.steps++) {
         tensor.g = gradients[step];
-        fused_sgd(&job, precision);
+        optim_sgd(&job, precision);
         check(step == 0 ? ARE(moved, 0, -0.6875) && ARE(v, 0, 2.25) : ARE(moved, 0, -0.83984375) && ARE(v, 0, 0.953125),
               "SGD by hand");
     }
+
+    /* p = 1, gradients 2 and 0, all of beta 1/2, learning rate 1/2. Adam: m = 1 of 1/2, v = 2 of 1/2, step lr 2/2; then m = 1/2
+     * and v = 1 of 3/4 each, step lr 2/3 / sqrt(4/3) = lr / sqrt 3. RMSprop, momentum 1/2 and centered: s = 2, a = 1, u = 2; then
+     * s = 1, a = 1/2, u = 0, b = 1. */
+    void *root = GIVEN(0), *more = GIVEN(0), *mean_of = GIVEN(0);
+    put(real, moved, 0, 1), put(real, v, 0, 0);
+    tensor = (optim_tensor){1, 0, moved, NULL, {v, root}};
+    job = (optim_job){1, &tensor, .adam = {0.5, 0.5, 0.5, 0, 0, 0}};
+    for (int step = 0; step < 2; step++, tensor.steps++) {
+        tensor.g = gradients[step];
+        optim_adam(&job, precision);
+        check(step == 0 ? ARE(moved, 4, 0.5) && ARE(v, 0, 1) && ARE(root, 0, 2)
+                        : ARE(moved, 16, 0.21132486540518711775) && ARE(v, 0, 0.5) && ARE(root, 0, 1), "Adam by hand");
+    }
+    put(real, moved, 0, 1), put(real, v, 0, 0);
+    tensor = (optim_tensor){1, 0, moved, NULL, {v, more, mean_of}};
+    job = (optim_job){1, &tensor, .rmsprop = {0.5, 0.5, 0, 0, 0.5}};
+    for (int step = 0; step < 2; step++, tensor.steps++) {
+        tensor.g = gradients[step];
+        optim_rmsprop(&job, precision);
+        check(step == 0 ? ARE(moved, 0, 0) && ARE(v, 0, 2) && ARE(more, 0, 2) && ARE(mean_of, 0, 1)
+                        : ARE(moved, 0, -0.5) && ARE(v, 0, 1) && ARE(more, 0, 1) && ARE(mean_of, 0, 0.5), "RMSprop by hand");
+    }
     void *all[] = {x, dy, weight, bias, y, mean, var, dweight, dbias, logits, p, losses, row_dy, moved, v, gradients[0],
-        gradients[1]};
+        gradients[1], root, more, mean_of};
     for (size_t i = 0; i < COUNT(all); i++)
         free(all[i]);
 }

@@ -68,7 +68,7 @@ def test_a_gradient_of_another_shape_or_dtype_is_refused(name, dy, backend):
 
 WORDS = (1, 2)
 FROZEN = np.broadcast_to(f(), 3)
-LISTS = {"values": f(3), "gradients": f(3), "velocities": None, "fresh": False}
+LISTS = {"values": f(3), "gradients": f(3), "velocities": None, "steps": 0}
 UNFIT = {
     "batch_norm: weight": lambda k: k.batch_norm(f(5, 3), f(2), None, f(3), f(3), 1e-5, True),
     "batch_norm: weight of another dtype": lambda k: k.batch_norm(d(5, 3), f(3), None, d(3), d(3), 1e-5, True),
@@ -93,18 +93,31 @@ UNFIT = {
         f"sgd: {name} too short": lambda k, i=i: step(k, *([x] * (1 + (i != j)) for j, x in enumerate(LISTS.values())))
         for i, name in enumerate(LISTS)
     },
-    "sgd: a gradient that is not an array": lambda k: step(k, [f(3)], [None], [None], [False]),
-    "sgd: a velocity that is not an array": lambda k: step(k, [f(3)], [f(3)], [1.0], [False]),
-    "sgd: a gradient of another shape": lambda k: step(k, [f(3)], [f(4)], [None], [False]),
-    "sgd: a velocity of another shape": lambda k: step(k, [f(3)], [f(3)], [f(1, 3)], [False]),
-    "sgd: a velocity of another dtype": lambda k: step(k, [f(3)], [f(3)], [d(3)], [False]),
-    "sgd: a parameter that is read-only": lambda k: step(k, [np.broadcast_to(f(1), 3)], [f(3)], [None], [False]),
-    "sgd: a velocity that is read-only": lambda k: step(
-        k, [f(3)] * 2, [f(3)] * 2, [f(3), np.broadcast_to(f(), 3)], [False] * 2
+    "sgd: a gradient that is not an array": lambda k: step(k, [f(3)], [None], [None], [0]),
+    "sgd: a velocity that is not an array": lambda k: step(k, [f(3)], [f(3)], [1.0], [0]),
+    "sgd: a gradient of another shape": lambda k: step(k, [f(3)], [f(4)], [None], [0]),
+    "sgd: a velocity of another shape": lambda k: step(k, [f(3)], [f(3)], [f(1, 3)], [0]),
+    "sgd: a velocity of another dtype": lambda k: step(k, [f(3)], [f(3)], [d(3)], [0]),
+    "sgd: a parameter that is read-only": lambda k: step(k, [np.broadcast_to(f(1), 3)], [f(3)], [None], [0]),
+    "sgd: a velocity that is read-only": lambda k: step(k, [f(3)] * 2, [f(3)] * 2, [f(3), np.broadcast_to(f(), 3)], [0] * 2),
+    "sgd: a count without a number": lambda k: k.sgd([], [[]], []),
+    "sgd: a count that is a tuple": lambda k: k.sgd([], [(1,)], []),
+    "sgd: a parameter of integers": lambda k: step(k, [labels(1)], [f(1)], [None], [0]),
+    "sgd: what is started is no dict": lambda k: k.sgd([], [], [([], 0, f(3))]),
+    "sgd: what is started has no value": lambda k: k.sgd([], [], [({}, 0)]),
+    "sgd: negative steps": lambda k: step(k, [f(3)], [f(3)], [f(3)], [-1]),
+    "sgd: steps that are no integer": lambda k: step(k, [f(3)], [f(3)], [f(3)], [1.0]),
+    "sgd: too many numbers": lambda k: k.sgd([([], [], [], [], 0.1, 0.0, 0.0, 0.0, False, 0.0)], [], []),
+    "adam: no mean square": lambda k: k.adam([([f(3)], [f(3)], [f(3)], [None], [0], 0.1, 0.9, 0.9, 0.0, 0.0, False)], [], []),
+    "adam: a mean square of another shape": lambda k: k.adam(
+        [([f(3)], [f(3)], [f(3)], [f(2)], [0], 0.1, 0.9, 0.9, 0.0, 0.0, False)], [], []
     ),
-    "sgd: a count without a number": lambda k: k.sgd([], [[]], {}, {}),
-    "sgd: a count that is a tuple": lambda k: k.sgd([], [(1,)], {}, {}),
-    "sgd: a parameter of integers": lambda k: step(k, [labels(1)], [f(1)], [None], [False]),
+    "rmsprop: no mean square": lambda k: k.rmsprop(
+        [([f(3)], [f(3)], [None], [f(3)], [f(3)], [0], 0.1, 0.9, 0.0, 0.0, 0.9)], [], []
+    ),
+    "rmsprop: a mean of another dtype": lambda k: k.rmsprop(
+        [([f(3)], [f(3)], [f(3)], [None], [d(3)], [0], 0.1, 0.9, 0.0, 0.0, 0.9)], [], []
+    ),
     "philox: no out": lambda k: k.philox(WORDS, (0, 0, 0, 0), None),
     "philox: out": lambda k: k.philox(WORDS, (0, 0, 0, 0), np.empty(8, np.uint32)[::2]),
     "philox: out of another dtype": lambda k: k.philox(WORDS, (0, 0, 0, 0), np.empty(8, np.uint16)),
@@ -164,7 +177,7 @@ def step(backend, *lists):
     """A step of SGD, with momentum where there is a velocity; whatever happens, nothing may have moved."""
     before = [[None if x is None else np.copy(x) for x in each] for each in lists[:3]]
     try:
-        backend.sgd([(*lists, 0.1, 0.9 if lists[2][0] is not None else 0.0, 0.0, 0.0, False)], [], {}, {})
+        backend.sgd([(*lists, 0.1, 0.9 if lists[2][0] is not None else 0.0, 0.0, 0.0, False)], [], [])
     finally:
         for each, copies in zip(lists, before, strict=False):
             for x, copy in zip(each, copies, strict=True):

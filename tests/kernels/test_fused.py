@@ -15,7 +15,7 @@ import pytest
 import minidl.functional as F
 from minidl import Tensor, kernels
 from minidl.kernels import reference
-from minidl.optim import SGD
+from minidl.optim import SGD, AdamW, RMSprop
 
 REALS = [np.float32, np.float64]
 COMPILED = kernels._backend
@@ -41,12 +41,12 @@ def backend(request, monkeypatch):
     return module
 
 
-def ways(sets=SETS):
-    """Each instruction set with 1, 2 and 3 threads."""
-    for name, threads in itertools.product(sets, (1, 2, 3)):
+def ways(sets=SETS, threads=(1, 2, 3)):
+    """Each instruction set with each of these numbers of threads."""
+    for name, n in itertools.product(sets, threads):
         COMPILED.choose_instruction_set(name)
-        kernels.set_num_threads(threads)
-        yield f"{name}, {threads} threads"
+        kernels.set_num_threads(n)
+        yield f"{name}, {n} threads"
 
 
 def bits(*arrays):
@@ -736,7 +736,7 @@ def test_labels_may_be_integers_of_any_kind(labels):
     np.testing.assert_allclose(x.grad, [[1 / 4, -1 / 2, 1 / 4], [-2 / 3, 1 / 3, 1 / 3], [3 / 8, 3 / 8, -3 / 4]], rtol=1e-15)
 
 
-# SGD
+# Optimizers
 
 SIZES = (0, 1, 63, 64, 65, 100_000)
 RULES = [(0.1, *rule) for rule in itertools.product((0.0, 0.9), (0.0, 0.3), (0.0, 0.01), (False, True))]
@@ -753,7 +753,7 @@ def test_sgd_has_the_bits_of_the_reference(rule, dtype):
         values = [value.copy() for value in start]
         velocities = [np.full(n, np.nan, dtype) if rule[1] else None for n in SIZES]  # fresh: never read
         for step, each in enumerate(gradients):
-            module.sgd([(values, each, velocities, [step == 0] * len(SIZES), *rule)], [], {}, {})
+            module.sgd([(values, each, velocities, [step] * len(SIZES), *rule)], [], [])
         return bits(*values, *(v for v in velocities if v is not None))
 
     expected = run(reference)
@@ -761,7 +761,74 @@ def test_sgd_has_the_bits_of_the_reference(rule, dtype):
         assert run(COMPILED) == expected, way
 
 
-@pytest.mark.parametrize("rule", RULES)
+@compiled_only
+@pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize("decoupled", [False, True])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.0, 0.0), (0.7, 0.3)])
+def test_adam_has_the_bits_of_the_reference(betas, weight_decay, decoupled, dtype):
+    has_the_bits_of_the_reference("adam", dtype, 2, (0.01, *betas, 1e-8, weight_decay, decoupled), 2)
+
+
+@compiled_only
+@pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize("states", [1, 2, 3])
+@pytest.mark.parametrize(("alpha", "weight_decay"), [(0.99, 0.0), (0.9, 0.01), (0.0, 0.0), (1.0, 0.01)])
+def test_rmsprop_has_the_bits_of_the_reference(alpha, weight_decay, states, dtype):
+    has_the_bits_of_the_reference("rmsprop", dtype, 3, (0.01, alpha, 1e-8, weight_decay, 0.9), states)
+
+
+def has_the_bits_of_the_reference(rule, dtype, states, numbers, there):
+    """Three steps of tensors of which each has made other steps before; of the arrays to be remembered the first are there."""
+    start, *gradients = ([normal(33 + 7 * step + i, n, dtype) for i, n in enumerate(SIZES)] for step in range(4))
+    gradients[1][-1][::3] = 0
+    gradients[2][-1][::7] *= 1e30
+    gradients[2][-1][::11] = np.inf
+
+    def run(module):
+        values = [value.copy() for value in start]
+        known = [[np.zeros(n, dtype) if i < there else None for n in SIZES] for i in range(states)]
+        counts = [[17 * i] for i in range(len(SIZES))]
+        for each in gradients:
+            getattr(module, rule)([(values, each, *known, [count[0] for count in counts], *numbers)], counts, [])
+        assert [count[0] for count in counts] == [3 + 17 * i for i in range(len(SIZES))]
+        return bits(*values, *(x for arrays in known for x in arrays if x is not None))
+
+    expected = run(reference)
+    for way in ways(threads=(1, 2, 3, 4, 8)):
+        assert run(COMPILED) == expected, way
+
+
+@pytest.mark.parametrize("backend_module", [reference, COMPILED])
+def test_adam_and_rmsprop_in_round_numbers(backend_module):
+    """The gradients 2 and 0, the learning rate and all that is kept of a mean 1/2, from p = 1."""
+    p, m, v = np.ones(1), np.zeros(1), np.zeros(1)
+    for step, gradient, expected in ((0, 2.0, (0.5, 1, 2)), (1, 0.0, (0.5 - 0.5 / math.sqrt(3), 0.5, 1))):
+        backend_module.adam([([p], [np.array([gradient])], [m], [v], [step], 0.5, 0.5, 0.5, 0.0, 0.0, False)], [], [])
+        np.testing.assert_allclose([p[0], m[0], v[0]], expected, rtol=1e-15)
+    p, s, b, a = np.ones(1), np.zeros(1), np.zeros(1), np.zeros(1)
+    for gradient, expected in ((2.0, (0, 2, 2, 1)), (0.0, (-0.5, 1, 1, 0.5))):  # u = 2 / sqrt(2 - 1), then 0
+        backend_module.rmsprop([([p], [np.array([gradient])], [s], [b], [a], [0], 0.5, 0.5, 0.0, 0.0, 0.5)], [], [])
+        assert (p[0], s[0], b[0], a[0]) == expected
+
+
+def test_a_variance_that_rounding_makes_negative_is_0():
+    """A gradient that is always 0.1: the mean square is the square of the mean, but for rounding, and alpha^t of it."""
+    p = Tensor(np.zeros(5, np.float32), requires_grad=True)
+    optimizer = RMSprop([p], lr=0.01, alpha=0.5, eps=1.0, centered=True)
+    for _ in range(60):
+        p.grad = np.array([0.1, 0.3, 1.1, 7.7, 0.0], np.float32)
+        optimizer.step()
+    square, mean = (optimizer.state_dict()["state"][0][name] for name in ("square_avg", "grad_avg"))
+    assert (square - mean * mean < 0).any()
+    np.testing.assert_allclose(p.data, -0.6 * p.grad, rtol=0.2)  # 60 steps of 0.01 g / (1 + about 0)
+
+
+def wide_rmsprop(parameters):
+    return RMSprop(parameters, weight_decay=0.01, momentum=0.9, centered=True)
+
+
+@pytest.mark.parametrize("rule", [*(lambda p, rule=rule: SGD(p, *rule) for rule in RULES), AdamW, wide_rmsprop])
 def test_parameters_of_any_kind_move_alike_in_one_call(rule):
     def arrays(n_steps, plain):
         """Of five parameters: the start, then the gradient at each step."""
@@ -777,7 +844,7 @@ def test_parameters_of_any_kind_move_alike_in_one_call(rule):
     def run(plain):
         start, *gradients = arrays(3, plain)
         parameters = [Tensor(value, requires_grad=True) for value in start]
-        optimizer = SGD(parameters, *rule)
+        optimizer = rule(parameters)
         for each in gradients:
             for p, gradient in zip(parameters, each, strict=True):
                 p.grad = gradient

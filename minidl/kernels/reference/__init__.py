@@ -1,8 +1,8 @@
 """The kernels in NumPy: to read, to test the compiled ones against, and to run where there is no compiler.
 
-`products` has the matrix product, `fused` what makes one pass over its arrays (activations, batch norm, cross-entropy, SGD,
-sums), and `sampling` the random numbers. Sampling and fused kernels agree with csrc/ bit for bit: every line is the same
-sequence of correctly rounded operations. This file is the backend, which has the functions of `_compiled.pyx`.
+`products` has the matrix product, `fused` what makes one pass over its arrays (activations, batch norm, cross-entropy, sums),
+`optim` the steps of optimizers, and `sampling` the random numbers. All but the products agree with csrc/ bit for bit: every
+line is the same sequence of correctly rounded operations. This file is the backend, which has the functions of `_compiled.pyx`.
 """
 
 from .fused import (
@@ -21,7 +21,6 @@ from .fused import (
     log,
     relu,
     relu_backward,
-    sgd,
     sigmoid,
     sigmoid_backward,
     silu,
@@ -30,10 +29,12 @@ from .fused import (
     tanh,
     tanh_backward,
 )
+from .optim import adam, rmsprop, sgd
 from .products import linear, matmul
 from .sampling import integers, normal, permutation, philox, uniform
 
 __all__ = [
+    "adam",
     "batch_norm",
     "batch_norm_backward",
     "choose_instruction_set",
@@ -59,6 +60,7 @@ __all__ = [
     "philox",
     "relu",
     "relu_backward",
+    "rmsprop",
     "set_num_threads",
     "sgd",
     "sigmoid",

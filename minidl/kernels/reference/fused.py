@@ -1,4 +1,4 @@
-"""Kernels that make one pass over their arrays, in NumPy: activations, sums, batch norm, cross-entropy and SGD, and summaries.
+"""Kernels that make one pass over their arrays, in NumPy: activations, sums, batch norm, cross-entropy, and summaries.
 
 They are called fused because in csrc/ each number is read once, and all that is to be done with it is done then. Infinities and
 NaN go through them without a warning, as in csrc/, and the results are those of csrc/ to the last bit (but for `summarize`).
@@ -6,17 +6,11 @@ NaN go through them without a warning, as in csrc/, and the results are those of
 
 import functools
 import math
-from itertools import repeat
-from operator import setitem
 
 import numpy as np
 
-from ...atomic import at_once
 from .. import gelu_table
 from ..checks import (
-    REALS,
-    bad_count,
-    bad_group,
     check_labels,
     check_summarize,
     fits,
@@ -24,7 +18,6 @@ from ..checks import (
     real_array,
     real_array_like,
     real_matrix,
-    unfit_parameter,
     unknown_class,
     unwritable_statistics,
 )
@@ -405,53 +398,6 @@ def cross_entropy_backward(dy, p, labels, factor):
     dx = p.copy()
     dx[np.arange(len(p)), labels] -= 1
     return dx * (dy * p.dtype.type(factor)).reshape(-1, 1)
-
-
-# SGD
-
-
-@silently
-def sgd(groups, counts, started, known):
-    """One step of `optim.SGD`, in place; with it the counts, each a list of one number, go up by 1, and known.update(started).
-
-    A group is (values, gradients, velocities, fresh, lr, momentum, dampening, weight_decay, nesterov): lists of arrays, then
-    numbers. A velocity is None without momentum; where it is fresh it has no value yet. An interrupt finds all done or nothing,
-    and so does an error, if the shapes or dtypes of an array, its gradient and its velocity don't fit each other.
-    """
-    for count in counts:
-        if not (isinstance(count, list) and len(count) == 1):
-            raise bad_count(count)
-    arrays, results = [], []
-    for values, gradients, velocities, fresh, lr, momentum, dampening, weight_decay, nesterov in groups:
-        check_group(values, gradients, velocities, fresh)
-        for p, g, v, new in zip(values, gradients, velocities, fresh, strict=True):
-            step = g = g.astype(p.dtype)
-            if weight_decay:
-                step = g = g + weight_decay * p
-            if v is not None:
-                velocity = g if new else momentum * v + (1 - dampening) * g
-                step = g + momentum * velocity if nesterov else velocity
-                arrays.append(v)
-                results.append(velocity)
-            arrays.append(p)
-            results.append(p - lr * step)
-    at_once(
-        setitem,
-        [*arrays, *counts, *repeat(known, len(started))],
-        [*repeat(..., len(arrays)), *repeat(0, len(counts)), *started],
-        [*results, *(count[0] + 1 for count in counts), *started.values()],
-    )
-
-
-def check_group(values, gradients, velocities, fresh):
-    """Refuse a group of parameters, gradients and velocities that do not fit each other."""
-    arrays = [*values, *gradients, *(v for v in velocities if v is not None)]
-    if not (len(values) == len(gradients) == len(velocities) == len(fresh) and all(isinstance(x, np.ndarray) for x in arrays)):
-        raise bad_group()
-    for p, g, v in zip(values, gradients, velocities, strict=True):
-        right = p.dtype in REALS and p.flags.writeable and g.shape == p.shape
-        if not (right and (v is None or (fits(v, p.dtype, p.shape) and v.flags.writeable))):
-            raise unfit_parameter(p, g, v)
 
 
 # Summaries
