@@ -1,6 +1,6 @@
 """How deep can a network be trained? Accuracy over depth x weight variance, with the depth that theory allows drawn over it.
 
-A widely read article says that depth makes a badly chosen scale worse. Schoenholz et al. ("Deep information propagation", ICLR
+An article says that depth makes a badly chosen scale worse. Schoenholz et al. ("Deep information propagation", ICLR
 2017, figure 5) say how much: a network trains if its depth is not much more than six times xi, the depth scale on which two
 inputs can still be told apart. It follows from the variances of weights and biases alone, and grows without bound at the
 critical variance, between order (all inputs become alike, gradients vanish) and chaos (nearly equal inputs part, gradients

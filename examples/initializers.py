@@ -5,7 +5,8 @@ Widely read articles give formulas: N(0, 2/(n_in + n_out)) and +-sqrt(6/(n_in + 
 +-sqrt(2/n) and +-1/sqrt n.
 
 You will see the standard deviation and the largest weight of one layer under each, measured and by hand, the histograms with
-the density that was meant, and what `print(model)` says of where every parameter came from.
+the density that was meant, what `print(model)` says of where every parameter came from, and what a linear layer begins with in
+other frameworks unless it is told.
 
     python examples/initializers.py
     python examples/initializers.py --fan-in 500 --fan-out 500
@@ -19,6 +20,8 @@ import numpy as np
 
 from minidl import init, nn, plot
 from minidl.script import options, positive_integer, table
+
+DEFAULTS = {name: getattr(init.presets, name) for name in ("pytorch", "keras", "flax", "chainer")}
 
 
 class Known(NamedTuple):
@@ -99,11 +102,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ],
     )
     print(f"\nHow layers are initialized unless they are told, as print(model) says:\n\n{default_model()}")
+    print("\nAnd how other frameworks initialize a linear layer, with init.presets")
+    defaults = {name: default(name, args.seed, args.fan_in, args.fan_out) for name in DEFAULTS}
+    table(
+        ["framework", "weights", "std", "largest", "largest bias"],
+        [
+            [name, str(w.initializer), f"{w.data.std():.4f}", f"{np.abs(w.data).max():.4f}", f"{np.abs(b.data).max():.4f}"]
+            for name, (w, b) in defaults.items()
+        ],
+    )
     plot.picture(args.out, draw, drawn, known)
 
 
 def default_model() -> nn.Module:
     return nn.Sequential(nn.Linear(256, 128, rng=0), nn.BatchNorm1d(128), nn.Tanh(), nn.Linear(128, 10, rng=1))
+
+
+def default(framework: str, seed: int, n_in: int = 256, n_out: int = 128) -> list[nn.Parameter]:
+    """Weight and bias of a linear layer, as a framework initializes them by default."""
+    layer = nn.Linear(n_in, n_out)
+    layer.initialize(rng=seed, rules=DEFAULTS[framework])
+    return list(layer.parameters())
 
 
 if __name__ == "__main__":

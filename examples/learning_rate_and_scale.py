@@ -1,16 +1,16 @@
-"""Do learning rate and initialization belong together? Two heat maps: learning rate x weight scale -> final loss.
+"""Do learning rate and initialization belong together? Heat maps: learning rate x weight scale -> final loss.
 
-A widely read article says that they should be chosen together, and that methods which adapt the step help. Here one ReLU
+An article says that they should be chosen together, and that methods which adapt the step help. Here one ReLU
 network learns real digits from weights of many scales at many learning rates, by plain gradient descent and with momentum. You
 will see a valley that slopes: the larger the weights, the smaller the learning rate they bear, and no rate of plain descent
-makes up for weights that are far too small. Momentum 0.9 mostly moves the valley, to rates ten times smaller. (Optimizers that
-adapt a rate for each weight are not part of minidl.)
+makes up for weights that are far too small. Momentum 0.9 mostly moves the valley, to rates ten times smaller.
 
     python examples/learning_rate_and_scale.py
     python examples/learning_rate_and_scale.py --quick --activation tanh
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -23,10 +23,14 @@ from minidl.script import options, positive_integer, progress, table
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}
 GUESSING = np.log(10)
 SIZES = [64, 64, 64, 64, 64, 10]
+OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
+    "SGD": optim.SGD,
+    "SGD, momentum 0.9": functools.partial(optim.SGD, momentum=0.9),
+}
 
 
-def final_loss(activation: str, scale: float, lr: float, momentum: float, epochs: int, seeds: Sequence[int]) -> float:
-    """Mean over the seeds of the loss on the training set; that of guessing at best counts where it is larger, or NaN.
+def final_losses(activation: str, scale: float, optimizer: str, lr: float, epochs: int, seeds: Sequence[int]) -> list[float]:
+    """The loss on the training set with each seed; that of guessing at best counts where it is larger, or NaN.
 
     The weights are normal with variance scale² / n.
     """
@@ -37,15 +41,15 @@ def final_loss(activation: str, scale: float, lr: float, momentum: float, epochs
         for n_in, n_out in pairwise(SIZES):
             layers += [nn.Linear(n_in, n_out, weight_init=initializer, rng=rng), ACTIVATIONS[activation]()]
         model = nn.Sequential(*layers[:-1])
-        optimizer = optim.SGD(model.parameters(), lr=lr, momentum=momentum)
-        *_, last = training.epochs(model, digits, optimizer, epochs, rng=seed)
+        *_, last = training.epochs(model, digits, OPTIMIZERS[optimizer](model.parameters(), lr=lr), epochs, rng=seed)
         losses.append(min(last.loss, GUESSING) if np.isfinite(last.loss) else GUESSING)
-    return float(np.mean(losses))
+    return losses
 
 
-def draw(maps: dict[float, np.ndarray], rates: Sequence[float], scales: Sequence[float], activation: str) -> Any:
-    figure = plot.new_figure(10, 4.8)
-    for axes, (momentum, losses) in zip(figure.subplots(1, 2, sharey=True), maps.items(), strict=True):
+def draw(maps: dict[str, np.ndarray], rates: Sequence[float], scales: Sequence[float], activation: str) -> Any:
+    figure = plot.new_figure(10, 4.8 * len(maps) / 2)
+    panels = figure.subplots(len(maps) // 2, 2, sharex=True, sharey=True)
+    for axes, (name, losses) in zip(panels.flat, maps.items(), strict=True):
         image = axes.imshow(losses, origin="lower", cmap="viridis_r", vmin=0, vmax=GUESSING, aspect="auto")
         best = losses.argmin(axis=0)
         for column, row in enumerate(best):
@@ -53,8 +57,9 @@ def draw(maps: dict[float, np.ndarray], rates: Sequence[float], scales: Sequence
                 axes.plot(column, row, "*", color=plot.COLOURS[1], markersize=11, markeredgecolor="white")
         axes.set_xticks(range(len(scales)), [f"{scale:g}" for scale in scales])
         axes.set_yticks(range(len(rates)), [f"{rate:.2g}" for rate in rates])
-        axes.set(title=f"SGD, momentum {momentum:g}", xlabel="weight scale: std times √n")
-    figure.axes[0].set_ylabel("learning rate")
+        axes.set_title(name)
+    figure.supxlabel("weight scale: std times √n", fontsize=10)
+    figure.supylabel("learning rate", fontsize=10)
     figure.colorbar(image, ax=figure.axes, label="final loss (2.3 and above: nothing learned)")
     figure.suptitle(f"{len(SIZES) - 1}-layer {activation} network; star: the best rate for each scale")
     return figure
@@ -69,12 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rates = [10**exponent for exponent in np.linspace(-3, 0, steps)]
     epochs = args.epochs or (3 if args.quick else 10)
     chosen = range(args.seed, args.seed + seeds)
-    maps = {momentum: np.empty((len(rates), len(scales))) for momentum in (0.0, 0.9)}
-    cells = [(momentum, i, j) for momentum in maps for i in range(len(rates)) for j in range(len(scales))]
-    for momentum, i, j in progress(cells, desc="training"):
-        maps[momentum][i, j] = final_loss(args.activation, scales[j], rates[i], momentum, epochs, chosen)
-    for momentum, losses in maps.items():
-        print(f"\nFinal loss with momentum {momentum:g}, {epochs} epochs; columns: weight scale, std times sqrt(n)")
+    maps = {name: np.empty((len(rates), len(scales))) for name in OPTIMIZERS}
+    cells = [(name, i, j) for name in maps for i in range(len(rates)) for j in range(len(scales))]
+    for name, i, j in progress(cells, desc="training"):
+        maps[name][i, j] = np.mean(final_losses(args.activation, scales[j], name, rates[i], epochs, chosen))
+    for name, losses in maps.items():
+        print(f"\nFinal loss with {name}, {epochs} epochs; columns: weight scale, std times sqrt(n)")
         table(["lr", *(f"{scale:g}" for scale in scales)], [[f"{r:.2g}", *line] for r, line in zip(rates, losses, strict=True)])
     plot.picture(args.out, draw, maps, rates, scales, args.activation)
 

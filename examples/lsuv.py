@@ -1,6 +1,6 @@
 """Is there something better than Xavier's initializer for a deep network? Orthogonal weights, and weights scaled by data.
 
-A widely read article says that other methods are being researched. Two of them: orthogonal matrices, which keep every length
+An article says that other methods are being researched. Two of them: orthogonal matrices, which keep every length
 and angle (Saxe et al., ICLR 2014), and LSUV, which begins with them and then divides each layer's weights by the standard
 deviation that it measures at the layer's output (Mishkin and Matas, "All you need is a good init", ICLR 2016). You will see
 that LSUV keeps every layer's output at 1 with any activation and at any depth, and that from 20 layers on tanh networks get

@@ -1,10 +1,13 @@
-"""Data to learn on: real digits, two toy problems, and a loader that deals out batches.
+"""Data to learn on: real digits and given names, toy problems, files of MNIST's format, and a loader that deals out batches.
 
-Everything is NumPy arrays; nothing is downloaded. The digits come with the package, see datasets/digits.md.
+Everything is NumPy arrays; nothing is downloaded. The digits and the names come with the package, see datasets/*.md.
 """
 
+import gzip
+import math
 import os
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +16,7 @@ from .names import no_attribute
 from .random import Generator, as_generator
 from .tensor import _lists
 
-__all__ = ["DataLoader", "Split", "digits", "spirals", "xor"]
+__all__ = ["DataLoader", "Split", "circles", "digits", "load_idx", "moons", "names", "spirals", "xor"]
 
 
 class Split(NamedTuple):
@@ -98,6 +101,121 @@ def spirals(
     return (radius * np.array([np.cos(angle), np.sin(angle)])).T.astype(np.float32), y
 
 
+def circles(
+    n_per_class: int = 100, noise: float = 0.1, factor: float = 0.5, rng: Generator | int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points on two circles around the origin: class 0 at radius 1, class 1 at radius `factor`, each with normal noise.
+
+    Returns
+    -------
+    x : float32, shape (2 n_per_class, 2)
+    y : int64, shape (2 n_per_class,)
+
+    Examples
+    --------
+    >>> x, y = circles(50, noise=0, rng=0)
+    >>> x.shape, bool(np.allclose((x[y == 1] ** 2).sum(1), 0.25))
+    ((100, 2), True)
+    """
+    _check_points("circles", n_per_class, noise)
+    if not 0 <= factor <= 1:
+        raise ValueError(f"circles: factor, the inner radius, must be from 0 to 1, got {factor}")
+    y, angle = np.repeat([0, 1], n_per_class), np.tile(2 * np.pi * np.arange(n_per_class) / n_per_class, 2)
+    points = np.where(y == 0, 1, factor) * np.array([np.cos(angle), np.sin(angle)])
+    return _noisy(points, noise, rng), y
+
+
+def moons(n_per_class: int = 100, noise: float = 0.1, rng: Generator | int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Points on two half circles of radius 1 that reach into each other, each with normal noise.
+
+    Class 0 is the upper half around (0, 0), class 1 the lower half around (1, 0.5).
+
+    Returns
+    -------
+    x : float32, shape (2 n_per_class, 2)
+    y : int64, shape (2 n_per_class,)
+
+    Examples
+    --------
+    >>> x, y = moons(50, noise=0, rng=0)
+    >>> x.shape, float(x[y == 0, 1].min()) >= 0
+    ((100, 2), True)
+    """
+    _check_points("moons", n_per_class, noise)
+    y, angle = np.repeat([0, 1], n_per_class), np.tile(np.linspace(0, np.pi, n_per_class), 2)
+    up, right = np.sin(angle), np.cos(angle)
+    return _noisy(np.where(y == 0, [right, up], [1 - right, 0.5 - up]), noise, rng), y
+
+
+def _check_points(name: str, n_per_class: Any, noise: Any) -> None:
+    if not (_is_count(n_per_class) and 0 <= noise < np.inf):
+        raise ValueError(
+            f"{name} needs a positive integer n_per_class and finite noise of at least 0, got {n_per_class} and {noise}"
+        )
+
+
+def _noisy(points: np.ndarray, noise: float, rng: Generator | int | None) -> np.ndarray:
+    """The columns as rows of float32, with normal noise."""
+    return (points + as_generator(rng).normal(points.shape, 0.0, noise, dtype=np.float64)).T.astype(np.float32)
+
+
+def names() -> list[str]:
+    """5,163 given names in lower case, a to z, the most frequent in the United States of 1990 first.
+
+    Notes
+    -----
+    Source: U.S. Census Bureau, "Frequently Occurring Surnames from Census 1990", 1995; in the public domain.
+
+    Examples
+    --------
+    >>> names()[:4]
+    ['james', 'john', 'robert', 'mary']
+    """
+    with open(os.path.join(os.path.dirname(__file__), "datasets", "names.txt"), encoding="ascii") as file:
+        return file.read().split()
+
+
+_IDX_DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+
+
+def load_idx(path: str | os.PathLike) -> np.ndarray:
+    """An array from a file in the IDX format, in which MNIST and its relatives are handed out; a .gz file is unpacked.
+
+    Two bytes of 0, one for the dtype, one for the number of axes; the lengths of these, four bytes each; the numbers. All of
+    them begin with the most significant byte.
+
+    Raises
+    ------
+    ValueError
+        If the file is not of that format, or damaged.
+
+    Notes
+    -----
+    Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", section "File formats".
+
+    Examples
+    --------
+    >>> images = load_idx("train-images-idx3-ubyte.gz")  # doctest: +SKIP
+    >>> x = images.reshape(-1, 784).astype(np.float32) / 255  # doctest: +SKIP
+    """
+    with open(path, "rb") as file:
+        content = file.read()
+    if content[:2] == b"\x1f\x8b":
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, OSError, zlib.error) as error:
+            raise ValueError(f"load_idx: {path} is a damaged .gz file ({error}); fetch it again") from error
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_DTYPES:
+        raise ValueError(
+            f"load_idx: {path} is not a file in the IDX format; it begins with {content[:4].hex(' ') or 'nothing'}"
+        )
+    dtype, begin = np.dtype(_IDX_DTYPES[content[2]]), 4 + 4 * content[3]
+    shape = tuple(int(n) for n in np.frombuffer(content[4:begin], ">u4")) if len(content) >= begin else (-1,)
+    if len(content) != begin + math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"load_idx: {path} is damaged: {len(content)} bytes are not what an array of shape {shape} takes")
+    return np.frombuffer(content, dtype, offset=begin).reshape(shape).astype(dtype.newbyteorder("="))
+
+
 def _is_count(n: Any) -> bool:
     return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and int(n) >= 1
 
@@ -124,8 +242,9 @@ class DataLoader:
 
     Parameters
     ----------
-    dataset : sequence of ndarray
-        Equally long, like (x, y). A batch is a tuple of as many arrays.
+    dataset : sequence of ndarray, or an object with __len__ and __getitem__
+        Equally long arrays like (x, y): a batch is a tuple of as many arrays. Of an object that gives sample i as dataset[i],
+        numbers and arrays in a tuple or one alone, a batch is the same with a first axis more.
     batch_size : int
     shuffle : bool
         If True, each epoch has an order of its own.
@@ -145,20 +264,23 @@ class DataLoader:
 
     def __init__(
         self,
-        dataset: Sequence[np.ndarray],
+        dataset: Any,
         batch_size: int = 1,
         shuffle: bool = False,
         drop_last: bool = False,
         rng: Generator | int | None = None,
     ):
-        if not isinstance(dataset, (tuple, list)):
+        if isinstance(dataset, (tuple, list)):
+            dataset = tuple(map(as_array, dataset))
+            lengths = [len(array) if array.ndim else None for array in dataset]  # None: a number
+            if len(set(lengths)) != 1 or None in lengths:
+                raise ValueError(f"DataLoader takes equally long arrays like (x, y), got lengths {lengths}")
+        elif isinstance(dataset, np.ndarray) or not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
             raise TypeError(
-                f"DataLoader takes equally long arrays like (x, y), got {type(dataset).__name__}; for one write (x,)"
+                "DataLoader takes equally long arrays like (x, y), or an object with __len__ and __getitem__, got "
+                f"{type(dataset).__name__}; for one array write (x,)"
             )
-        self.dataset = tuple(map(as_array, dataset))
-        lengths = [len(array) if array.ndim else None for array in self.dataset]  # None: a number
-        if len(set(lengths)) != 1 or None in lengths:
-            raise ValueError(f"DataLoader takes equally long arrays like (x, y), got lengths {lengths}")
+        self.dataset = dataset
         if not _is_count(batch_size):
             raise ValueError(f"DataLoader: batch_size must be a positive integer, got {batch_size!r}")
         self.batch_size, self.shuffle, self.drop_last = int(batch_size), shuffle, drop_last
@@ -166,15 +288,33 @@ class DataLoader:
 
     def __len__(self) -> int:
         """The number of batches."""
-        n = len(self.dataset[0])
+        n = self._samples()
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
-        n = len(self.dataset[0])
+    def _samples(self) -> int:
+        return len(self.dataset[0] if isinstance(self.dataset, tuple) else self.dataset)
+
+    def __iter__(self) -> Iterator[Any]:
+        n = self._samples()
         order = as_generator(self.rng).permutation(n) if self.shuffle else np.arange(n)
         for i in range(len(self)):
-            batch = order[i * self.batch_size : (i + 1) * self.batch_size]
-            yield tuple(array[batch] for array in self.dataset)
+            places = order[i * self.batch_size : (i + 1) * self.batch_size]
+            if isinstance(self.dataset, tuple):
+                yield tuple(array[places] for array in self.dataset)
+            else:
+                yield _together([self.dataset[int(place)] for place in places])
+
+
+def _together(samples: list[Any]) -> Any:
+    """Samples as a batch: tuples as a tuple of batches, numbers and arrays as an array, with float32 for Python's floats."""
+    first = samples[0]
+    if isinstance(first, (tuple, list)):
+        return tuple(_together(list(parts)) for parts in zip(*samples, strict=True))
+    arrays = [as_array(sample) for sample in samples]
+    if len(shapes := {array.shape for array in arrays}) > 1:
+        raise ValueError(f"DataLoader: the samples of a batch must have one shape, got {sorted(shapes)}; pad or crop them")
+    batch = np.stack(arrays)
+    return batch.astype(np.float32) if isinstance(first, float) else batch
 
 
 def __getattr__(name: str) -> Any:

@@ -186,12 +186,19 @@ def _histogram(axes: Any, histogram: Any, colour: str) -> None:
         return
     axes.stairs(histogram.counts, histogram.edges, fill=True, color=colour)
     low, high = histogram.edges[0], histogram.edges[-1]
-    axes.set_xticks([low, high], [_short(low), _short(high)])
+    axes.set_xticks([low, high], [short(low), short(high)])
     for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
         label.set_horizontalalignment(side)
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """A number beside a tick, where there is little room.
+
+    Examples
+    --------
+    >>> short(-112.4), short(0.81), short(1534000)
+    ('-112', '0.8', '2e+06')
+    """
     return f"{value:.0f}" if 10 <= abs(value) < 1000 else f"{value:.1g}"
 
 

@@ -44,18 +44,33 @@ def test_both_languages_say_the_same_numbers(claim, measured):
     assert sorted(NUMBER.findall(english)) == sorted(NUMBER.findall(chinese))
 
 
-def test_the_claims_are_those_from_1_to_35_each_once():
-    assert [claim.number for claim in CLAIMS] == list(range(1, 36))
+def test_the_claims_are_those_from_1_to_45_each_once():
+    assert [claim.number for claim in CLAIMS] == [*range(1, 46)]
+
+
+def test_a_number_that_differs_between_kernels_has_its_range_behind_it():
+    text = "{units} units, {right:.1%} ± {spread:.1%} right; loss {loss:.2f}, n = 1,024"
+    result = {"units": 32, "right": 0.924, "spread": 0.015, "loss": float("inf")}
+    assert claims.read(text, [result]) == "32 units, 92.4% ± 1.5% right; loss inf, n = 1,024"
+    others = [result | {"right": 0.931, "spread": 0.02, "loss": 2.5}, result | {"right": 0.92401}]
+    assert claims.read(text, [result, *others]) == (
+        "32 units, 92.4% [92.4%, 93.1%] ± 1.5% right; loss inf [2.50, inf], n = 1,024"
+    )
+    assert claims.read("损失{loss:.1e}降到{low:.2g}", [{"loss": 7.6e4, "low": -2}, {"loss": 7.5e4, "low": -2}]) == (
+        "损失7.6e+04 [7.5e+04, 7.6e+04]降到-2"
+    )
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: f"{claim.number}")
-def test_a_verdict_is_true_or_false_and_the_same_in_both_languages(claim):
+def test_a_verdict_is_true_false_or_depends_and_the_same_in_both_languages(claim):
     english, chinese = claim.verdict
-    assert re.match(r"true|false", english)
+    assert re.match(r"true|false|depends", english)
     assert english.startswith("true") == chinese.startswith("正确")
     assert english.startswith("false") == chinese.startswith("错误")
+    assert english.startswith("depends") == chinese.startswith("视情况而定")
     assert english.startswith("true, but") == chinese.startswith("正确，但")
-    assert set(claim.articles.split()) <= set("ABCDE")
+    assert english.startswith("depends") == chinese.startswith("视情况而定")
+    assert set(claim.articles.split()) <= {*"ABCDE", "CS231n"}
 
 
 @pytest.mark.parametrize("name", claims.PAGES)
@@ -66,12 +81,14 @@ def test_the_page_has_every_claim_its_verdict_its_picture_and_its_command(name):
         (row,) = (line for line in page.splitlines() if line.startswith(f"| {claim.number} |"))
         for text in (claim.claim[language], claim.verdict[language], claim.expected[language], f"`{claim.command}`"):
             assert text.replace("|", r"\|") in row
-        assert f"](claims/{claim.picture})" in row
+        assert f"](claims/{claims.picture_in(name, claim.picture)})" in row
 
 
 def test_every_picture_of_the_pages_is_there_and_small():
     folder = ROOT / "docs" / "claims"
-    assert {path.name for path in folder.iterdir()} == {claim.picture for claim in CLAIMS}
+    assert {path.name for path in folder.iterdir()} == {
+        claims.picture_in(name, c.picture) for c in CLAIMS for name in claims.PAGES
+    }
     assert max(path.stat().st_size for path in folder.iterdir()) < 150_000
 
 

@@ -2,7 +2,9 @@
 out.
 """
 
+import gzip
 import math
+import struct
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minidl
-from minidl.data import DataLoader, digits, spirals, xor
+from minidl.data import DataLoader, circles, digits, load_idx, moons, names, spirals, xor
 from minidl.random import Generator
 
 # From optdigits.names of the UCI repository: the samples of each class in the test part.
@@ -262,3 +264,109 @@ def test_a_data_set_that_is_no_group_of_equally_long_arrays_is_an_error(dataset,
 def test_a_batch_size_that_is_not_a_positive_integer_is_an_error(batch_size):
     with pytest.raises(ValueError, match=rf"DataLoader: batch_size must be a positive integer, got {batch_size!r}"):
         DataLoader((X, Y), batch_size)
+
+
+class Squares:
+    """Sample i is (i, i^2) as an image of one pixel and a label."""
+
+    def __init__(self, n=5):
+        self.n = n
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, i):
+        if not 0 <= i < self.n:
+            raise IndexError(i)
+        return np.full((1, 1), i, np.float32), i * i
+
+
+def test_samples_of_an_object_are_put_together():
+    batches = list(DataLoader(Squares(), 2))
+    assert [(x.shape, x.dtype, y.tolist()) for x, y in batches] == [
+        ((2, 1, 1), np.float32, [0, 1]),
+        ((2, 1, 1), np.float32, [4, 9]),
+        ((1, 1, 1), np.float32, [16]),
+    ]
+    assert len(DataLoader(Squares(), 2, drop_last=True)) == 2
+    assert sorted(y for _, ys in DataLoader(Squares(), 2, shuffle=True, rng=0) for y in ys.tolist()) == [0, 1, 4, 9, 16]
+
+
+def test_samples_may_be_single_numbers_and_python_floats_are_float32():
+    class Halves(Squares):
+        def __getitem__(self, i):
+            return i / 2
+
+    (batch,) = DataLoader(Halves(3), 3)
+    assert (batch.tolist(), batch.dtype) == ([0, 0.5, 1], np.float32)
+
+
+def test_samples_of_different_shapes_are_an_error():
+    class Ragged(Squares):
+        def __getitem__(self, i):
+            return np.zeros(i)
+
+    with pytest.raises(ValueError, match=r"one shape, got \[\(0,\), \(1,\)\]; pad or crop"):
+        next(iter(DataLoader(Ragged(), 2)))
+
+
+def test_circles_have_their_radii_and_moons_reach_into_each_other():
+    x, y = circles(1000, noise=0.05, factor=0.3, rng=0)
+    radius = np.hypot(*x.T)
+    # Noise of 0.05 in each direction makes a std of 0.05 of the radius, and its mean larger by 0.05^2 / (2 r).
+    for label, r in ((0, 1.0), (1, 0.3)):
+        assert radius[y == label].mean() == pytest.approx(r + 0.05**2 / 2 / r, abs=4 * 0.05 / 1000**0.5)
+        assert radius[y == label].std() == pytest.approx(0.05, rel=0.1)
+    x, y = moons(3, noise=0)
+    np.testing.assert_allclose(x, [[1, 0], [0, 1], [-1, 0], [0, 0.5], [1, -0.5], [2, 0.5]], atol=1e-7)
+    assert y.tolist() == [0, 0, 0, 1, 1, 1]
+    assert x.dtype == np.float32
+    np.testing.assert_array_equal(moons(rng=3)[0], moons(rng=3)[0])
+
+
+@pytest.mark.parametrize("make", [circles, moons])
+@pytest.mark.parametrize("arguments", [{"n_per_class": 0}, {"n_per_class": 2.5}, {"noise": -1}, {"noise": math.inf}])
+def test_toy_problems_that_cannot_be_are_errors(make, arguments):
+    with pytest.raises(ValueError, match=f"{make.__name__} needs a positive integer n_per_class and finite noise"):
+        make(**arguments)
+
+
+def test_names_are_the_census_of_1990s():
+    known = names()
+    assert len(known) == len(set(known)) == 5163
+    # 4,275 and 1,219 stand in the two lists; what is in both is in here once.
+    assert 4275 + 1219 - len(known) == 331
+    assert known[:3] == ["james", "john", "robert"]  # 3.318, 3.271 and 3.143 % of all men
+    assert {letter for name in known for letter in name} == set("abcdefghijklmnopqrstuvwxyz")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_of_mnists_format_is_read(tmp_path, packed):
+    header = struct.pack(">BBBB3I", 0, 0, 8, 3, 2, 2, 3)  # images: two of 2 x 3 bytes
+    content = header + bytes(range(12))
+    path = tmp_path / "images"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    images = load_idx(path)
+    assert (images.tolist(), images.dtype) == ([[[0, 1, 2], [3, 4, 5]], [[6, 7, 8], [9, 10, 11]]], np.uint8)
+    path.write_bytes(struct.pack(">BBBBI2d", 0, 0, 14, 1, 2, 0.5, -2))
+    assert (load_idx(path).tolist(), load_idx(path).dtype) == ([0.5, -2], np.dtype("float64"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not a file in the IDX format; it begins with nothing"),
+        (b"PK\3\4", "is not a file in the IDX format; it begins with 50 4b 03 04"),
+        (bytes([0, 0, 7, 1, 0, 0, 0, 0]), "not a file in the IDX format"),
+        (bytes([0, 0, 8, 3, 0, 0]), "is damaged"),
+        (bytes([0, 0, 8, 1, 0, 0, 0, 5, 1, 2]), r"damaged: 10 bytes are not what an array of shape \(5,\) takes"),
+        (bytes([0, 0, 8, 1, 0, 0, 0, 1, 1, 2]), "is damaged"),
+        (bytes([0, 0, 8, 4]) + b"\xff" * 16, "is damaged"),
+        (gzip.compress(b"abc" * 9)[:-9], r"damaged \.gz file"),
+    ],
+)
+def test_a_damaged_file_is_an_error_that_names_it(tmp_path, content, message):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"^load_idx: \S*file .*{message}"):
+        load_idx(path)

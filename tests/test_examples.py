@@ -15,7 +15,9 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 EXAMPLE = EXAMPLES / "zero_vs_xavier.py"
 PAGE = EXAMPLES / "backprop_on_a_page.py"
-GALLERY = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in ("claims", EXAMPLE.stem, PAGE.stem))
+SNIPPETS = EXAMPLES / "snippets.py"
+OTHERS = ("claims", EXAMPLE.stem, PAGE.stem, SNIPPETS.stem)
+GALLERY = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in OTHERS)
 WITHOUT_EXTRAS = """
 import os, runpy, sys
 sys.modules.update(matplotlib=None, tqdm=None)
@@ -136,6 +138,44 @@ def test_every_example_explains_itself_and_names_two_commands(name, tmp_path, ca
     assert text.count(f"python examples/{name}.py") == 2
 
 
+@pytest.mark.parametrize(
+    ("activation", "batch_norm", "kinds"),
+    [
+        ("tanh", False, {("Linear", "Tanh")}),
+        ("tanh", True, {("BatchNorm1d", "Tanh")}),
+        ("linear", False, {("Linear", "Linear")}),
+    ],
+)
+def test_activation_histograms_looks_at_what_goes_into_the_activation_and_what_comes_out(
+    activation, batch_norm, kinds, monkeypatch
+):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    script = importlib.import_module("activation_histograms")
+    before, after = script.report("N(0, 1)", activation, batch_norm, batch=100)
+    assert {(x.kind, y.kind) for x, y in zip(before, after, strict=True)} == kinds
+    assert len(before) == 10
+    assert [x.name == y.name for x, y in zip(before, after, strict=True)] == [activation == "linear"] * 10
+    assert before[0].out_std == pytest.approx(1 if batch_norm else 500**0.5, rel=0.02)
+
+
+def test_batchnorm_rescues_shows_that_the_shape_of_a_distribution_stays(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    script = importlib.import_module("batchnorm_rescues")
+    assert script.moments(np.array([[0.0], [0.0], [0.0], [4.0]])) == pytest.approx([1, 3**0.5, 2 / 3**0.5, 7 / 3])  # by hand
+    for x, y in script.shapes(0, samples=1000, weight=2, bias=3).values():
+        *_, skewness, kurtosis = script.moments(x)
+        assert script.moments(y) == pytest.approx([3, 2, skewness, kurtosis], rel=1e-4, abs=1e-4)
+
+
+def test_batchnorm_rescues_learns_the_same_where_the_learning_rate_goes_with_the_square_of_the_scale(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    script = importlib.import_module("batchnorm_rescues")
+    digits = script.data.digits()
+    one, other = (script.learn(0.045 * c, "before", 4, 1, 0, digits, 0.1 * c**2) for c in (1, 4))
+    assert one == pytest.approx(other, abs=0.01)  # eps, 1e-5, is of the variance; rounding
+    assert one > script.learn(0.045 * 4, "before", 4, 1, 0, digits) + 0.02
+
+
 def test_backprop_on_a_page_learns_alone_in_a_folder_and_has_the_gradients_of_minidl(tmp_path):
     result = run(tmp_path, without_extras=True, example=shutil.copy(PAGE, tmp_path))
     assert result.returncode == 0, result.stderr
@@ -175,6 +215,69 @@ def test_backprop_on_a_page_explains_itself_and_names_a_wrong_argument(tmp_path)
     result = run(tmp_path, "--epochs", "-1", example=PAGE)
     assert result.returncode == 2
     assert "expected a non-negative integer, got '-1'" in result.stderr
+
+
+@pytest.fixture
+def snippets(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    return importlib.import_module(SNIPPETS.stem)
+
+
+def test_the_lines_of_article_a_run_as_printed_and_make_what_pytorch_makes(snippets):
+    outcomes = snippets.outcomes("A")
+    left = [printed for _, printed, _, _ in outcomes]
+    assert left[:2] == ["runs", "runs"]
+    assert left[3] == left[7] == "Zeros()"
+    assert left[5] == "XavierNormal(gain=1.0)"
+    assert left[6] == "HeNormal(a=0.0, mode='fan_in')"
+    assert not any(uncommented or meant for _, _, uncommented, meant in outcomes)
+
+
+def test_the_line_that_article_b_divides_outside_is_not_a_parameter_and_neither_has_a_layers_shape(snippets):
+    (_, numpy, _, numpy_meant), (_, tensorflow, _, tensorflow_meant) = snippets.outcomes("B")
+    assert numpy.startswith("ndarray, shape (256, 128), std 0.062")  # 1 / sqrt(256)
+    assert numpy_meant.startswith("ndarray, shape (128, 256), std 0.06")
+    assert tensorflow.startswith("Tensor, shape (256, 128), std 0.06")
+    assert tensorflow_meant.startswith("Parameter, shape (128, 256), std 0.06")
+
+
+def test_the_lines_of_article_d_are_comments_and_three_of_them_fail_without_the_hash(snippets):
+    imported, layer, *lines = snippets.outcomes("D")
+    assert imported[1] == "runs"
+    assert layer[1].startswith("a Linear: ")
+    assert [printed for _, printed, _, _ in lines] == ["nothing: a comment"] * 9
+    failing = {i: uncommented for i, (_, _, uncommented, _) in enumerate(lines) if "Error: " in uncommented}
+    assert list(failing) == [4, 7, 8]
+    assert failing[4] == "NameError: name 'weight' is not defined"
+    assert failing[7].startswith("AttributeError: module 'minidl.init' has no attribute 'kaiming'; did you mean ")
+    assert "kaiming_normal_" in failing[7]
+    assert failing[8].startswith("TypeError: kaiming_normal_(): got an unexpected keyword argument 'mean'")
+    assert failing[8].endswith("for a mean and a std of your own take normal_")
+    assert [meant for *_, meant in lines if meant] == ["XavierNormal(gain=1.0)", *["HeNormal(a=0, mode='fan_in')"] * 2]
+    assert lines[0][2] == "Uniform(low=0.0, high=1.0)"  # and so is not small
+    assert lines[1][2] == "Normal(mean=0, std=1)"
+
+
+def test_with_the_weight_named_rightly_the_mean_and_std_of_article_d_are_refused(snippets):
+    names = {}
+    for line in ("import torch.nn as nn", "model = nn.Linear(1, 1)"):
+        snippets.run(line, names)
+    message = snippets.run("nn.init.xavier_normal_(model.weight, mean=0, std=1)", names)
+    assert message.startswith("TypeError: xavier_normal_(): got an unexpected keyword argument 'mean'")
+    message = snippets.run("nn.init.xavier_normal_(model, model.weight)", names)
+    assert message.endswith("got Linear; of a layer, pass layer.weight or layer.bias")
+
+
+def test_the_snippets_copied_out_alone_run_and_say_the_line_that_was_meant(tmp_path):
+    copy = shutil.copy(SNIPPETS, tmp_path)
+    result = run(tmp_path, "--article", "D", without_extras=True, example=copy, terminal="ascii")
+    assert result.returncode == 0, result.stderr
+    assert "meant: nn.init.xavier_normal_(model.weight)\n" in result.stdout
+    assert "randn" not in result.stdout
+    help_text = run(tmp_path, "--help", without_extras=True, example=copy).stdout
+    assert help_text.count("python examples/snippets.py") == 2
+    assert "idely read" in help_text
+    assert "You will see" in help_text
 
 
 def test_a_terminal_that_knows_only_ascii_shows_what_it_can():

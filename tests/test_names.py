@@ -14,10 +14,10 @@ from minidl import Tensor, data, flow, functional, init, nn, optim
     [
         (nn, "Linaer", "Linear"),
         (nn, "linear", "Linear"),
-        (nn, "BatchNorm", "BatchNorm1d"),
+        (nn, "BatchNorm", "BatchNorm1d or BatchNorm2d"),
         (nn, "CrossEntropy", "CrossEntropyLoss"),
         (optim, "Sgd", "SGD"),
-        (minidl, "tensr", "Tensor"),
+        (minidl, "Tensro", "Tensor or tensor"),
         (minidl, "nograd", "no_grad"),
         (minidl, "set_num_thread", "set_num_threads"),
         (init, "calculate_gian", "calculate_gain"),

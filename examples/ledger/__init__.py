@@ -3,7 +3,8 @@
 They stand apart from the scripts, so that a script can be copied out alone. These files need theirs.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,17 +23,19 @@ class Claim:
     Attributes
     ----------
     number : int
-        From 1 to 35.
+        From 1 on; in which section of the page it stands, claims.py says.
     articles : str
         Which articles make it: "A B".
     claim, verdict : Text
-        The verdict begins with "true", "true, but" or "false" (正确, 正确，但, 错误), and says why in one sentence.
+        The verdict begins with "true", "true, but", "false" or "depends" (正确, 正确，但, 错误, 视情况而定), and says why
+        in one sentence.
     expected : Text
-        What theory, arithmetic or a known result says, with its source.
+        What theory, arithmetic or a known result says, with its source. What is expected in plain NumPy,
+        tests/recorded/simulate_ledger.py prints.
     measured : Text
         How the result of `measure` reads: a format string with its names, "std {std:.3f}" or "std {stds[0]:.3f}".
     measure : function () -> dict
-        Numbers, or lists of them, by name; takes seconds.
+        Numbers, or lists of them, by name; takes seconds. What chance makes has its spread over several seeds with it.
     holds : function of this dict -> bool
         Whether the numbers support the verdict.
     picture : str
@@ -51,3 +54,9 @@ class Claim:
     holds: Callable[[dict[str, Any]], bool]
     picture: str
     command: str
+
+
+def spread(numbers: Sequence[float]) -> list[float]:
+    """Mean and sample standard deviation of a number that was measured with several seeds."""
+    mean = math.fsum(numbers) / len(numbers)
+    return [mean, math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / (len(numbers) - 1))]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import gaussian, init, nn, theory
+from ..nn.norm import BatchNorm
 from ..tensor import Tensor
 from .measure import Call, are_labels, run
 from .quantities import rows_of
@@ -229,7 +230,7 @@ class _Network:
     def main_records(self) -> list[LayerRecord]:
         """Of the layers of `main`; where a batch norm takes the output, and so its scale away, of that."""
         following = ((i, next(self.after(i), i)) for i in self.main)
-        return [self.records[k if isinstance(self.calls[k].module, nn.BatchNorm1d) else i] for i, k in following]
+        return [self.records[k if isinstance(self.calls[k].module, BatchNorm) else i] for i, k in following]
 
     def rule(self, places: Sequence[int], weights: Any, last_bias: Any = None) -> Remedy:
         """Draw these layers' weights by an initializer, and set the rest to its usual value, or the last bias to this."""
@@ -429,7 +430,7 @@ def _depth(network: _Network) -> list[Finding]:
         return []
     steps = [_log(a / b) if b else 0.0 for a, b in itertools.pairwise(norms)]
     change = sum(steps)
-    if abs(change) <= DEPTH or (change > 0 and any(isinstance(call.module, nn.BatchNorm1d) for call in network.calls)):
+    if abs(change) <= DEPTH or (change > 0 and any(isinstance(call.module, BatchNorm) for call in network.calls)):
         return []
     first, last = records[0], records[-1]
     expected = ""

@@ -1,4 +1,4 @@
-"""The layers that are neither linear nor a normalization nor an activation: residual blocks, flatten, dropout."""
+"""The layers that are neither linear nor a normalization nor an activation: residual blocks, embedding, flatten, dropout."""
 
 from typing import Any
 
@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .. import functional as F
+from .. import init
 from ..random import Generator, as_generator
 from ..tensor import as_tensor
 from .module import InputError, Module, check_input
-from .parameter import Parameter, check_dtype, make_parameter
+from .parameter import Parameter, check_dtype, check_size, make_parameter
 
-__all__ = ["Dropout", "Flatten", "Residual"]
+__all__ = ["Dropout", "Embedding", "Flatten", "Identity", "Residual"]
 
 
 class Residual(Module):
@@ -73,6 +74,87 @@ class Residual(Module):
         if y.shape != x.shape:
             raise InputError(self, f"adds its input to its branch's output, but these have shapes {x.shape} and {y.shape}")
         return x + y if self.scale is None else x + self.scale * y
+
+
+class Embedding(Module):
+    """y = the rows of W with the numbers that come in: a vector that is learned for each of num_embeddings things.
+
+    It is a linear layer without bias behind one_hot(input), of which it reads one row in place of multiplying by zeros. So
+    one weight makes an output and fan_in is 1, not num_embeddings: the variance of y is that of a weight. A row sends its
+    gradient to embedding_dim weights, so fan_out is embedding_dim.
+
+    Parameters
+    ----------
+    num_embeddings, embedding_dim : int
+        Input: integers from 0 to num_embeddings - 1, of any shape. Output: (..., embedding_dim).
+    padding_idx : int, optional
+        A row that begins at 0 and stays there; counted from the end, if it is negative.
+    weight_init : initializer, name, number, array or function (shape, rng) -> array
+        What initializes W, of shape (num_embeddings, embedding_dim); as in PyTorch N(0, 1).
+    rng, dtype
+        As in `Linear`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a size or padding_idx cannot be; in a call, if the input are not integers, or one has no row.
+
+    Examples
+    --------
+    >>> letters = Embedding(27, 2, rng=0)
+    >>> letters([[0, 1, 26]]).shape
+    (1, 3, 2)
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        weight_init: Any = init.Normal(),  # noqa: B008 - immutable, and readable in the signature
+        rng: Generator | int | None = None,
+        dtype: DTypeLike = np.float32,
+    ):
+        check_size("Embedding", "num_embeddings", num_embeddings)
+        check_size("Embedding", "embedding_dim", embedding_dim)
+        check_dtype("Embedding", dtype)
+        if padding_idx is not None and (
+            not isinstance(padding_idx, (int, np.integer)) or not -num_embeddings <= padding_idx < num_embeddings
+        ):
+            raise ValueError(f"Embedding: padding_idx must be the number of one of {num_embeddings} rows, got {padding_idx!r}")
+        self.num_embeddings, self.embedding_dim = int(num_embeddings), int(embedding_dim)
+        self.padding_idx = None if padding_idx is None else int(padding_idx) % self.num_embeddings
+        shape, fans = (self.num_embeddings, self.embedding_dim), (1, self.embedding_dim)
+        self.weight = make_parameter("Embedding weight_init", weight_init, shape, fans, as_generator(rng), dtype)
+        if self.padding_idx is not None:
+            self.weight.data[self.padding_idx] = 0
+
+    def forward(self, x):
+        try:
+            return F.embedding(x, self.weight, self.padding_idx)
+        except (ValueError, TypeError, IndexError) as error:
+            raise InputError(self, f"cannot go on: {error}") from error
+
+    def extra_repr(self):
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        initializer = getattr(self.weight, "initializer", None)
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}, weight_init={initializer}"
+
+
+class Identity(Module):
+    """y = x: where a layer may be left out. It takes any arguments, and does nothing with them."""
+
+    unit_axis = None
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        pass
+
+    def forward(self, x):
+        return as_tensor(x)
+
+    def propagate(self, signal):
+        return signal.keep()
 
 
 class Flatten(Module):

@@ -251,7 +251,7 @@ def test_functions_that_need_fans_refuse_a_bias_and_leave_it(name):
     assert bias.initializer == init.Zeros()
 
 
-# The lines of PyTorch that widely read articles show
+# The lines of PyTorch that articles show
 
 
 def test_the_lines_of_the_articles_run_after_a_change_of_the_import():
