@@ -1,9 +1,9 @@
 """One training step in each framework: `FRAMEWORKS[name](network)` makes a call that takes the step and returns the loss.
 
-A step is zero_grad, forward, cross-entropy, backward, and SGD with momentum, in float32, always on the same batch. Every
-framework begins with the same weights, those that minidl draws, and does the same arithmetic: batch norm keeps its running
-statistics, the first layer's input gets no gradient, and the step is over when the weights are. What differs is how: each is
-written as its documentation does it, at its fastest. Leaves out the timing, which is in `training_step.py`.
+A step is zero_grad, forward, cross-entropy, backward, and SGD with momentum (or Adam), in float32, always on the same batch.
+Every framework begins with the same weights, those that minidl draws, and does the same arithmetic: batch norm keeps its
+running statistics, the first layer's input gets no gradient, and the step is over when the weights are. What differs is how:
+each is written as its documentation does it, at its fastest. Leaves out the timing, which is in `training_step.py`.
 
 Run as a script it takes five steps and prints the largest memory of the process, in bytes:
 python -m benchmarks.steps torch wide
@@ -18,6 +18,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 MOMENTUM, EPS, NEW_SHARE = 0.9, 1e-5, 0.1  # the last two are batch norm's
+WITH_ADAM = ("minidl", "numpy", "torch", "torch.compile")
+BETA1, BETA2, ADAM_EPS = 0.9, 0.999, 1e-8
 CLASSES = 10
 TOLERANCE = 1e-4  # relative, of a loss
 Step = Callable[[], Any]  # what it returns has a float()
@@ -36,6 +38,7 @@ class Network(NamedTuple):
     activation: str
     batch_norm: bool = False
     lr: float = 1e-3
+    optimizer: str = "SGD"  # or "Adam", for the frameworks in WITH_ADAM
 
     @property
     def flop(self) -> int:
@@ -94,7 +97,11 @@ def minidl_step(network: Network) -> Step:
 
     x, y, _ = start(network)
     x, model, criterion = Tensor(x), minidl_model(network), nn.CrossEntropyLoss()
-    optimizer = optim.SGD(model.parameters(), network.lr, MOMENTUM)
+    optimizer: optim.Optimizer
+    if network.optimizer == "Adam":
+        optimizer = optim.Adam(model.parameters(), network.lr, (BETA1, BETA2), ADAM_EPS)
+    else:
+        optimizer = optim.SGD(model.parameters(), network.lr, MOMENTUM)
 
     def step():
         optimizer.zero_grad()
@@ -113,6 +120,8 @@ def numpy_step(network: Network) -> Step:
     x, y, layers = start(network)
     gradients = [[np.empty_like(p) for p in layer] for layer in layers]
     velocities = [[np.zeros_like(p) for p in layer] for layer in layers]
+    squares = [[np.zeros_like(p) for p in layer] for layer in layers]
+    steps = 0
     running = [[np.zeros_like(layer[1]), np.ones_like(layer[1])] for layer in layers[:-1]]
     rows, n = np.arange(len(y)), len(y)
     ones = np.ones(n, np.float32)  # ones @ h is h.sum(axis=0), in half the time
@@ -176,11 +185,26 @@ def numpy_step(network: Network) -> Step:
                 v += g
                 p -= np.multiply(v, network.lr, out=g)
 
+    def update_by_adam():
+        nonlocal steps
+        steps += 1
+        rate, scale = network.lr / (1 - BETA1**steps), 1 / math.sqrt(1 - BETA2**steps)
+        for layer in zip(layers, gradients, velocities, squares, strict=True):
+            for p, g, m, v in zip(*layer, strict=True):
+                m *= BETA1
+                m += (1 - BETA1) * g
+                v *= BETA2
+                v += np.multiply((1 - BETA2) * g, g, out=g)
+                root = np.sqrt(v, out=g)
+                root *= scale
+                root += ADAM_EPS
+                p -= np.divide(rate * m, root, out=root)
+
     def step():
         logits, inputs, norms = forward()
         loss, dy = cross_entropy(logits)
         backward(dy, inputs, norms)
-        update()
+        update_by_adam() if network.optimizer == "Adam" else update()
         return loss
 
     return step
@@ -201,7 +225,10 @@ def torch_step(network: Network, transform: Callable[[Any], Any] = lambda forwar
     with torch.no_grad():
         for p, value in zip(model.parameters(), flat(layers), strict=True):
             p.copy_(torch.from_numpy(value))
-    optimizer = torch.optim.SGD(model.parameters(), network.lr, MOMENTUM, fused=True)
+    if network.optimizer == "Adam":
+        optimizer = torch.optim.Adam(model.parameters(), network.lr, (BETA1, BETA2), ADAM_EPS, fused=True)
+    else:
+        optimizer = torch.optim.SGD(model.parameters(), network.lr, MOMENTUM, fused=True)
     x, y = torch.from_numpy(x), torch.from_numpy(y)
     forward = transform(lambda: torch.nn.functional.cross_entropy(model(x), y))
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import compare
 from benchmarks.native import HERE, peaks
-from benchmarks.steps import FRAMEWORKS, NETWORKS, agreeing, installed
+from benchmarks.steps import FRAMEWORKS, NETWORKS, WITH_ADAM, agreeing, installed
 
 # Slow, or slow to compile: not in a quick run.
 SLOW_FRAMEWORKS, SLOW_NETWORKS = ("torch.compile", "autograd", "tinygrad"), ("deep50x128", "deep20x256bn")
@@ -91,9 +91,10 @@ def draw(rows: list[dict[str, Any]]) -> Any:
     return figure
 
 
-def main():
-    args = compare.options(__doc__, "training_step")
+def main(description=__doc__, name="training_step", optimizer="SGD"):
+    args = compare.options(description, name)
     names = [name for name in installed() if not (args.quick and name in SLOW_FRAMEWORKS)]
+    names = [name for name in names if optimizer == "SGD" or name in WITH_ADAM]
     networks = [network for name, network in NETWORKS.items() if not (args.quick and name in SLOW_NETWORKS)]
     # First, for on Linux a process starts with the largest memory of the one that started it.
     megabytes = {name: size / 1e6 for name, size in memory(names[:2] if args.quick else names).items()}
@@ -103,6 +104,8 @@ def main():
     peak = peaks(args.threads).get("float32")
     rows = []
     for network in progress(networks, unit="network"):
+        if optimizer == "Adam":  # whose steps are as long as the rate, at least ten times as long as those of SGD
+            network = network._replace(optimizer=optimizer, lr=network.lr / 10)
         candidates: dict[str, Callable[[], object]] = {**agreeing(network, names)}
         if peak:
             candidates["peak"] = peak.loop

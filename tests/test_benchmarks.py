@@ -167,9 +167,10 @@ def test_the_gradients_of_the_step_by_hand_are_the_differences_of_the_loss(netwo
                 assert gradient[index] == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-4, abs=3e-6)
 
 
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
 @pytest.mark.parametrize("network", SMALL, ids=lambda network: network.name)
-def test_the_step_by_hand_has_the_losses_of_minidl(network, capsys):
-    assert list(steps.agreeing(network, ["minidl", "numpy"])) == ["minidl", "numpy"]
+def test_the_step_by_hand_has_the_losses_of_minidl(network, optimizer, capsys):
+    assert list(steps.agreeing(network._replace(optimizer=optimizer), ["minidl", "numpy"])) == ["minidl", "numpy"]
     assert capsys.readouterr().out == ""
 
 
@@ -346,7 +347,9 @@ def test_without_matplotlib_there_is_a_word_and_no_picture(tmp_path, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["steps.md"]
 
 
-@pytest.mark.parametrize("name", ["matmul", "sampling", "stages", "construction", "training_step", "scaling", "start_to_end"])
+@pytest.mark.parametrize(
+    "name", ["matmul", "sampling", "stages", "construction", "training_step", "adam_step", "scaling", "start_to_end"]
+)
 def test_help_names_the_options(name):
     done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -5,6 +5,7 @@ What each function computes is documented in the reference implementation. Wheth
 past an end, is checked here, where it costs least; what does not fit is an error of `checks.py`.
 """
 cimport numpy as cnp
+from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
@@ -605,6 +606,7 @@ ctypedef void (*optim_kernel)(const optim_job *job, int precision) noexcept nogi
 cdef bint is_group(tuple group, Py_ssize_t states, Py_ssize_t numbers) except -1:
     """Whether it has lists of one length (of arrays, of arrays, for each state of arrays or None, of counts), then numbers."""
     cdef Py_ssize_t i, j
+    cdef int overflow
     if len(group) != 3 + states + numbers:
         return False
     for i in range(3 + states):
@@ -613,7 +615,7 @@ cdef bint is_group(tuple group, Py_ssize_t states, Py_ssize_t numbers) except -1
         for j in range(len(<list>group[i])):
             x = (<list>group[i])[j]
             if i == 2 + states:
-                if not (isinstance(x, int) and 0 <= x < MOST):
+                if not (isinstance(x, int) and 0 <= PyLong_AsLongLongAndOverflow(x, &overflow) < MOST and overflow == 0):
                     return False
             elif not (cnp.PyArray_Check(x) or (i > 1 and x is None)):
                 return False

@@ -10,7 +10,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from itertools import combinations, count, islice, repeat
+from itertools import combinations, compress, count, islice, repeat
 from typing import Any, ClassVar
 
 import numpy as np
@@ -251,11 +251,11 @@ class Optimizer:
         """What is remembered of each parameter under this name, or 0 where that is nothing yet, which goes to `started`, too:
         the kernel keeps it when it has moved the parameters, and not before."""
         known = self._state[name]
-        recalled = [known.setdefault(p) for p in params]  # also makes room: the kernel allocates no memory
-        for i, p in enumerate(params):
-            if recalled[i] is None:
-                recalled[i] = [0] if name == "step" else np.zeros_like(p._data)
-                started.append((known, p, recalled[i]))
+        recalled = list(map(known.setdefault, params))  # also makes room: the kernel allocates no memory
+        if True in (fresh := [value is None for value in recalled]):
+            for i in compress(count(), fresh):
+                recalled[i] = [0] if name == "step" else np.zeros_like(params[i]._data)
+                started.append((known, params[i], recalled[i]))
         return recalled
 
     def _check(self, where: str, group: dict[str, Any]) -> None:

@@ -84,10 +84,11 @@ class SGD(Optimizer):
         rows = []
         started: list[tuple[Any, Any, Any]] = []
         for params, group in groups:
-            velocities, begun = [None] * len(params), [False] * len(params)
+            velocities, begun = [None] * len(params), [True] * len(params)
             if group["momentum"]:
-                begun = [self._state["momentum_buffer"].get(p) is not None for p in params]
                 velocities = self._recalled("momentum_buffer", params, started)
+                if started:
+                    begun = [velocity is not None for velocity in map(self._state["momentum_buffer"].get, params)]
             rows.append(([p._data for p in params], [p._grad for p in params], velocities, begun, *_in_order(group)))
         kernels.sgd(rows, counts, started)  # which also counts the changes, and remembers what it started
 
