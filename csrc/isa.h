@@ -7,6 +7,7 @@
 #define MINIDL_ISA_H
 
 #include "fused.h"
+#include "patches.h"
 #include "summary.h"
 
 #include <stddef.h>
@@ -38,7 +39,10 @@ enum { PHILOX_GROUP = 64 };
  *
  * In the last micro-panel zeros fill up the last vector that has an element. A dot may be anything: `run` does not read
  * it. `pack` may write up to `lanes` numbers past the end. B is packed by it too, seen transposed: into micro-panels of
- * `width` columns, each of them row after row. */
+ * `width` columns, each of them row after row.
+ *
+ * `unfold` copies the part of `rows` taps from tap i on, and `columns` places from place j on, out of the matrix of
+ * patches (patches.h) to rows of `width` numbers, zeros filling up the last vector of each. */
 enum { ROW_VECTORS = 8 };
 
 /* `pack` takes this many contiguous columns at a time, for all micro-panels: each of these gets a few lines of cache
@@ -56,6 +60,8 @@ enum { DOT_BYTES = 128, DOT_SUMS = 8 };
         void (*dots)(size_t columns, size_t k, const REAL *a, const REAL *b, ptrdiff_t b_column, REAL *c, ptrdiff_t c_column); \
         void (*pack)(size_t length, size_t depth, size_t width, const REAL *x, ptrdiff_t x_row, ptrdiff_t x_column,        \
                      REAL *out);                                                                                           \
+        void (*unfold)(const patches *x, const REAL *data, size_t i, size_t rows, size_t j, size_t columns, size_t width,  \
+                       REAL *out);                                                                                         \
     }
 typedef MICROKERNEL(float) microkernel_f32;
 typedef MICROKERNEL(double) microkernel_f64;

@@ -201,6 +201,54 @@ static void NAME(pack)(size_t length, size_t depth, size_t width, const REAL *x,
     }
 }
 
+/* unfold_f32, unfold_f64: explained in isa.h. It goes from one run of places, which are neighbours in a row of the
+ * output, to the next. Where these are neighbours in the image, too, whole vectors are moved: what is not of this run is
+ * put right after it, and what is outside of the image becomes 0. */
+static void NAME(unfold)(const patches *x, const REAL *data, size_t i, size_t rows, size_t j, size_t columns, size_t width,
+                         REAL *out)
+{
+    const ptrdiff_t step = x->stride[1];
+    for (size_t q = 0, run; q < columns; q += run) {
+        size_t b = (j + q) % x->out[1], line = (j + q) / x->out[1], a = line % x->out[0];
+        const REAL *image = data + (ptrdiff_t)(line / x->out[0]) * x->image;
+        ptrdiff_t top = (ptrdiff_t)a * x->stride[0] - x->padding[0], left = (ptrdiff_t)b * step - x->padding[1];
+        run = x->out[1] - b < columns - q ? x->out[1] - b : columns - q;
+        size_t moved = step != 1 ? 0 : q + (run + LANES - 1) / LANES * LANES <= width ? run : run / LANES * LANES;
+
+        size_t l = i % x->kernel[1], t = i / x->kernel[1] % x->kernel[0];
+        const REAL *channel = image + (ptrdiff_t)(i / x->kernel[1] / x->kernel[0]) * x->channel;
+        for (size_t r = 0; r < rows; r++) {
+            ptrdiff_t above = top + (ptrdiff_t)t * x->dilation[0], before = left + (ptrdiff_t)l * x->dilation[1];
+            ptrdiff_t first = channel - data + above * x->row + before;
+            size_t inside = (size_t)above < x->height ? x->width : 0, p = 0;
+            REAL *to = out + r * width + q;
+            if (inside && first >= 0 && (size_t)first + moved + LANES <= x->size) {
+                for (; p < moved; p += LANES)
+                    STORE(to + p, LOAD(data + first + p));
+                for (ptrdiff_t outside = 0; outside < -before && outside < (ptrdiff_t)moved; outside++)
+                    to[outside] = 0;
+                for (ptrdiff_t outside = (ptrdiff_t)moved; outside-- > 0 && before + outside >= (ptrdiff_t)inside;)
+                    to[outside] = 0;
+                p = moved;
+            }
+            for (; p < run; p++) {
+                ptrdiff_t at = before + (ptrdiff_t)p * step;
+                to[p] = (size_t)at < inside ? channel[above * x->row + at] : 0;
+            }
+            if (++l == x->kernel[1]) {
+                l = 0;
+                if (++t == x->kernel[0]) {
+                    t = 0;
+                    channel += x->channel;
+                }
+            }
+        }
+    }
+    for (size_t r = 0; columns % LANES && r < rows; r++)
+        for (size_t q = columns; q % LANES && q < width; q++)
+            out[r * width + q] = 0;
+}
+
 /* own_microkernel_f32, own_microkernel_f64 */
 static const NAME(microkernel) NAME(own_microkernel) = {
     .mr = MR,
@@ -209,6 +257,7 @@ static const NAME(microkernel) NAME(own_microkernel) = {
     ENTRY(run),
     ENTRY(dots),
     ENTRY(pack),
+    ENTRY(unfold),
 };
 
 #undef SUFFIX

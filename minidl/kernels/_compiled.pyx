@@ -11,8 +11,8 @@ from libc.stdlib cimport free, malloc
 from numpy import array as np_array
 from numpy import empty, float32, float64, int64, zeros
 
-from .checks import (bad_count, bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_words, check_linear,
-                     check_matmul, check_summarize, misfit, not_a_matrix, real_array, unfit_parameter, unknown_class,
+from .checks import (bad_count, bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_words, check_conv2d,
+                     check_conv2d_input_gradient, check_conv2d_weight_gradient, check_linear, check_matmul, check_summarize, misfit, not_a_matrix, real_array, unfit_parameter, unknown_class,
                      unwritable_statistics)
 from .checks import new_array as checked_new_array
 
@@ -68,6 +68,22 @@ cdef extern from "matmul.h" nogil:
                    Py_ssize_t b_row, Py_ssize_t b_column, const float *bias, float *c, Py_ssize_t c_row, Py_ssize_t c_column)
     int matmul_f64(size_t m, size_t n, size_t k, const double *a, Py_ssize_t a_row, Py_ssize_t a_column, const double *b,
                    Py_ssize_t b_row, Py_ssize_t b_column, const double *bias, double *c, Py_ssize_t c_row, Py_ssize_t c_column)
+
+cdef extern from "convolution.h" nogil:
+    ctypedef struct convolution:
+        size_t images, groups, channels, filters
+        size_t size[2]
+        size_t kernel[2]
+        size_t out[2]
+        Py_ssize_t stride[2]
+        Py_ssize_t padding[2]
+        Py_ssize_t dilation[2]
+    int convolve_f32(const convolution *size, const float *x, const float *w, const float *bias, float *y)
+    int convolve_f64(const convolution *size, const double *x, const double *w, const double *bias, double *y)
+    int convolve_input_gradient_f32(const convolution *size, const float *dy, const float *w, const float *bias, float *dx)
+    int convolve_input_gradient_f64(const convolution *size, const double *dy, const double *w, const double *bias, double *dx)
+    int convolve_weight_gradient_f32(const convolution *size, const float *x, const float *dy, float *dw)
+    int convolve_weight_gradient_f64(const convolution *size, const double *x, const double *dy, double *dw)
 
 cdef extern from "summary.h" nogil:
     enum: HISTOGRAMS
@@ -377,6 +393,82 @@ cdef linear_by_copies(x, weight, bias):
         return linear(a, plain(weight), None if bias is None else np_array(bias, a.dtype))
     y = zeros((len(x), len(weight)), x.dtype)
     return y if bias is None else y + bias
+
+
+# Convolutions
+
+
+cdef convolution convolution_of(x, w, y, stride, padding, dilation, size_t groups) except *:
+    """The sizes of a convolution, of the shapes of its input, weight and output."""
+    cdef convolution c
+    c.images, c.groups, c.channels, c.filters = x[0], groups, w[1], w[0] // groups
+    for i in range(2):
+        c.size[i], c.kernel[i], c.out[i] = x[2 + i], w[2 + i], y[2 + i]
+        c.stride[i], c.padding[i], c.dilation[i] = stride[i], padding[i], dilation[i]
+    return c
+
+
+cdef no_memory_for(str operation, x, w):
+    return MemoryError(f"{operation} of images {x} and filters {w}: no memory for its buffers")
+
+
+def conv2d(x, w, bias, stride, padding, dilation, groups):
+    """The convolution of images (batch, channels, height, width) with w (filters, channels / groups, height, width), plus bias."""
+    shape = check_conv2d(x, w, bias, stride, padding, dilation, groups)
+    cdef cnp.ndarray a = contiguous(x), b = contiguous(w), y = empty(shape, a.dtype)
+    cdef cnp.ndarray added = None if bias is None else contiguous(bias)
+    cdef const void *c = data_or_null(added)
+    cdef convolution size = convolution_of(x.shape, w.shape, shape, stride, padding, dilation, groups)
+    cdef bint single = cnp.PyArray_ITEMSIZE(a) == 4
+    cdef int failed = 0
+    if y.size:
+        with nogil:
+            if single:
+                failed = convolve_f32(&size, <float *>a.data, <float *>b.data, <float *>c, <float *>y.data)
+            else:
+                failed = convolve_f64(&size, <double *>a.data, <double *>b.data, <double *>c, <double *>y.data)
+    if failed:
+        raise no_memory_for("conv2d", x.shape, w.shape)
+    return y
+
+
+def conv2d_input_gradient(dy, w, bias, size, stride, padding, dilation, groups):
+    """The gradient of `conv2d` with respect to images of this height and width, plus bias for each channel."""
+    shape = check_conv2d_input_gradient(dy, w, bias, size, stride, padding, dilation, groups)
+    cdef cnp.ndarray a = contiguous(dy), b = contiguous(w), dx = empty(shape, a.dtype)
+    cdef cnp.ndarray added = None if bias is None else contiguous(bias)
+    cdef const void *c = data_or_null(added)
+    cdef convolution sizes = convolution_of(shape, w.shape, dy.shape, stride, padding, dilation, groups)
+    cdef bint single = cnp.PyArray_ITEMSIZE(a) == 4
+    cdef int failed = 0
+    if dx.size:
+        with nogil:
+            if single:
+                failed = convolve_input_gradient_f32(&sizes, <float *>a.data, <float *>b.data, <float *>c, <float *>dx.data)
+            else:
+                failed = convolve_input_gradient_f64(&sizes, <double *>a.data, <double *>b.data, <double *>c, <double *>dx.data)
+    if failed:
+        raise no_memory_for("conv2d_input_gradient", shape, w.shape)
+    return dx
+
+
+def conv2d_weight_gradient(x, dy, kernel_size, stride, padding, dilation, groups):
+    """The gradient of `conv2d` with respect to filters of this height and width."""
+    shape = check_conv2d_weight_gradient(x, dy, kernel_size, stride, padding, dilation, groups)
+    cdef cnp.ndarray a = contiguous(x), b = contiguous(dy), dw = empty(shape, a.dtype)
+    if not a.size:
+        return zeros(shape, a.dtype)
+    cdef convolution size = convolution_of(x.shape, shape, dy.shape, stride, padding, dilation, groups)
+    cdef bint single = cnp.PyArray_ITEMSIZE(a) == 4
+    cdef int failed
+    with nogil:
+        if single:
+            failed = convolve_weight_gradient_f32(&size, <float *>a.data, <float *>b.data, <float *>dw.data)
+        else:
+            failed = convolve_weight_gradient_f64(&size, <double *>a.data, <double *>b.data, <double *>dw.data)
+    if failed:
+        raise no_memory_for("conv2d_weight_gradient", x.shape, shape)
+    return dw
 
 
 # Fused kernels

@@ -9,6 +9,8 @@ import numpy as np
 
 REALS = (np.dtype(np.float32), np.dtype(np.float64))
 
+LARGEST = 1 << 24  # of strides, paddings and dilations; so that csrc's places do not overflow
+
 
 def described(x):
     """What came instead of what was expected."""
@@ -66,6 +68,91 @@ def check_linear(x, weight, bias):
         raise ValueError(f"linear: x has shape {x.shape} and weight {weight.shape}; their columns must be as many")
     if bias is not None and not fits(bias, x.dtype, weight.shape[:1]):
         raise misfit("linear: bias", x.dtype, weight.shape[:1], bias)
+
+
+# Convolutions: images are (batch, channels, height, width), filters (filters, channels / groups, height, width), and all
+# pairs (vertical, horizontal)
+
+
+def check_conv2d(x, w, bias, stride, padding, dilation, groups):
+    """The shape of the output."""
+    check_images("conv2d", x=x, w=w)
+    size = output_size("conv2d", x.shape[2:], w.shape[2:], stride, padding, dilation)
+    check_channels("conv2d", x.shape[1], w.shape[:2], groups)
+    check_bias("conv2d", bias, x.dtype, len(w))
+    return len(x), len(w), *size
+
+
+def check_conv2d_input_gradient(dy, w, bias, size, stride, padding, dilation, groups):
+    """The shape of the input."""
+    check_images("conv2d_input_gradient", dy=dy, w=w)
+    check_pair("conv2d_input_gradient", "size", size, 1)
+    out = output_size("conv2d_input_gradient", size, w.shape[2:], stride, padding, dilation)
+    shape = len(dy), w.shape[1] * groups, *size
+    check_channels("conv2d_input_gradient", shape[1], w.shape[:2], groups)
+    if dy.shape[1:] != (len(w), *out):
+        raise misfit("conv2d_input_gradient: dy", w.dtype, (len(dy), len(w), *out), dy)
+    check_bias("conv2d_input_gradient", bias, dy.dtype, shape[1])
+    return shape
+
+
+def check_conv2d_weight_gradient(x, dy, kernel_size, stride, padding, dilation, groups):
+    """The shape of the filters."""
+    check_images("conv2d_weight_gradient", x=x, dy=dy)
+    check_pair("conv2d_weight_gradient", "kernel_size", kernel_size, 1)
+    shape = dy.shape[1], x.shape[1] // max(groups, 1), *kernel_size
+    out = len(x), dy.shape[1], *output_size("conv2d_weight_gradient", x.shape[2:], kernel_size, stride, padding, dilation)
+    check_channels("conv2d_weight_gradient", x.shape[1], shape[:2], groups)
+    if dy.shape != out:
+        raise misfit("conv2d_weight_gradient: dy", x.dtype, out, dy)
+    return shape
+
+
+def check_images(operation, **arrays):
+    for name, x in arrays.items():
+        if not isinstance(x, np.ndarray) or x.ndim != 4 or x.dtype not in REALS:
+            raise TypeError(f"{operation}: {name} must be a 4-D NumPy array of float32 or float64, got {described(x)}")
+        if 0 in x.shape[1:]:
+            raise ValueError(f"{operation}: {name} has shape {x.shape}; of its axes only the batch may be empty")
+    (a_name, a), (b_name, b) = arrays.items()
+    if a.dtype != b.dtype:
+        raise TypeError(f"{operation}: {a_name} is {a.dtype} and {b_name} is {b.dtype}; convert one with .astype()")
+
+
+def check_pair(operation, name, pair, least):
+    integers = isinstance(pair, tuple) and all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in pair)
+    if not integers or len(pair) != 2 or min(pair) < least or max(pair) > LARGEST:
+        raise ValueError(f"{operation}: {name} must be a pair of integers of at least {least}, got {pair!r}")
+
+
+def output_size(operation, size, kernel, stride, padding, dilation):
+    """How many places a kernel has in each direction of an image that is padded on both sides."""
+    for name, pair, least in (("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1)):
+        check_pair(operation, name, pair, least)
+    reach = tuple(1 + d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
+    padded = tuple(n + 2 * p for n, p in zip(size, padding, strict=True))
+    if any(r > n for r, n in zip(reach, padded, strict=True)):
+        raise ValueError(
+            f"{operation}: the kernel reaches over {reach[0]} x {reach[1]}, and the padded input is only {padded[0]} x "
+            f"{padded[1]}; use a smaller kernel or dilation, or more padding"
+        )
+    return tuple((n - r) // s + 1 for n, r, s in zip(padded, reach, stride, strict=True))
+
+
+def check_channels(operation, channels, filters, groups):
+    """`filters` are the first two axes of a weight."""
+    if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)) or groups < 1:
+        raise ValueError(f"{operation}: groups must be a positive integer, got {groups!r}")
+    if filters[0] % groups or filters[1] * groups != channels:
+        raise ValueError(
+            f"{operation}: {groups} groups need a multiple of {groups} filters, of {channels} / {groups} channels each; the "
+            f"weight has {filters[0]} filters of {filters[1]} channels"
+        )
+
+
+def check_bias(operation, bias, dtype, size):
+    if bias is not None and not fits(bias, dtype, (size,)):
+        raise misfit(f"{operation}: bias", dtype, (size,), bias)
 
 
 # Fused kernels, and summaries

@@ -1,10 +1,11 @@
 """The kernels in NumPy: to read, to test the compiled ones against, and to run where there is no compiler.
 
-`products` has the matrix product, `fused` what makes one pass over its arrays (activations, batch norm, cross-entropy, SGD,
+`products` has the matrix product, `convolution` convolutions, `fused` what makes one pass over its arrays (activations, batch norm, cross-entropy, SGD,
 sums), and `sampling` the random numbers. Sampling and fused kernels agree with csrc/ bit for bit: every line is the same
 sequence of correctly rounded operations. This file is the backend, which has the functions of `_compiled.pyx`.
 """
 
+from .convolution import conv2d, conv2d_input_gradient, conv2d_weight_gradient
 from .fused import (
     batch_norm,
     batch_norm_backward,
@@ -38,6 +39,9 @@ __all__ = [
     "batch_norm_backward",
     "choose_instruction_set",
     "column_sums",
+    "conv2d",
+    "conv2d_input_gradient",
+    "conv2d_weight_gradient",
     "cross_entropy",
     "cross_entropy_backward",
     "elu",
