@@ -2,9 +2,36 @@
  * straight from the images when it packs. The loops are in convolution_loops.h, once for each precision. */
 #include "convolution.h"
 
+#include "isa.h"
 #include "matmul.h"
+#include "threads.h"
 
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* At most so many filters are run over the image itself, for so few do not repay packing; with at most so many taps: such
+ * a sum is one chain of matmul's, too. */
+enum { FEW_FILTERS = 4, FEW_TAPS = 512 };
+
+/* About so many numbers of an image are padded at a time, and at least so many rows. */
+enum { BAND = 1 << 14, LEAST_ROWS = 4 };
+
+/* At most so many sums of a weight are made over the image itself. */
+enum { FEW_SUMS = 512 };
+
+enum { WORK_PER_THREAD = 1 << 18 };
+
+/* At least the lanes of every vector. */
+enum { LARGEST_VECTOR = 16 };
+
+/* A band of some rows of the output needs this of its channels, padded: `rows` rows from `top` on, `columns` from `left`
+ * on. They stand in `stride` pieces of `piece` numbers, so that what neighbours in the output need are neighbours. */
+typedef struct {
+    size_t out_rows, rows, columns, pieces, piece;
+    ptrdiff_t top, left;
+} band;
 
 /* The matrix of images, a channel a row, a place a column. */
 static patches images_of(size_t images, size_t groups, size_t channels, const size_t size[2])
@@ -23,10 +50,19 @@ static patches images_of(size_t images, size_t groups, size_t channels, const si
     };
 }
 
-/* The same with a plane as one row, so that runs of neighbours are long. */
-static patches planes_of(size_t images, size_t groups, size_t channels, const size_t size[2])
+/* The same with each plane as one row, where its places are just its numbers: so that runs of neighbours are long. */
+static patches flat(patches x)
 {
-    return images_of(images, groups, channels, (size_t[2]){1, size[0] * size[1]});
+    int numbers = 1;
+    for (int i = 0; i < 2; i++)
+        numbers &= x.kernel[i] == 1 && x.stride[i] == 1 && x.padding[i] == 0 && x.out[i] == (i ? x.width : x.height);
+    if (numbers) {
+        x.width *= x.height;
+        x.row *= (ptrdiff_t)x.height;
+        x.out[1] = x.width;
+        x.out[0] = x.height = 1;
+    }
+    return x;
 }
 
 /* The matrix of the patches that meet the filters. */
@@ -41,6 +77,25 @@ static patches patches_of(const convolution *s)
         x.padding[i] = s->padding[i];
     }
     return x;
+}
+
+/* The band of as many rows as have about `most` numbers; at least some. `pieces` is 1 or the horizontal stride. */
+static band band_of(const patches *in, size_t channels, size_t lanes, size_t pieces, size_t most)
+{
+    ptrdiff_t reach[2], low[2];
+    for (int i = 0; i < 2; i++) {
+        ptrdiff_t last = ((ptrdiff_t)in->kernel[i] - 1) * in->dilation[i];
+        low[i] = (last < 0 ? last : 0) - in->padding[i];
+        reach[i] = (last < 0 ? -last : last) + 1;
+    }
+    band b = {.top = low[0], .left = low[1], .pieces = pieces};
+    b.columns = (size_t)(((ptrdiff_t)in->out[1] - 1) * in->stride[1] + reach[1]);
+    b.piece = b.columns / pieces + lanes + 1; /* a whole vector from each of them on can be read */
+    size_t fit = most / (channels * pieces * b.piece * (size_t)in->stride[0]);
+    b.out_rows = fit < LEAST_ROWS ? LEAST_ROWS : fit;
+    b.out_rows = b.out_rows < in->out[0] ? b.out_rows : in->out[0];
+    b.rows = (b.out_rows - 1) * (size_t)in->stride[0] + (size_t)reach[0];
+    return b;
 }
 
 /* In one direction, of all places y of the input those with y = phase (mod stride): which taps meet them. A tap t does

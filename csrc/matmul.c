@@ -14,11 +14,7 @@
 
 /* The largest blocks, in elements: a KC-deep panel of B (NC wide) stays in the last caches, a block of A (MC x KC) in
  * the second, a micro-panel of B (KC x nr) in the first. */
-enum { KC = 512, MC = 256, NC = 1024 };
-
-/* A sum over more than this depth is made in two halves. (Where k is cut is part of the result: with another KC or
- * LONGEST the bits would be others.) */
-enum { LONGEST = 8 * KC };
+enum { MC = 256, NC = 1024 };
 
 /* Below this many multiply-adds a second thread costs more than it brings: in a network it has to fetch the operands
  * from the first one's cache, and the first one what it made. */
@@ -51,6 +47,22 @@ static size_t block(size_t length, size_t most, size_t grain)
 {
     size_t blocks = (length + most - 1) / most, each = (length + blocks - 1) / blocks;
     return (each + grain - 1) / grain * grain;
+}
+
+/* Whether patches are numbers of the images, and never zeros around them. */
+static int are_numbers(const patches *x)
+{
+    return x->kernel[0] * x->kernel[1] == 1 && !x->padding[0] && !x->padding[1];
+}
+
+size_t chain_of(size_t k)
+{
+    return block(k, KC, 1);
+}
+
+size_t half_of(size_t k)
+{
+    return (k / 2 + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
 /* How a product is made; plan_for in matmul_loops.h says why. */

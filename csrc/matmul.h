@@ -14,6 +14,12 @@ int matmul_f32(size_t m, size_t n, size_t k, const float *a, ptrdiff_t a_row, pt
 int matmul_f64(size_t m, size_t n, size_t k, const double *a, ptrdiff_t a_row, ptrdiff_t a_column, const double *b,
                ptrdiff_t b_row, ptrdiff_t b_column, const double *bias, double *c, ptrdiff_t c_row, ptrdiff_t c_column);
 
+/* Where a sum over the depth is cut: up to LONGEST into chains of this length, of at most KC; a longer one in two halves,
+ * of which this is the first. (It is part of the result: with another KC or LONGEST the bits would be others.) */
+enum { KC = 512, LONGEST = 8 * KC };
+size_t chain_of(size_t k);
+size_t half_of(size_t k);
+
 /* A matrix of numbers `row` and `column` apart; or the part of a matrix of patches that begins in that row and column:
  * of the transposed one, where it is `turned`. */
 typedef struct {

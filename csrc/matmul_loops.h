@@ -100,7 +100,7 @@ static plan NAME(plan_for)(const NAME(product) *x)
     p.mc = block(x->m, MC, p.mr);
     p.nc = block(x->n, NC, p.nr);
     p.group = least(p.nc, MICRO_PANELS * p.nr);
-    p.chain = block(x->k, KC, 1);
+    p.chain = chain_of(x->k);
     /* Where C is narrow and not row-major, to go over it once more costs more than a deeper block. */
     p.kc = least(x->k, x->c.column != 1 && x->n <= UNPACKED_LENGTH ? 2 * p.chain : p.chain);
 
@@ -143,15 +143,26 @@ static NAME(micro_panels) NAME(pack)(const NAME(microkernel) *kernel, size_t len
 {
     if (!x.of)
         kernel->pack(length, depth, width, x.data, x.row, x.column, memory);
-    REAL some[LARGEST_WIDTH * TURNED_AT_ONCE], *out = memory;
-    for (size_t end = 0; x.of && end < length; end += width, out += width * depth) {
-        size_t rows = least(length - end, width), i = (size_t)x.row, j = (size_t)x.column;
-        if (x.turned)
-            kernel->unfold(x.of, x.data, j, depth, i + end, rows, width, out);
-        for (size_t p = 0, columns; !x.turned && p < depth; p += columns) {
-            columns = least(depth - p, TURNED_AT_ONCE);
-            kernel->unfold(x.of, x.data, i + end, rows, j + p, columns, TURNED_AT_ONCE, some);
-            kernel->pack(rows, columns, width, some, TURNED_AT_ONCE, 1, out + p * width);
+    REAL some[LARGEST_WIDTH * TURNED_AT_ONCE];
+    for (size_t i = 0, rows; x.of && x.turned && i < length; i += rows) {
+        rows = length - i;
+        NAME(matrix) from = NAME(at)(x, i, 0), run = NAME(run_of_places)(NAME(transposed)(from), &rows);
+        rows = rows < length - i ? rows / width * width : rows;
+        if (rows && are_numbers(x.of))
+            kernel->pack(rows, depth, width, run.data, run.column, run.row, memory + i * depth);
+        else
+            kernel->unfold(x.of, x.data, (size_t)from.column, depth, (size_t)from.row, rows = least(are_numbers(x.of) ? width : length, length - i), width, memory + i * depth);
+    }
+    for (size_t i = 0, rows; x.of && !x.turned && i < length; i += rows) {
+        rows = least(length - i, width);
+        for (size_t p = 0, columns; p < depth; p += columns) {
+            columns = are_numbers(x.of) ? depth - p : least(depth - p, TURNED_AT_ONCE);
+            NAME(matrix) from = NAME(at)(x, i, p), run = {some, TURNED_AT_ONCE, 1, NULL, 0};
+            if (are_numbers(x.of))
+                run = NAME(run_of_places)(from, &columns);
+            else
+                kernel->unfold(x.of, x.data, (size_t)from.row, rows, (size_t)from.column, columns, TURNED_AT_ONCE, some);
+            kernel->pack(rows, columns, width, run.data, run.row, run.column, memory + i * depth + p * width);
         }
     }
     return NAME(packed)(memory, depth, width);
@@ -192,9 +203,9 @@ static inline void NAME(copy)(size_t rows, size_t columns, NAME(matrix) from, NA
         int in_rows = x.column == 1 && y.column == 1;
         for (size_t i = 0; in_rows && i < rows; i++)
             memcpy(NAME(at)(y, i, 0).data, NAME(at)(x, i, 0).data, run * sizeof(REAL));
-        for (size_t j = 0; !in_rows && j < run; j++)
-            for (size_t i = 0; i < rows; i++)
-                *NAME(at)(y, i, j).data = *NAME(at)(x, i, j).data;
+        for (size_t i = 0; !in_rows && i < rows; i++)
+            for (size_t j = 0; j < run; j++)
+                y.data[(ptrdiff_t)i * y.row + (ptrdiff_t)j * y.column] = x.data[(ptrdiff_t)i * x.row + (ptrdiff_t)j * x.column];
     }
 }
 
@@ -312,7 +323,7 @@ static int NAME(by_halves)(const NAME(product) *x)
     if (x->k <= LONGEST)
         return x->dots ? NAME(one_row)(x) : NAME(five_loops)(x);
 
-    size_t half = (x->k / 2 + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    size_t half = half_of(x->k);
     NAME(product) first = NAME(depth)(*x, 0, half), second = NAME(depth)(*x, half, x->k);
     second.added = (NAME(matrix)){0};
     second.c = (NAME(matrix)){malloc(x->m * x->n * sizeof(REAL)), (ptrdiff_t)x->n, 1, NULL, 0};
