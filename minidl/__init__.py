@@ -1,6 +1,6 @@
 """minidl: a mini deep-learning framework to learn back-propagation and weight initialization from.
 
-Where to read on: `nn/linear.py` -> `functional.py` -> `tensor.py` -> `init/distributions.py` ->
+Where to read on: `nn/linear.py` -> `functional/layers.py` -> `tensor.py` -> `init/distributions.py` ->
 `random.py` -> `kernels/reference/` -> csrc/.
 """
 
@@ -8,6 +8,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import data, functional, init, kernels, nn, optim, random, recipes
+from .creation import (  # `minidl.tensor` is this function; the file is for importing from
+    arange,
+    ones,
+    rand,
+    randn,
+    tensor,
+    zeros,
+)
 from .gradcheck import gradcheck
 from .kernels import get_num_threads, set_num_threads, show_config
 from .names import no_attribute
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Tensor",
     "__version__",
+    "arange",
     "data",
     "enable_grad",
     "flow",
@@ -32,12 +41,17 @@ __all__ = [
     "manual_seed",
     "nn",
     "no_grad",
+    "ones",
     "optim",
+    "rand",
+    "randn",
     "random",
     "recipes",
     "set_num_threads",
     "show_config",
+    "tensor",
     "theory",
+    "zeros",
 ]
 
 

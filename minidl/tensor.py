@@ -1,7 +1,7 @@
 """A value, its gradient, and how it was made; `backward()` walks back along that.
 
-A Tensor is a NumPy array that remembers: each operation in `functional.py` calls `record` with its result, its inputs and
-a function for its gradient. Here is only the remembering and the walk; what is computed is all in `functional.py`, which the
+A Tensor is a NumPy array that remembers: each operation in `functional/` calls `record` with its result, its inputs and
+a function for its gradient. Here is only the remembering and the walk; what is computed is all in `functional/`, which the
 operators and methods of a Tensor call.
 """
 
@@ -151,6 +151,24 @@ def numpy_names(operation: Callable[..., Any]) -> Callable[..., Any]:
     return renamed
 
 
+class Size(int):
+    """How many elements an array has; called, its shape."""
+
+    _shape: tuple[int, ...]
+
+    def __new__(cls, array: np.ndarray):
+        size = super().__new__(cls, array.size)
+        size._shape = array.shape
+        return size
+
+    def __call__(self, dim: int | None = None) -> Any:
+        return self._shape if dim is None else self._shape[dim]
+
+
+# Tensors that an operation made and whose gradient is wanted, by their ids.
+_retaining: weakref.WeakValueDictionary[int, "Tensor"] = weakref.WeakValueDictionary()
+
+
 class Tensor:
     """An array that can be differentiated.
 
@@ -224,7 +242,11 @@ class Tensor:
     shape: tuple[int, ...] = _property("_data.shape")
     dtype: np.dtype = _property("_data.dtype")
     ndim: int = _property("_data.ndim")
-    size: int = _property("_data.size")
+
+    @property
+    def size(self) -> "Size":
+        """The number of elements, as in NumPy; called, `size()` or `size(dim)`, the shape or a part of it, as in PyTorch."""
+        return Size(self._data)
 
     def _adopt(self, value: Any) -> None:
         self._data = array = _as_array(value)
@@ -241,6 +263,10 @@ class Tensor:
         """|x|, elementwise: see `functional.abs`."""
         return F.abs(self)
 
+    def cos(self) -> "Tensor":
+        """The cosine, elementwise: see `functional.cos`."""
+        return F.cos(self)
+
     def exp(self) -> "Tensor":
         """e^x, elementwise: see `functional.exp`."""
         return F.exp(self)
@@ -256,6 +282,10 @@ class Tensor:
     def sigmoid(self) -> "Tensor":
         """1 / (1 + e^-x), elementwise: see `functional.sigmoid`."""
         return F.sigmoid(self)
+
+    def sin(self) -> "Tensor":
+        """The sine, elementwise: see `functional.sin`."""
+        return F.sin(self)
 
     def sqrt(self) -> "Tensor":
         """The square root, elementwise: see `functional.sqrt`."""
@@ -276,9 +306,24 @@ class Tensor:
         return F.mean(self, dim, keepdim)
 
     @numpy_names
-    def max(self, dim: Dim = None, keepdim: bool = False) -> "Tensor":
-        """The largest element over the axes `dim`, or of all: see `functional.max`."""
+    def max(self, dim: int | None = None, keepdim: bool = False) -> Any:
+        """The largest element; along an axis, (values, indices): see `functional.max`. Over several axes: `amax`."""
         return F.max(self, dim, keepdim)
+
+    @numpy_names
+    def min(self, dim: int | None = None, keepdim: bool = False) -> Any:
+        """The smallest element; along an axis, (values, indices): see `functional.min`. Over several axes: `amin`."""
+        return F.min(self, dim, keepdim)
+
+    @numpy_names
+    def amax(self, dim: Dim = None, keepdim: bool = False) -> "Tensor":
+        """The largest element over the axes `dim`, or of all: see `functional.amax`."""
+        return F.amax(self, dim, keepdim)
+
+    @numpy_names
+    def amin(self, dim: Dim = None, keepdim: bool = False) -> "Tensor":
+        """The smallest element over the axes `dim`, or of all: see `functional.amin`."""
+        return F.amin(self, dim, keepdim)
 
     @numpy_names
     def var(self, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> "Tensor":
@@ -286,9 +331,34 @@ class Tensor:
         return F.var(self, dim, correction, keepdim)
 
     @numpy_names
+    def std(self, dim: Dim = None, correction: int = 1, keepdim: bool = False) -> "Tensor":
+        """The standard deviation over the axes `dim`, or of all: see `functional.std`."""
+        return F.std(self, dim, correction, keepdim)
+
+    @numpy_names
+    def norm(self, p: float = 2, dim: Dim = None, keepdim: bool = False) -> "Tensor":
+        """The p-norm over the axes `dim`, or of all: see `functional.norm`."""
+        return F.norm(self, p, dim, keepdim)
+
+    @numpy_names
+    def logsumexp(self, dim: Dim = None, keepdim: bool = False) -> "Tensor":
+        """ln sum e^x over the axes `dim`, or of all: see `functional.logsumexp`."""
+        return F.logsumexp(self, dim, keepdim)
+
+    @numpy_names
+    def cumsum(self, dim: int) -> "Tensor":
+        """The sums of all elements up to each, along an axis: see `functional.cumsum`."""
+        return F.cumsum(self, dim)
+
+    @numpy_names
     def argmax(self, dim: int | None = None, keepdim: bool = False) -> "Tensor":
         """The index of the largest element along an axis, or of all, as integers: see `functional.argmax`."""
         return F.argmax(self, dim, keepdim)
+
+    @numpy_names
+    def argmin(self, dim: int | None = None, keepdim: bool = False) -> "Tensor":
+        """The index of the smallest element along an axis, or of all, as integers: see `functional.argmin`."""
+        return F.argmin(self, dim, keepdim)
 
     def clip(self, min: float | None = None, max: float | None = None) -> "Tensor":
         """The tensor with values below `min` or above `max` replaced by these: see `functional.clip`."""
@@ -301,6 +371,48 @@ class Tensor:
     def transpose(self, *dims: Any) -> "Tensor":
         """The tensor with its axes exchanged: see `functional.transpose`."""
         return F.transpose(self, *dims)
+
+    def view(self, *shape: Any) -> "Tensor":
+        """`reshape` under its other name."""
+        return F.reshape(self, *shape)
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> "Tensor":
+        """The tensor with several axes as one: see `functional.flatten`."""
+        return F.flatten(self, start_dim, end_dim)
+
+    def squeeze(self, dim: Dim = None) -> "Tensor":
+        """The tensor without axes of length 1: see `functional.squeeze`."""
+        return F.squeeze(self, dim)
+
+    def unsqueeze(self, dim: int) -> "Tensor":
+        """The tensor with a new axis of length 1: see `functional.unsqueeze`."""
+        return F.unsqueeze(self, dim)
+
+    def permute(self, *dims: Any) -> "Tensor":
+        """The tensor with all its axes in this order: see `functional.transpose`."""
+        return F.transpose(self, dims[0] if len(dims) == 1 else dims)
+
+    def t(self) -> "Tensor":
+        """The transposed matrix."""
+        if self.ndim > 2:
+            raise ValueError(f"t() is of matrices, got shape {self.shape}; write permute, or transpose with two axes")
+        return F.transpose(self)
+
+    def split(self, split_size: Any, dim: int = 0) -> "tuple[Tensor, ...]":
+        """Consecutive parts along an axis: see `functional.split`."""
+        return F.split(self, split_size, dim)
+
+    def clone(self) -> "Tensor":
+        """A copy, through which gradients flow: see `functional.clone`."""
+        return F.clone(self)
+
+    def dim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self._data.size
 
     @property
     def T(self) -> "Tensor":
@@ -315,7 +427,7 @@ class Tensor:
             raise AttributeError(f"{owner} has no method {name!r}; write functional.{name}(tensor)")
         raise no_attribute(owner, name, [known for known in dir(type(self)) if not known.startswith("_")])
 
-    # Arithmetic and comparison. Each is a function in functional.py, where its forward stands above its backward.
+    # Arithmetic and comparison. Each is a function in functional/, where its forward stands above its backward.
 
     def __add__(self, other: Any) -> "Tensor":
         return F.add(self, other)
@@ -486,6 +598,10 @@ class Tensor:
         """The value, as the array it is (not a copy)."""
         return self.data
 
+    def tolist(self) -> Any:
+        """The value, as nested lists of Python numbers."""
+        return self._data.tolist()
+
     def detach(self) -> "Tensor":
         """The same memory, cut off from how it was made."""
         result = record(self._data, (), None)
@@ -527,7 +643,7 @@ class Tensor:
             shape than its tensor. No `.grad` is touched then.
         """
         gradients: dict[Tensor, Any] = {self: _first_gradient(self, gradient)}  # dL/d(tensor), as far as it is known
-        made, waiting, leaves, visited = self._made, [(-self._number, self)], [], []
+        made, waiting, leaves, visited, retained = self._made, [(-self._number, self)], [], [], []
         if made is None:
             waiting, leaves = [], [self]
         while waiting:
@@ -537,8 +653,10 @@ class Tensor:
                 if count[0] != then:
                     raise _changed_since(node)
             visited.append(node)
+            if _retaining and id(node) in _retaining:
+                retained.append((node, np.array(gradients[node])))
             # Gradients are handed on without a variable here, so that whoever gets one can tell whether anybody else has it.
-            ours = backward.__module__ == _OWN
+            ours = backward.__module__.startswith(_OWN)
             dxs = backward(gradients.pop(node)) if ours else _guarded(node, backward, gradients.pop(node))
             if len(dxs) != len(parents):
                 raise _miscounted(node, dxs, parents)
@@ -559,9 +677,33 @@ class Tensor:
                     heappush(waiting, (-parent._number, parent))
                 gradients[parent] = dx
             dxs = dx = known = None
+        for node, dy in retained:
+            leaves.append(node)
+            gradients[node] = dy
         _commit(leaves, gradients, [] if retain_graph else visited, made)
         for observer in backward_observers:
             observer()
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no operation made this tensor, or none that was recorded."""
+        return not self._made
+
+    def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
+        """Set `requires_grad`, of a leaf. Returns the tensor."""
+        if self._made:
+            raise RuntimeError(f"requires_grad of a tensor that {self.operation} made cannot be set; use detach() first")
+        if requires_grad:
+            check_differentiable(self)
+        self.requires_grad = bool(requires_grad)
+        return self
+
+    def retain_grad(self) -> None:
+        """Let `backward()` add to the `.grad` of this tensor, too, though an operation made it."""
+        if not self.requires_grad:
+            raise RuntimeError("retain_grad() of a tensor that requires no gradient, so that none will come")
+        if self._made:
+            _retaining[id(self)] = self
 
     def leaves(self) -> list["Tensor"]:
         """The tensors that no operation made and that `backward()` from here would give a gradient to."""
@@ -580,7 +722,7 @@ class Tensor:
 
 # What backward() is made of: its first gradient, its refusals, and its end
 
-_OWN = "minidl.functional"  # whose operations keep the rule that `record` states
+_OWN = "minidl.functional."  # whose operations keep the rule that `record` states
 
 
 def _first_gradient(tensor: Tensor, gradient: Any) -> np.ndarray:
@@ -744,7 +886,7 @@ def _refuse_to_lose_gradients(what: str, given: Any, name: str = "") -> None:
     """Raises where one of the tensors among these arguments has a gradient that NumPy would not pass on."""
     if not (_mode.recording and any(tensor.requires_grad for tensor in _tensors_in(given))):
         return
-    ours = {"amax": "max", "dot": "matmul", "inner": "matmul", "vstack": "concatenate", "hstack": "concatenate"}.get(name, name)
+    ours = {"dot": "matmul", "inner": "matmul", "vstack": "concatenate", "hstack": "concatenate"}.get(name, name)
     instead = f"use minidl.functional.{ours}" if hasattr(F, ours) else "use the operations of minidl.functional"
     raise LostGradientError(
         f"{what} would lose the gradient of a tensor with requires_grad=True: {instead}, or, where no gradient is wanted, pass "
@@ -869,4 +1011,4 @@ def _rebuild(cls, data, requires_grad, grad):
     return tensor
 
 
-from . import functional as F  # noqa: E402 - at the end: functional.py needs Tensor and record first
+from . import functional as F  # noqa: E402 - at the end: functional/ needs Tensor and record first

@@ -1,4 +1,4 @@
-"""Every operation of functional.py, against values and gradients that PyTorch 2.13 gave (recorded/functional.json, written by
+"""Every operation of functional/, against values and gradients that PyTorch 2.13 gave (recorded/functional.json, written by
 recorded/record_functional.py), finite differences, and numbers worked out by hand."""
 
 import json
@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 import minidl
 import minidl.functional as F
 from minidl import Tensor, gradcheck
+from minidl.tensor import record
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "functional.json").read_text())
 
@@ -69,8 +70,8 @@ CALLS = {
     "var over two axes": lambda x: x.var((0, 2)),
     "max": lambda x: x.max(),
     "max with ties": lambda x: x.max(),
-    "max with ties, over columns": lambda x: x.max(-1),
-    "max with ties, over two axes": lambda x: x.max((0, 2), keepdim=True),
+    "max with ties, over columns": lambda x: x.amax(-1),
+    "max with ties, over two axes": lambda x: x.amax((0, 2), keepdim=True),
     "exp": lambda x: x.exp(),
     "log": lambda x: x.log(),
     "sqrt": lambda x: x.sqrt(),
@@ -297,17 +298,20 @@ DIMS = [None, 0, 1, 2, -1, -3, (0, 1), (0, 2), (2, 0), (-1, 1), (0, 1, 2), (1,)]
 
 @pytest.mark.parametrize("keepdim", [False, True])
 @pytest.mark.parametrize("dim", DIMS)
-@pytest.mark.parametrize("name", ["sum", "mean", "var", "max"])
+@pytest.mark.parametrize("name", ["sum", "mean", "var", "std", "amax", "amin"])
 def test_reductions_over_every_choice_of_axes(name, dim, keepdim):
     array = BASE.reshape(2, 3, 4)
     operation = getattr(F, name)
     axes = {"axis": dim, "keepdims": keepdim}
-    expected = np.var(array, ddof=1, **axes) if name == "var" else getattr(np, name)(array, **axes)
+    more = {"ddof": 1} if name in ("var", "std") else {}
+    expected = getattr(np, name)(array, **more, **axes)
     np.testing.assert_allclose(operation(array, dim, keepdim=keepdim).data, expected, 1e-14, strict=True)
     assert gradcheck(lambda x: operation(x, dim, keepdim=keepdim), Tensor(array, requires_grad=True))
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "var", "max", "argmax", "softmax", "log_softmax"])
+@pytest.mark.parametrize(
+    "name", ["sum", "mean", "var", "std", "amax", "amin", "argmax", "argmin", "logsumexp", "softmax", "log_softmax"]
+)
 def test_axis_and_keepdims_mean_dim_and_keepdim(name):
     operation = getattr(F, name)
     options, same = ({}, {}) if "softmax" in name else ({"keepdims": True}, {"keepdim": True})
@@ -334,7 +338,7 @@ def test_argmax_takes_the_first_of_equals():
 
 def test_max_shares_the_gradient_between_equals():
     x = Tensor([[2.0, 2.0, 1.0], [0.0, 5.0, 0.0]], requires_grad=True)
-    x.max(1).backward([3.0, 7.0])
+    x.amax(1).backward([3.0, 7.0])
     np.testing.assert_array_equal(x.grad, [[1.5, 1.5, 0.0], [0.0, 7.0, 0.0]])
 
 
@@ -465,7 +469,7 @@ ONE_OF_EACH = {
     "sum": lambda x: x.sum(0),
     "mean": lambda x: x.mean(),
     "var": lambda x: x.var(1),
-    "max": lambda x: x.max(1),
+    "max": lambda x: x.amax(1),
     "clip": lambda x: x.clip(0.5, 1),
     "sqrt, log, exp, abs": lambda x: abs(x).sqrt().log().exp(),
     "tanh": F.tanh,
@@ -595,7 +599,7 @@ def unaligned(x):
     return view
 
 
-@pytest.mark.parametrize("make", [lambda x: x > 2, lambda x: minidl.tensor.record(np.int64(x.data > 2), (), None)])
+@pytest.mark.parametrize("make", [lambda x: x > 2, lambda x: record(np.int64(x.data > 2), (), None)])
 def test_batch_norm_and_cross_entropy_take_booleans_and_integers_as_numbers(make):
     x = make(Tensor([[1.0, 3.0], [3.0, 1.0], [3.0, 1.0], [1.0, 3.0]]))
     y = F.batch_norm(x, None, None, training=True, eps=0.0)  # of 0 and 1, as many each: mean and deviation are 1/2
@@ -863,7 +867,7 @@ ZEROS = np.zeros((2, 3))
         (lambda: F.cross_entropy(ZEROS, [[0], [1]]), r"cross_entropy.*\(2, 3\) and \(2, 1\)"),
         (lambda: F.cross_entropy(ZEROS, [0, 3]), "cross_entropy.*from 0 to 2.*got 3 at index 1"),
         (lambda: F.cross_entropy(ZEROS, [-1, 0]), "cross_entropy.*from 0 to 2.*got -1 at index 0"),
-        (lambda: F.cross_entropy(ZEROS, [0, 1], "average"), "reduction.*'average'"),
+        (lambda: F.cross_entropy(ZEROS, [0, 1], reduction="average"), "reduction.*'average'"),
         (lambda: F.cross_entropy(ZEROS[:0], np.zeros(0, int)), "empty batch"),
         (lambda: F.mse_loss(ZEROS, np.zeros((3, 2))), r"mse_loss.*\(2, 3\) and \(3, 2\)"),
         (lambda: F.mse_loss(np.zeros((2, 1)), np.zeros(2)), r"mse_loss.*\(2, 1\) and \(2,\)"),
@@ -976,7 +980,7 @@ def test_running_statistics_of_the_wrong_shape_are_named_in_evaluation(name):
         (lambda: F.softmax([]), (0,)),
         (lambda: F.log_softmax(np.ones((0, 3)), 0), (0, 3)),
         (lambda: F.log_softmax([]), (0,)),
-        (lambda: F.cross_entropy(np.ones((0, 3)), [], "none"), (0,)),
+        (lambda: F.cross_entropy(np.ones((0, 3)), [], reduction="none"), (0,)),
         (lambda: F.mse_loss(np.ones((0, 3)), np.ones((0, 3)), "sum"), ()),
         (lambda: F.concatenate([np.ones((0, 3)), np.ones((2, 3))]), (2, 3)),
     ],
@@ -988,7 +992,7 @@ def test_empty_arrays_are_arrays_too(call, shape):
 def test_a_call_keeps_its_own_copy_of_labels_and_indices():
     labels, places = np.array([0, 1]), np.array([0, 0])
     x = Tensor(np.zeros((2, 2)), requires_grad=True)
-    loss, picked = F.cross_entropy(x, labels, "sum"), x[places]
+    loss, picked = F.cross_entropy(x, labels, reduction="sum"), x[places]
     labels[:], places[:] = 0, 1
     loss.backward()
     np.testing.assert_array_equal(x.grad, [[-0.5, 0.5], [0.5, -0.5]])

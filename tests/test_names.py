@@ -17,7 +17,7 @@ from minidl import Tensor, data, flow, functional, init, nn, optim
         (nn, "BatchNorm", "BatchNorm1d"),
         (nn, "CrossEntropy", "CrossEntropyLoss"),
         (optim, "Sgd", "SGD"),
-        (minidl, "tensr", "Tensor"),
+        (minidl, "Tensro", "Tensor or tensor"),
         (minidl, "nograd", "no_grad"),
         (minidl, "set_num_thread", "set_num_threads"),
         (init, "calculate_gian", "calculate_gain"),

@@ -17,6 +17,7 @@ from interrupts import interrupted
 import minidl
 import minidl.functional as F
 from minidl import Tensor, nn, no_grad, optim
+from minidl.tensor import _counts, _mode, record
 
 
 def leaf(values=(1.0, 2.0, 3.0), dtype=np.float64):
@@ -98,11 +99,11 @@ def test_memory_of_different_foreign_owners_has_different_counts():
 
 def test_memory_that_died_leaves_no_count_behind():
     gc.collect()
-    before = len(minidl.tensor._counts)
+    before = len(_counts)
     for _ in range(100):
         Tensor(np.zeros(3)).data  # noqa: B018
     gc.collect()
-    assert len(minidl.tensor._counts) == before
+    assert len(_counts) == before
 
 
 def test_memory_of_its_own_has_a_count_of_its_own():
@@ -276,7 +277,7 @@ def test_training_is_the_same_where_ownership_is_never_known(monkeypatch):
 
 
 def own_operation(x, backward):
-    return minidl.tensor.record(x.data * 1.0, (x,), backward)
+    return record(x.data * 1.0, (x,), backward)
 
 
 def doubled_in_place(dy):
@@ -449,7 +450,7 @@ def test_a_change_in_place_interrupted_at_any_instruction_is_noticed_where_it_wa
         x = leaf()
         loss = (x * x).sum()
         stopped = interrupted(no_grad()(lambda x=x: operation(x)), n)
-        minidl.tensor._mode.recording = True
+        _mode.recording = True
         if not stopped:
             break
         if x.data.tolist() == [1.0, 2.0, 3.0]:
@@ -555,7 +556,7 @@ def test_tensors_of_integers_as_labels_and_indices_are_errors_that_say_what_to_w
 @pytest.mark.parametrize(("gave", "kind"), [(lambda dy: dy * 2, "ndarray"), (lambda dy: None, "NoneType")])
 def test_a_backward_that_does_not_give_a_tuple_is_told(gave, kind):
     x = Tensor([1.0, 2.0], requires_grad=True)
-    y = minidl.tensor.record(x.data * 2, (x,), gave)
+    y = record(x.data * 2, (x,), gave)
     with pytest.raises(TypeError, match=rf"gave a {kind}; it must give a tuple .*: return \(dx,\)"):
         y.sum().backward()
     assert x.grad is None

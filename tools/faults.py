@@ -52,7 +52,7 @@ TESTS = {
     "minidl/atomic.py": "tests/test_atomic.py tests/test_tensor_edges.py tests/nn/test_module.py tests/test_optim.py",
     "minidl/data.py": "tests/test_data.py",
     "minidl/flow/": "tests/flow tests/test_plot.py",
-    "minidl/functional.py": "tests/test_functional.py tests/test_tensor.py tests/test_tensor_edges.py "
+    "minidl/functional/": "tests/test_functional.py tests/test_tensor.py tests/test_tensor_edges.py "
     "tests/nn tests/test_training_bits.py",
     "minidl/gaussian.py": "tests/test_gaussian.py tests/init tests/test_theory.py",
     "minidl/gradcheck.py": "tests/test_gradcheck.py",

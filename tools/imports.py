@@ -30,7 +30,8 @@ HOUSE = {
     "nn": "parameter initialize module linear norm activations layers losses containers",
     "state": "",
     "init": "base distributions matrices gain torch_names presets check",
-    "functional": "",
+    "creation": "",
+    "functional": "arguments arithmetic shape reductions elementwise activations layers normalization losses",
     "tensor": "",
     "random": "",
     "gaussian": "",
@@ -41,7 +42,7 @@ HOUSE = {
     "version": "",
 }
 EVENING = "gradcheck"  # from here down it is an evening's reading
-UPWARDS = {("tensor", "functional")}  # the one exception: a tensor's operators call functional.py
+UPWARDS = {("tensor", "functional")}  # the one exception: a tensor's operators call the functions of functional/
 
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#a6548a", "#b07d00", "#2f7fae"]  # after Okabe and Ito, dark enough for text
 

@@ -22,17 +22,18 @@ class Claim:
     Attributes
     ----------
     number : int
-        From 1 to 35.
+        From 1 on; in which section of the page it stands, claims.py says.
     articles : str
         Which articles make it: "A B".
     claim, verdict : Text
-        The verdict begins with "true", "true, but" or "false" (正确, 正确，但, 错误), and says why in one sentence.
+        The verdict begins with "true", "true, but", "false" or "depends" (正确, 正确，但, 错误, 视情况而定), and says why
+        in one sentence.
     expected : Text
         What theory, arithmetic or a known result says, with its source.
     measured : Text
         How the result of `measure` reads: a format string with its names, "std {std:.3f}" or "std {stds[0]:.3f}".
     measure : function () -> dict
-        Numbers, or lists of them, by name; takes seconds.
+        Numbers, or lists of them, by name; takes seconds. What chance makes has its spread over several seeds with it.
     holds : function of this dict -> bool
         Whether the numbers support the verdict.
     picture : str

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from .. import functional as F
-from .. import nn, tensor, theory
+from .. import nn, theory
 from ..atomic import at_once
 from ..gradcheck import gradients_kept
 from ..nn import module as hooks
 from ..random import Generator, as_generator
-from ..tensor import Tensor, enable_grad, no_grad
+from ..tensor import Tensor, enable_grad, no_grad, record
 from .quantities import distinct_units, distribution, nearly_distinct_units, norm, saturation, unit_axis
 from .report import FlowReport, LayerRecord
 
@@ -214,7 +214,7 @@ def _tap(y: Tensor, keep: Callable[[np.ndarray], None]) -> Tensor:
         keep(dy)
         return (dy,)
 
-    return tensor.record(y._data, (y,), backward, view=True)
+    return record(y._data, (y,), backward, view=True)
 
 
 def _weights(call: Call, actual: theory.Moments, tolerance: float) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn, tensor
+from .. import nn
 from ..nn import module as hooks
-from ..tensor import Tensor
+from ..tensor import Tensor, backward_observers
 from .quantities import distinct_units, norm, saturation, unit_axis
 
 
@@ -51,12 +51,12 @@ class Watch:
             if next(module.named_children(), None) is None:
                 self._modules[self._layers.setdefault(id(module), name)] = module
         hooks.observers.append(self._called)
-        tensor.backward_observers.append(self._stepped)
+        backward_observers.append(self._stepped)
         return self
 
     def __exit__(self, *exception):
         hooks.observers.remove(self._called)
-        tensor.backward_observers.remove(self._stepped)
+        backward_observers.remove(self._stepped)
         self._moved()
 
     def _called(self, module: nn.Module, arguments: tuple, output: Any) -> Any:

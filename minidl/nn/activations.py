@@ -1,4 +1,4 @@
-"""Activations, and softmax: layers without parameters, each of them one function of `functional.py`."""
+"""Activations, and softmax: layers without parameters, each of them one function of `functional/activations.py`."""
 
 from .. import functional as F
 from .module import Module

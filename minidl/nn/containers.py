@@ -37,8 +37,10 @@ class Sequential(Module):
     def __iter__(self):
         return (child for _, child in self.named_children())
 
-    def __getitem__(self, index: int) -> Module:
-        return list(self)[index]
+    def __getitem__(self, index: Any) -> Module:
+        """The module at a place; a slice is a Sequential of the same modules."""
+        chosen = list(self)[index]
+        return type(self)(*chosen) if isinstance(index, slice) else chosen
 
     def __setitem__(self, index: int, module: Module) -> None:
         if not isinstance(module, Module):

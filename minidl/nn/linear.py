@@ -1,6 +1,6 @@
 """The linear layer, whose arguments say how it is initialized.
 
-A layer checks its input, holds the parameters and calls one function of `functional.py`, where forward and backward are.
+A layer checks its input, holds the parameters and calls one function of `functional/layers.py`, where forward and backward are.
 """
 
 from typing import Any

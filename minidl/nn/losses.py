@@ -1,9 +1,14 @@
-"""Losses as modules. What they compute, and the gradient, is in `functional.py`."""
+"""Losses as modules. What they compute, and the gradient, is in `functional/losses.py`."""
+
+from typing import Any
+
+import numpy as np
 
 from .. import functional as F
+from ..tensor import as_tensor
 from .module import Module
 
-__all__ = ["BCEWithLogitsLoss", "CrossEntropyLoss", "MSELoss"]
+__all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1Loss", "MSELoss", "NLLLoss"]
 
 
 class _Loss(Module):
@@ -15,11 +20,35 @@ class _Loss(Module):
         self.reduction = reduction
 
 
-class CrossEntropyLoss(_Loss):
-    """`functional.cross_entropy`: scores before the softmax against the numbers of the right classes."""
+class _ClassLoss(_Loss):
+    """What the losses of class numbers share: `weight`, a buffer, and `ignore_index`."""
+
+    weight: Any
+
+    def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"):
+        super().__init__(reduction)
+        if isinstance(weight, str):
+            raise TypeError(f"{type(self).__name__}: the first argument is weight; write reduction={weight!r}")
+        self.register_buffer("weight", None if weight is None else np.array(as_tensor(weight).data), least=0)
+        self.ignore_index = ignore_index
+
+
+class CrossEntropyLoss(_ClassLoss):
+    """`functional.cross_entropy`: scores before the softmax against the right classes, or their probabilities."""
+
+    def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0):
+        super().__init__(weight, ignore_index, reduction)
+        self.label_smoothing = label_smoothing
 
     def forward(self, input, target):
-        return F.cross_entropy(input, target, self.reduction)
+        return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+
+
+class NLLLoss(_ClassLoss):
+    """`functional.nll_loss`: the logarithms of probabilities against the right classes."""
+
+    def forward(self, input, target):
+        return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
 
 class MSELoss(_Loss):
@@ -34,3 +63,28 @@ class BCEWithLogitsLoss(_Loss):
 
     def forward(self, input, target):
         return F.binary_cross_entropy_with_logits(input, target, self.reduction)
+
+
+class BCELoss(_Loss):
+    """`functional.binary_cross_entropy`: probabilities against targets from 0 to 1."""
+
+    def forward(self, input, target):
+        return F.binary_cross_entropy(input, target, self.reduction)
+
+
+class L1Loss(_Loss):
+    """`functional.l1_loss`: the mean absolute difference."""
+
+    def forward(self, input, target):
+        return F.l1_loss(input, target, self.reduction)
+
+
+class HuberLoss(_Loss):
+    """`functional.huber_loss`: squared for small differences, linear in large ones."""
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0):
+        super().__init__(reduction)
+        self.delta = delta
+
+    def forward(self, input, target):
+        return F.huber_loss(input, target, self.reduction, self.delta)

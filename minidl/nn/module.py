@@ -9,16 +9,16 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import repeat
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .. import init, tensor
+from .. import init
 from ..atomic import at_once
 from ..init.base import replacing
 from ..random import Generator
 from ..state import fitting
-from ..tensor import Tensor, _lists, as_tensor, refuse_masks
+from ..tensor import Tensor, _lists, as_tensor, backward_observers, refuse_masks
 from .initialize import Description, initialize
 from .parameter import Parameter
 
@@ -31,12 +31,12 @@ observers: list[Callable[["Module", tuple, Any], Any]] = []
 @contextlib.contextmanager
 def observed_by(of_calls: list, of_backward: list) -> Iterator[None]:
     """Inside, these observe every call of a module and every backward(), and nobody else does."""
-    before = observers[:], tensor.backward_observers[:]
-    observers[:], tensor.backward_observers[:] = of_calls, of_backward
+    before = observers[:], backward_observers[:]
+    observers[:], backward_observers[:] = of_calls, of_backward
     try:
         yield
     finally:
-        observers[:], tensor.backward_observers[:] = before
+        observers[:], backward_observers[:] = before
 
 
 class InputError(ValueError, TypeError):
@@ -48,6 +48,13 @@ class InputError(ValueError, TypeError):
     def __str__(self):
         layer, message = self.args
         return f"{type(layer).__name__} '{layer._name}' {message}" if layer._name else f"{type(layer).__name__} {message}"
+
+
+class Unmatched(NamedTuple):
+    """The names that only a model has, and those that only a state_dict has: what `load_state_dict` passed over."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
 class Module:
@@ -232,9 +239,11 @@ class Module:
         """Evaluation mode: batch norm uses its running statistics, dropout does nothing. Returns the module."""
         return self.train(False)
 
-    def zero_grad(self) -> None:
-        """Forget all gradients: every `.grad` is None."""
-        at_once(setattr, list(self.parameters()), repeat("_grad"), repeat(None))
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients: every `.grad` is None, or, with set_to_none=False, new zeros where there was one."""
+        parameters = list(self.parameters())
+        zeros = repeat(None) if set_to_none else [p.grad if p.grad is None else np.zeros_like(p.grad) for p in parameters]
+        at_once(setattr, parameters, repeat("_grad"), zeros)
 
     def apply(self, function: Callable[["Module"], Any]) -> "Module":
         """Call a function with every module below and with this one. Returns the module."""
@@ -325,7 +334,7 @@ class Module:
         """Copies of all parameters and buffers, by name."""
         return {name: np.array(_array_of(value)) for name, _, _, value in self._state()}
 
-    def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> "Unmatched":
         """Overwrite parameters and buffers with those of a state_dict: minidl's, or PyTorch's.
 
         Parameters
@@ -333,6 +342,11 @@ class Module:
         state_dict : dict from name to array (or anything that np.asarray takes)
         strict : bool
             Whether a name that is missing on either side is an error.
+
+        Returns
+        -------
+        Unmatched
+            The names that only one side had: (missing_keys, unexpected_keys).
 
         Raises
         ------
@@ -365,6 +379,7 @@ class Module:
             hint = "; with strict=False, names that one side lacks are passed over" if names_differ else ""
             raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(problems)}{hint}")
         at_once(operator.call, calls)
+        return Unmatched(sorted(missing), sorted(map(str, unexpected)))
 
     def extra_repr(self) -> str:
         """What stands in the parentheses of the repr, before the children; here, the initializers of its own parameters."""

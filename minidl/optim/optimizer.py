@@ -124,9 +124,11 @@ class Optimizer:
         where = f"{type(self).__name__}: group {len(self.param_groups)}"
         self.param_groups.append(self._group(where, param_group))
 
-    def zero_grad(self) -> None:
-        """Forget all gradients: every `.grad` is None."""
-        at_once(setattr, self._parameters(), repeat("_grad"), repeat(None))
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients: every `.grad` is None, or, with set_to_none=False, new zeros where there was one."""
+        parameters = self._parameters()
+        zeros = repeat(None) if set_to_none else [p.grad if p.grad is None else np.zeros_like(p.grad) for p in parameters]
+        at_once(setattr, parameters, repeat("_grad"), zeros)
 
     def step(self) -> None:
         """Move every parameter once, in place: all of them, or, if there is an error or an interrupt, none.

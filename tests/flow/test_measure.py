@@ -78,7 +78,7 @@ def test_the_gradient_of_an_output_is_that_of_the_loss():
         (Y, None, lambda out: F.cross_entropy(out, Y)),
         (X[:, :3], None, lambda out: F.mse_loss(out, X[:, :3])),
         (minidl.Tensor(X[:, :3]), None, lambda out: F.mse_loss(out, X[:, :3])),
-        (Y, nn.CrossEntropyLoss("sum"), lambda out: F.cross_entropy(out, Y, "sum")),
+        (Y, nn.CrossEntropyLoss(reduction="sum"), lambda out: F.cross_entropy(out, Y, reduction="sum")),
         (None, lambda out: (out * out).mean(), lambda out: (out * out).mean()),
     ],
 )
@@ -426,7 +426,7 @@ def test_an_activation_with_a_parameter_keeps_its_gradient():
         ((mlp(), X[0]), ValueError, r"a batch of inputs, of shape \(batch, features\), got shape \(8,\)"),
         ((mlp(), X[:0]), ValueError, r"got shape \(0, 8\)"),
         ((mlp(), np.full((2, 8), np.nan, np.float32)), ValueError, "x contains NaN or infinity"),
-        ((mlp(), X, Y, nn.CrossEntropyLoss("none")), ValueError, r"one number .* shape \(16,\); reduce it"),
+        ((mlp(), X, Y, nn.CrossEntropyLoss(reduction="none")), ValueError, r"one number .* shape \(16,\); reduce it"),
         ((mlp(), X, None, lambda out: 3.0), ValueError, "one number in a Tensor, got float"),
         ((mlp(), X[:, :5]), ValueError, r"Linear '0' expects input of shape \(batch, 8\), got \(16, 5\)"),
     ],

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from flow_models import X, Y, mlp
 
-import minidl
 from minidl import flow, kernels, nn, no_grad, optim
 from minidl import functional as F
 from minidl.nn import module as hooks
 from minidl.random import Generator
+from minidl.tensor import backward_observers
 
 
 def train(model, steps, watched=None, momentum=0.9):
@@ -93,7 +93,7 @@ def test_watching_ends_with_an_error_too():
     with pytest.raises(RuntimeError, match="stop"), flow.watch(mlp()):
         raise RuntimeError("stop")
     assert hooks.observers == []
-    assert minidl.tensor.backward_observers == []
+    assert backward_observers == []
 
 
 @pytest.mark.parametrize("every", [0, -1, 2.5, True])

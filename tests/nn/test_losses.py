@@ -20,7 +20,7 @@ REDUCTIONS = ["mean", "sum", "none"]
 def test_losses_and_their_gradients_are_those_of_pytorch(name, reduction):
     recorded = RECORDED["cases"][name]
     x = minidl.Tensor(np.array(RECORDED["x"]), requires_grad=True)
-    loss = getattr(nn, name)(reduction)(x, np.array(recorded["target"]))
+    loss = getattr(nn, name)(reduction=reduction)(x, np.array(recorded["target"]))
     loss.backward(np.ones(loss.shape))
     np.testing.assert_allclose(loss.data, recorded[reduction]["loss"], rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(x.grad, recorded[reduction]["dx"], rtol=1e-12, atol=1e-15)
@@ -57,7 +57,7 @@ def test_binary_cross_entropy_by_hand():
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_wrong_reduction_is_an_error_when_the_loss_is_made(name, reduction):
     with pytest.raises(ValueError, match=rf"^{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}"):
-        getattr(nn, name)(reduction)
+        getattr(nn, name)(reduction=reduction)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,8 @@ def test_a_wrong_reduction_is_an_error_when_the_loss_is_made(name, reduction):
         ([-1, 0], ValueError, r"labels from 0 to 9 .* got -1 at index 0"),
         ([0, 1, 2], ValueError, r"got \(2, 10\) and \(3,\)"),
         ([0.0, 1.0], TypeError, r"class numbers as target, got dtype float64"),
-        (np.eye(10)[:2], ValueError, r"got \(2, 10\) and \(2, 10\)"),
+        (np.eye(10, dtype=int)[:2], ValueError, r"got \(2, 10\) and \(2, 10\)"),
+        (np.eye(10)[:2] * 2, ValueError, r"target probabilities from 0 to 1, got values from 0\.0 to 2\.0"),
     ],
 )
 def test_labels_that_do_not_fit_are_errors(target, error, message):
