@@ -49,10 +49,14 @@ static size_t block(size_t length, size_t most, size_t grain)
     return (each + grain - 1) / grain * grain;
 }
 
-/* Whether patches are numbers of the images, and never zeros around them. */
+/* Whether patches are numbers of the images, and none of them a zero outside. */
 static int are_numbers(const patches *x)
 {
-    return x->kernel[0] * x->kernel[1] == 1 && !x->padding[0] && !x->padding[1];
+    int inside = 1;
+    for (int i = 0; i < 2; i++)
+        inside &= x->kernel[i] == 1 && x->padding[i] <= 0
+            && (ptrdiff_t)(x->out[i] - 1) * x->stride[i] - x->padding[i] < (ptrdiff_t)(i ? x->width : x->height);
+    return inside;
 }
 
 size_t chain_of(size_t k)

@@ -9,10 +9,11 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from numpy import array as np_array
-from numpy import empty, float32, float64, int64, zeros
+from numpy import empty, float32, float64, int64, intp, zeros
 
 from .checks import (bad_count, bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_words, check_conv2d,
-                     check_conv2d_input_gradient, check_conv2d_weight_gradient, check_linear, check_matmul, check_summarize, misfit, not_a_matrix, real_array, unfit_parameter, unknown_class,
+                     check_conv2d_input_gradient, check_conv2d_weight_gradient, check_linear, check_matmul,
+                     check_mean_pool, check_pool, check_pool_backward, check_summarize, misfit, not_a_matrix, real_array, unfit_parameter, unknown_class,
                      unwritable_statistics)
 from .checks import new_array as checked_new_array
 
@@ -84,6 +85,24 @@ cdef extern from "convolution.h" nogil:
     int convolve_input_gradient_f64(const convolution *size, const double *dy, const double *w, const double *bias, double *dx)
     int convolve_weight_gradient_f32(const convolution *size, const float *x, const float *dy, float *dw)
     int convolve_weight_gradient_f64(const convolution *size, const double *x, const double *dy, double *dw)
+
+cdef extern from "pooling.h" nogil:
+    ctypedef struct windows:
+        size_t size, windows
+        Py_ssize_t step
+        const Py_ssize_t *begin
+        const Py_ssize_t *end
+        const Py_ssize_t *count
+    ctypedef struct pooling_job:
+        size_t planes
+        windows rows, columns
+        const void *x
+        void *y
+        Py_ssize_t *places
+    void max_pool(const pooling_job *job, int precision)
+    void mean_pool(const pooling_job *job, int precision)
+    void max_pool_backward(const pooling_job *job, int precision)
+    void mean_pool_backward(const pooling_job *job, int precision)
 
 cdef extern from "summary.h" nogil:
     enum: HISTOGRAMS
@@ -469,6 +488,57 @@ def conv2d_weight_gradient(x, dy, kernel_size, stride, padding, dilation, groups
     if failed:
         raise no_memory_for("conv2d_weight_gradient", x.shape, shape)
     return dw
+
+
+cdef windows windows_of(arrays, Py_ssize_t size, Py_ssize_t step):
+    cdef cnp.ndarray begin = arrays[0], end = arrays[1], count = arrays[len(arrays) - 1]
+    return windows(size, begin.size, step, <Py_ssize_t *>begin.data, <Py_ssize_t *>end.data, <Py_ssize_t *>count.data)
+
+
+def max_pool2d(x, rows, columns, dilation):
+    """The largest number of each window, and its place in the plane."""
+    shape = check_pool("max_pool2d", x, rows, columns, dilation)
+    cdef cnp.ndarray a = contiguous(x), y = empty(shape, a.dtype), places = empty(shape, intp)
+    cdef pooling_job job = pooling_job(shape[0] * shape[1], windows_of(rows, a.shape[2], dilation[0]),
+                                       windows_of(columns, a.shape[3], dilation[1]), a.data, y.data, <Py_ssize_t *>places.data)
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
+    with nogil:
+        max_pool(&job, precision)
+    return y, places
+
+
+def max_pool2d_backward(dy, places, size):
+    check_pool_backward("max_pool2d_backward", dy, places, size)
+    cdef cnp.ndarray a = contiguous(dy), p = places, dx = empty((a.shape[0], a.shape[1], *size), a.dtype)
+    cdef pooling_job job = pooling_job(a.shape[0] * a.shape[1], windows(size[0], a.shape[2], 1, NULL, NULL, NULL),
+                                       windows(size[1], a.shape[3], 1, NULL, NULL, NULL), a.data, dx.data, <Py_ssize_t *>p.data)
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
+    with nogil:
+        max_pool_backward(&job, precision)
+    return dx
+
+
+def mean_pool2d(x, rows, columns):
+    """The mean of each window."""
+    shape = check_mean_pool("mean_pool2d", x, rows, columns, None)
+    cdef cnp.ndarray a = contiguous(x), y = empty(shape, a.dtype)
+    cdef pooling_job job = pooling_job(shape[0] * shape[1], windows_of(rows, a.shape[2], 1), windows_of(columns, a.shape[3], 1),
+                                       a.data, y.data, NULL)
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
+    with nogil:
+        mean_pool(&job, precision)
+    return y
+
+
+def mean_pool2d_backward(dy, rows, columns, size):
+    check_mean_pool("mean_pool2d_backward", dy, rows, columns, size)
+    cdef cnp.ndarray a = contiguous(dy), dx = empty((a.shape[0], a.shape[1], *size), a.dtype)
+    cdef pooling_job job = pooling_job(a.shape[0] * a.shape[1], windows_of(rows, size[0], 1), windows_of(columns, size[1], 1),
+                                       a.data, dx.data, NULL)
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
+    with nogil:
+        mean_pool_backward(&job, precision)
+    return dx
 
 
 # Fused kernels

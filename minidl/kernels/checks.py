@@ -114,9 +114,9 @@ def check_images(operation, **arrays):
             raise TypeError(f"{operation}: {name} must be a 4-D NumPy array of float32 or float64, got {described(x)}")
         if 0 in x.shape[1:]:
             raise ValueError(f"{operation}: {name} has shape {x.shape}; of its axes only the batch may be empty")
-    (a_name, a), (b_name, b) = arrays.items()
-    if a.dtype != b.dtype:
-        raise TypeError(f"{operation}: {a_name} is {a.dtype} and {b_name} is {b.dtype}; convert one with .astype()")
+    if len({x.dtype for x in arrays.values()}) > 1:
+        kinds = " and ".join(f"{name} is {x.dtype}" for name, x in arrays.items())
+        raise TypeError(f"{operation}: {kinds}; convert one with .astype()")
 
 
 def check_pair(operation, name, pair, least):
@@ -153,6 +153,47 @@ def check_channels(operation, channels, filters, groups):
 def check_bias(operation, bias, dtype, size):
     if bias is not None and not fits(bias, dtype, (size,)):
         raise misfit(f"{operation}: bias", dtype, (size,), bias)
+
+
+def check_pool(operation, x, rows, columns, dilation):
+    """The shape of the output. Windows are pairs of contiguous arrays: where they begin and end."""
+    check_images(operation, x=x)
+    check_pair(operation, "dilation", dilation, 1)
+    check_windows(operation, "rows", rows, 2, x.shape[2])
+    check_windows(operation, "columns", columns, 2, x.shape[3])
+    return *x.shape[:2], len(rows[0]), len(columns[0])
+
+
+def check_mean_pool(operation, x, rows, columns, size):
+    """The shape of the output, where x is the input; or x is the output's gradient, for an input of this size."""
+    check_images(operation, x=x)
+    if size is not None:
+        check_pair(operation, "size", size, 1)
+    check_windows(operation, "rows", rows, 3, (size or x.shape[2:])[0])
+    check_windows(operation, "columns", columns, 3, (size or x.shape[2:])[1])
+    shape = *x.shape[:2], len(rows[0]), len(columns[0])
+    if size is not None and x.shape != shape:
+        raise misfit(f"{operation}: dy", x.dtype, shape, x)
+    return shape
+
+
+def check_windows(operation, name, windows, arrays, size):
+    fit = isinstance(windows, tuple) and len(windows) == arrays
+    fit = fit and all(isinstance(w, np.ndarray) and w.dtype == np.intp and w.flags.carray for w in windows)
+    fit = fit and all(w.shape == (len(windows[0]),) for w in windows) and len(windows[0]) > 0
+    if not (fit and windows[0].min() >= 0 and (windows[0] < windows[1]).all() and windows[1].max() <= size):
+        raise ValueError(f"{operation}: {name} must be {arrays} arrays of intp: windows that are not empty, within 0 to {size}")
+    if arrays == 3 and windows[2].min() < 1:
+        raise ValueError(f"{operation}: {name}: a window must count as one number at least")
+
+
+def check_pool_backward(operation, dy, places, size):
+    check_images(operation, dy=dy)
+    check_pair(operation, "size", size, 1)
+    if not (fits(places, np.intp, dy.shape) and places.flags.c_contiguous and places.flags.aligned):
+        raise misfit(f"{operation}: places", "contiguous intp", dy.shape, places)
+    if places.size and not (places.min() >= 0 and places.max() < size[0] * size[1]):
+        raise ValueError(f"{operation}: places must be from 0 to {size[0] * size[1] - 1}, as max_pool2d returns them")
 
 
 # Fused kernels, and summaries

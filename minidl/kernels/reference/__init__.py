@@ -1,8 +1,9 @@
 """The kernels in NumPy: to read, to test the compiled ones against, and to run where there is no compiler.
 
-`products` has the matrix product, `convolution` convolutions, `fused` what makes one pass over its arrays (activations, batch norm, cross-entropy, SGD,
-sums), and `sampling` the random numbers. Sampling and fused kernels agree with csrc/ bit for bit: every line is the same
-sequence of correctly rounded operations. This file is the backend, which has the functions of `_compiled.pyx`.
+`products` has the matrix product, `convolution` and `pooling` what is done with images, `fused` what makes one pass over its
+arrays (activations, batch norm, cross-entropy, SGD, sums), and `sampling` the random numbers. Sampling, pooling and fused
+kernels agree with csrc/ bit for bit: every line is the same sequence of correctly rounded operations. This file is the backend,
+which has the functions of `_compiled.pyx`.
 """
 
 from .convolution import conv2d, conv2d_input_gradient, conv2d_weight_gradient
@@ -31,6 +32,7 @@ from .fused import (
     tanh,
     tanh_backward,
 )
+from .pooling import max_pool2d, max_pool2d_backward, mean_pool2d, mean_pool2d_backward
 from .products import linear, matmul
 from .sampling import integers, normal, permutation, philox, uniform
 
@@ -58,6 +60,10 @@ __all__ = [
     "linear",
     "log",
     "matmul",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "mean_pool2d",
+    "mean_pool2d_backward",
     "normal",
     "permutation",
     "philox",
