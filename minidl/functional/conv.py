@@ -139,7 +139,8 @@ def conv_transpose2d(
 
     def backward(dy):
         dy = dy.reshape(y.shape)
-        dx = kernels.conv2d(dy, w, None, *options).reshape(shape) if parents[0].requires_grad else None  # w * dy
+        dx = kernels.conv2d(dy, w, None, *options) if parents[0].requires_grad else None  # w * dy
+        dx = dx if dx is None else dx[:, :, : x.shape[2], : x.shape[3]].reshape(shape)
         dw = kernels.conv2d_weight_gradient(dy, x, w.shape[2:], *options) if parents[1].requires_grad else None  # sum x dy
         return dx, dw, *([sum_over_images(dy)] if b is not None else [])
 

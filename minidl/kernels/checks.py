@@ -90,8 +90,7 @@ def check_conv2d_input_gradient(dy, w, bias, size, stride, padding, dilation, gr
     out = output_size("conv2d_input_gradient", size, w.shape[2:], stride, padding, dilation)
     shape = len(dy), w.shape[1] * groups, *size
     check_channels("conv2d_input_gradient", shape[1], w.shape[:2], groups)
-    if dy.shape[1:] != (len(w), *out):
-        raise misfit("conv2d_input_gradient: dy", w.dtype, (len(dy), len(w), *out), dy)
+    check_places("conv2d_input_gradient", dy, (len(dy), len(w), *out))
     check_bias("conv2d_input_gradient", bias, dy.dtype, shape[1])
     return shape
 
@@ -103,9 +102,14 @@ def check_conv2d_weight_gradient(x, dy, kernel_size, stride, padding, dilation, 
     shape = dy.shape[1], x.shape[1] // max(groups, 1), *kernel_size
     out = len(x), dy.shape[1], *output_size("conv2d_weight_gradient", x.shape[2:], kernel_size, stride, padding, dilation)
     check_channels("conv2d_weight_gradient", x.shape[1], shape[:2], groups)
-    if dy.shape != out:
-        raise misfit("conv2d_weight_gradient: dy", x.dtype, out, dy)
+    check_places("conv2d_weight_gradient", dy, out)
     return shape
+
+
+def check_places(operation, dy, shape):
+    """dy may lack the last rows and columns of places, as that of a transposed convolution with output_padding over stride."""
+    if dy.shape[:2] != shape[:2] or any(n > most for n, most in zip(dy.shape[2:], shape[2:], strict=True)):
+        raise misfit(f"{operation}: dy", dy.dtype, f"{shape}, or with fewer rows or columns", dy)
 
 
 def check_images(operation, **arrays):

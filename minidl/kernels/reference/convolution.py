@@ -18,12 +18,12 @@ def patches(x, kernel, stride, padding, dilation, groups):
     padded = np.pad(x, ((0, 0), (0, 0), (top, top), (left, left)))
     reach = tuple(1 + step * (n - 1) for n, step in zip(kernel, dilation, strict=True))
     seen = sliding_window_view(padded, reach, (2, 3))[:, :, ::s, ::t, ::d, ::e]
-    return seen.reshape(len(x), groups, -1, *seen.shape[2:])
+    return grouped(seen, 1, groups)
 
 
 def grouped(x, axis, groups):
     """x, with this axis cut into groups."""
-    return x.reshape(*x.shape[:axis], groups, -1, *x.shape[axis + 1 :])
+    return x.reshape(*x.shape[:axis], groups, x.shape[axis] // groups, *x.shape[axis + 1 :])
 
 
 @silently
@@ -67,7 +67,7 @@ def conv2d_weight_gradient(x, dy, kernel_size, stride, padding, dilation, groups
     array([[[[6., 6.]]]])
     """
     shape = check_conv2d_weight_gradient(x, dy, kernel_size, stride, padding, dilation, groups)
-    seen = patches(x, kernel_size, stride, padding, dilation, groups)
+    seen = patches(x, kernel_size, stride, padding, dilation, groups)[:, :, :, : dy.shape[2], : dy.shape[3]]
     return np.einsum("ngoab,ngcabij->gocij", grouped(dy, 1, groups), seen, optimize=True).reshape(shape)
 
 
