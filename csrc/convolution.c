@@ -121,6 +121,14 @@ static meeting meeting_of(const convolution *s, int i, ptrdiff_t phase)
     return m;
 }
 
+static void *zeros(size_t size)
+{
+    void *memory = malloc(size);
+    if (memory)
+        memset(memory, 0, size);
+    return memory;
+}
+
 #define SUFFIX f32
 #define REAL float
 #include "convolution_loops.h"

@@ -52,7 +52,7 @@ static void NAME(few_filters)(const void *job, size_t begin, size_t end)
     const band b = band_of(&s->in, s->channels, s->kernel->lanes, (size_t)s->in.stride[1], BAND);
     const size_t pitch = b.pieces * b.piece, channel = b.rows * pitch, kernel = in->kernel[0] * in->kernel[1],
                  taps = s->channels * kernel, lanes = s->kernel->lanes;
-    REAL *padded = calloc(s->channels * channel, sizeof(REAL)), vectors[ROW_VECTORS * LARGEST_VECTOR];
+    REAL *padded = zeros(s->channels * channel * sizeof(REAL)), vectors[ROW_VECTORS * LARGEST_VECTOR];
     if (!padded) {
         *s->failed = 1;
         return;
@@ -200,7 +200,7 @@ static void NAME(weights_of_channels)(const void *job, size_t begin, size_t end)
     const size_t lanes = s->kernel->lanes, columns = s->in.kernel[1], width = (columns + lanes - 1) / lanes * lanes,
                  rows = s->size->filters * s->in.kernel[0];
     NAME(plane) x = {.band = band_of(&s->in, 1, lanes, 1, SIZE_MAX)};
-    x.padded = calloc(x.band.rows * x.band.piece, sizeof(REAL));
+    x.padded = zeros(x.band.rows * x.band.piece * sizeof(REAL));
     if (!x.padded)
         *s->failed = 1;
     for (size_t g = begin; g < end && x.padded; g++) {

@@ -46,7 +46,7 @@ def images(operation: str, x: Tensor) -> np.ndarray:
 
 def sum_over_images(dy: np.ndarray) -> np.ndarray:
     """The sum over batch, height and width for each channel: along a plane first, for its numbers are contiguous."""
-    return kernels.column_sums(np.add.reduce(dy.reshape(*dy.shape[:2], -1), 2))
+    return kernels.column_sums(np.add.reduce(dy.reshape(*dy.shape[:2], dy.shape[2] * dy.shape[3]), 2))
 
 
 def conv2d(

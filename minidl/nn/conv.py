@@ -61,14 +61,14 @@ class Convolution(Module):
         if bias:
             self.bias = make_parameter(f"{layer} bias_init", bias_init, (self.out_channels,), fans, rng, dtype)
 
-    def fans(self) -> tuple[int, int]:
-        """(many, few): how many numbers a kernel joins with one of the coarse image, and with one of the fine image on average.
+    def fans(self, coarse: int, fine: int) -> tuple[int, int]:
+        """How many numbers meet one of the coarse image, and one of the fine image on average; of so many channels each.
 
-        A kernel of k places has them all at each place where it stands, but a number of the image below meets only every
-        stride-th: k / stride of them (vertical times horizontal). A dilation moves the places apart and changes neither.
+        A kernel of k places meets all of them wherever it stands; but a number below it is met only at every stride-th place
+        in each direction: by k / stride of them. A dilation moves the places apart and changes neither.
         """
         k = self.kernel_size[0] * self.kernel_size[1]
-        return k, max(1, round(k / (self.stride[0] * self.stride[1])))
+        return fine // self.groups * k, max(1, round(coarse // self.groups * k / (self.stride[0] * self.stride[1])))
 
     def images(self, x: Any) -> Tensor:
         """x as a tensor of images with the right number of channels."""
@@ -149,10 +149,9 @@ class Conv2d(Convolution):
         self.set_sizes(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode, modes)
         if padding == "same":
             same_padding("Conv2d", self.kernel_size, self.stride, self.dilation)
-        many, few = self.fans()
-        inputs, outputs = self.in_channels // self.groups, self.out_channels // self.groups
-        shape, fans = (self.out_channels, inputs), (inputs * many, outputs * few)
-        self.make_parameters(shape, fans, bias, weight_init, bias_init, rng, dtype)
+        fan_in, fan_out = self.fans(self.out_channels, self.in_channels)
+        shape = (self.out_channels, self.in_channels // self.groups)
+        self.make_parameters(shape, (fan_in, fan_out), bias, weight_init, bias_init, rng, dtype)
 
     def forward(self, x):
         x = self.images(x)
@@ -224,10 +223,9 @@ class ConvTranspose2d(Convolution):
             raise ValueError(f"ConvTranspose2d: padding must be integers, got {padding!r}")
         self.set_sizes(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode, ("zeros",))
         self.output_padding = as_pair("ConvTranspose2d", "output_padding", output_padding, 0)
-        many, few = self.fans()
-        inputs, outputs = self.in_channels // self.groups, self.out_channels // self.groups
-        shape, fans = (self.in_channels, outputs), (inputs * few, outputs * many)
-        self.make_parameters(shape, fans, bias, weight_init, bias_init, rng, dtype)
+        fan_out, fan_in = self.fans(self.in_channels, self.out_channels)
+        shape = (self.in_channels, self.out_channels // self.groups)
+        self.make_parameters(shape, (fan_in, fan_out), bias, weight_init, bias_init, rng, dtype)
 
     def forward(self, x):
         x = self.images(x)
