@@ -8,6 +8,7 @@
 
 #include "fused.h"
 #include "optim.h"
+#include "patches.h"
 #include "summary.h"
 
 #include <stddef.h>
@@ -39,7 +40,13 @@ enum { PHILOX_GROUP = 64 };
  *
  * In the last micro-panel zeros fill up the last vector that has an element. A dot may be anything: `run` does not read
  * it. `pack` may write up to `lanes` numbers past the end. B is packed by it too, seen transposed: into micro-panels of
- * `width` columns, each of them row after row. */
+ * `width` columns, each of them row after row.
+ *
+ * `unfold` is the same for `length` places of a matrix of patches (patches.h) from place j on, with `depth` taps from
+ * tap i on.
+ *
+ * `filter` makes at most ROW_VECTORS vectors of one row of C, vector v from the sum of w[p] x[places[p] + at[v] ...].
+ * `correlate` goes on with `rows` vectors of sums: to that of row t it adds a[p] b[t b_row + p step ...] for n numbers. */
 enum { ROW_VECTORS = 8 };
 
 /* `pack` takes this many contiguous columns at a time, for all micro-panels: each of these gets a few lines of cache
@@ -57,6 +64,12 @@ enum { DOT_BYTES = 128, DOT_SUMS = 8 };
         void (*dots)(size_t columns, size_t k, const REAL *a, const REAL *b, ptrdiff_t b_column, REAL *c, ptrdiff_t c_column); \
         void (*pack)(size_t length, size_t depth, size_t width, const REAL *x, ptrdiff_t x_row, ptrdiff_t x_column,        \
                      REAL *out);                                                                                           \
+        void (*unfold)(const patches *x, const REAL *data, size_t i, size_t depth, size_t j, size_t length, size_t width,  \
+                       REAL *out);                                                                                         \
+        void (*filter)(size_t vectors, size_t taps, const REAL *w, const REAL *x, const ptrdiff_t *places,                 \
+                       const ptrdiff_t *at, REAL *out);                                                                    \
+        void (*correlate)(size_t rows, size_t n, const REAL *a, const REAL *b, ptrdiff_t b_row, ptrdiff_t step,            \
+                          REAL *sums, size_t sums_row);                                                                    \
     }
 typedef MICROKERNEL(float) microkernel_f32;
 typedef MICROKERNEL(double) microkernel_f64;

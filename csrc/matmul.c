@@ -14,11 +14,7 @@
 
 /* The largest blocks, in elements: a KC-deep panel of B (NC wide) stays in the last caches, a block of A (MC x KC) in
  * the second, a micro-panel of B (KC x nr) in the first. */
-enum { KC = 512, MC = 256, NC = 1024 };
-
-/* A sum over more than this depth is made in two halves. (Where k is cut is part of the result: with another KC or
- * LONGEST the bits would be others.) */
-enum { LONGEST = 8 * KC };
+enum { MC = 256, NC = 1024 };
 
 /* Below this many multiply-adds a second thread costs more than it brings: in a network it has to fetch the operands
  * from the first one's cache, and the first one what it made. */
@@ -35,8 +31,11 @@ enum { MICRO_PANELS = 4 };
 
 enum { CACHE_LINE = 64 }; /* bytes */
 
-/* At least mr * nr of every micro-kernel. */
-enum { LARGEST_TILE = 8 * 48 };
+/* At least mr * nr of every micro-kernel, and ROW_VECTORS * lanes. */
+enum { LARGEST_TILE = 8 * 48, LARGEST_WIDTH = 8 * 16 };
+
+/* So many places of the patches of a micro-panel of taps are copied before they are turned: some cache lines each. */
+enum { TURNED_AT_ONCE = 64 };
 
 static size_t least(size_t x, size_t y)
 {
@@ -48,6 +47,26 @@ static size_t block(size_t length, size_t most, size_t grain)
 {
     size_t blocks = (length + most - 1) / most, each = (length + blocks - 1) / blocks;
     return (each + grain - 1) / grain * grain;
+}
+
+/* Whether patches are numbers of the images, and none of them a zero outside. */
+static int are_numbers(const patches *x)
+{
+    int inside = 1;
+    for (int i = 0; i < 2; i++)
+        inside &= x->kernel[i] == 1 && x->padding[i] <= 0
+            && (ptrdiff_t)(x->out[i] - 1) * x->stride[i] - x->padding[i] < (ptrdiff_t)(i ? x->width : x->height);
+    return inside;
+}
+
+size_t chain_of(size_t k)
+{
+    return block(k, KC, 1);
+}
+
+size_t half_of(size_t k)
+{
+    return (k / 2 + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
 }
 
 /* How a product is made; plan_for in matmul_loops.h says why. */

@@ -6,23 +6,44 @@
  * left where it is. */
 #include "template.h"
 
-/* matrix_f32, matrix_f64 */
-typedef struct {
-    REAL *data;
-    ptrdiff_t row, column;
-} NAME(matrix);
-
 /* at_f32, at_f64: the matrix from row i and column j on. */
 static NAME(matrix) NAME(at)(NAME(matrix) x, size_t i, size_t j)
 {
-    x.data += (ptrdiff_t)i * x.row + (ptrdiff_t)j * x.column;
+    if (x.of) {
+        x.row += (ptrdiff_t)i;
+        x.column += (ptrdiff_t)j;
+    } else {
+        x.data += (ptrdiff_t)i * x.row + (ptrdiff_t)j * x.column;
+    }
     return x;
 }
 
 /* transposed_f32, transposed_f64 */
 static NAME(matrix) NAME(transposed)(NAME(matrix) x)
 {
-    return (NAME(matrix)){x.data, x.column, x.row};
+    return (NAME(matrix)){x.data, x.column, x.row, x.of, !x.turned};
+}
+
+/* run_of_places_f32, run_of_places_f64: what C begins with, as a matrix with strides: of images, the channels at those
+ * places which are neighbours in a row; *columns becomes their number. */
+static NAME(matrix) NAME(run_of_places)(NAME(matrix) x, size_t *columns)
+{
+    const patches *of = x.of;
+    if (!of)
+        return x;
+    size_t b = (size_t)x.column % of->out[1], line = (size_t)x.column / of->out[1];
+    ptrdiff_t a = (ptrdiff_t)(line % of->out[0]), n = (ptrdiff_t)(line / of->out[0]);
+    *columns = least(*columns, of->out[1] - b);
+    return (NAME(matrix)){x.data + n * of->image + x.row * of->channel + (a * of->stride[0] - of->padding[0]) * of->row
+            + (ptrdiff_t)b * of->stride[1] - of->padding[1],
+        of->channel, of->stride[1], NULL, 0};
+}
+
+/* element_f32, element_f64 */
+static REAL *NAME(element)(NAME(matrix) x, size_t i, size_t j)
+{
+    size_t columns = 1;
+    return NAME(run_of_places)(NAME(at)(x, i, j), &columns).data;
 }
 
 /* product_f32, product_f64: C = A B + added; where nothing is added, its data is NULL and its strides are 0. As `dots`
@@ -79,18 +100,18 @@ static plan NAME(plan_for)(const NAME(product) *x)
     p.mc = block(x->m, MC, p.mr);
     p.nc = block(x->n, NC, p.nr);
     p.group = least(p.nc, MICRO_PANELS * p.nr);
-    p.chain = block(x->k, KC, 1);
+    p.chain = chain_of(x->k);
     /* Where C is narrow and not row-major, to go over it once more costs more than a deeper block. */
     p.kc = least(x->k, x->c.column != 1 && x->n <= UNPACKED_LENGTH ? 2 * p.chain : p.chain);
 
     /* The micro-kernel takes A with any strides: a small A stays in the cache, and few columns of B do not repay a
      * copy. */
-    p.pack_a = x->m * x->k > UNPACKED && x->n > UNPACKED_LENGTH;
+    p.pack_a = x->a.of || (x->m * x->k > UNPACKED && x->n > UNPACKED_LENGTH);
 
     /* It takes B only with contiguous rows, and few rows of A do not repay a copy. A panel is packed whole where
      * several blocks of A meet it; else a group at a time, just before it is read. */
     int aliased = x->b.row * (ptrdiff_t)sizeof(REAL) % ALIASED == 0;
-    int in_place = x->b.column == 1 && x->m <= (size_t)(aliased ? ALIASED_LENGTH : UNPACKED_LENGTH);
+    int in_place = !x->b.of && x->b.column == 1 && x->m <= (size_t)(aliased ? ALIASED_LENGTH : UNPACKED_LENGTH);
     p.pack_b = in_place ? IN_PLACE : x->m > p.mc ? PANELS : GROUPS;
 
     /* `pack` may write `lanes` numbers past the end. What follows B begins with a cache line; even in place there is a
@@ -115,13 +136,44 @@ static NAME(micro_panels) NAME(packed)(const REAL *memory, size_t depth, size_t 
     return (NAME(micro_panels)){memory, width, 1, (ptrdiff_t)width, (ptrdiff_t)(width * depth)};
 }
 
+/* pack_f32, pack_f64: the rows of a matrix in micro-panels of `width` rows. Of patches, places are read as they are
+ * packed; some places of each tap are copied to a small matrix first, which is then turned. */
+static NAME(micro_panels) NAME(pack)(const NAME(microkernel) *kernel, size_t length, size_t depth, size_t width,
+                                     NAME(matrix) x, REAL *memory)
+{
+    if (!x.of)
+        kernel->pack(length, depth, width, x.data, x.row, x.column, memory);
+    REAL some[LARGEST_WIDTH * TURNED_AT_ONCE];
+    for (size_t i = 0, rows; x.of && x.turned && i < length; i += rows) {
+        rows = length - i;
+        NAME(matrix) from = NAME(at)(x, i, 0), run = NAME(run_of_places)(NAME(transposed)(from), &rows);
+        rows = rows < length - i ? rows / width * width : rows;
+        if (rows && are_numbers(x.of))
+            kernel->pack(rows, depth, width, run.data, run.column, run.row, memory + i * depth);
+        else
+            kernel->unfold(x.of, x.data, (size_t)from.column, depth, (size_t)from.row, rows = least(are_numbers(x.of) ? width : length, length - i), width, memory + i * depth);
+    }
+    for (size_t i = 0, rows; x.of && !x.turned && i < length; i += rows) {
+        rows = least(length - i, width);
+        for (size_t p = 0, columns; p < depth; p += columns) {
+            columns = are_numbers(x.of) ? depth - p : least(depth - p, TURNED_AT_ONCE);
+            NAME(matrix) from = NAME(at)(x, i, p), run = {some, TURNED_AT_ONCE, 1, NULL, 0};
+            if (are_numbers(x.of))
+                run = NAME(run_of_places)(from, &columns);
+            else
+                kernel->unfold(x.of, x.data, (size_t)from.row, rows, (size_t)from.column, columns, TURNED_AT_ONCE, some);
+            kernel->pack(rows, columns, width, run.data, run.row, run.column, memory + i * depth + p * width);
+        }
+    }
+    return NAME(packed)(memory, depth, width);
+}
+
 /* pack_a_f32, pack_a_f64: A in micro-panels of mr rows. */
 static NAME(micro_panels) NAME(pack_a)(const NAME(product) *x, const plan *p, REAL *memory)
 {
     if (!p->pack_a)
         return (NAME(micro_panels)){x->a.data, p->mr, x->a.row, x->a.column, (ptrdiff_t)p->mr * x->a.row};
-    x->kernel->pack(x->m, x->k, p->mr, x->a.data, x->a.row, x->a.column, memory);
-    return NAME(packed)(memory, x->k, p->mr);
+    return NAME(pack)(x->kernel, x->m, x->k, p->mr, x->a, memory);
 }
 
 /* pack_b_f32, pack_b_f64: B in micro-panels of nr columns. */
@@ -129,8 +181,7 @@ static NAME(micro_panels) NAME(pack_b)(const NAME(product) *x, size_t nr, int in
 {
     if (in_place)
         return (NAME(micro_panels)){x->b.data, nr, 1, x->b.row, (ptrdiff_t)nr};
-    x->kernel->pack(x->n, x->k, nr, x->b.data, x->b.column, x->b.row, memory);
-    return NAME(packed)(memory, x->k, nr);
+    return NAME(pack)(x->kernel, x->n, x->k, nr, NAME(transposed)(x->b), memory);
 }
 
 /* micro_tile_f32, micro_tile_f64: a tile of C of whole vectors: C = A B + added, where every `chain` of the depth is a
@@ -146,12 +197,16 @@ static void NAME(micro_tile)(const NAME(microkernel) *kernel, size_t rows, size_
 /* copy_f32, copy_f64 (inline, for a small tile is not worth a call) */
 static inline void NAME(copy)(size_t rows, size_t columns, NAME(matrix) from, NAME(matrix) to)
 {
-    int in_rows = from.column == 1 && to.column == 1;
-    for (size_t i = 0; in_rows && i < rows; i++)
-        memcpy(NAME(at)(to, i, 0).data, NAME(at)(from, i, 0).data, columns * sizeof(REAL));
-    for (size_t j = 0; !in_rows && j < columns; j++)
-        for (size_t i = 0; i < rows; i++)
-            *NAME(at)(to, i, j).data = *NAME(at)(from, i, j).data;
+    for (size_t run; columns; columns -= run, from = NAME(at)(from, 0, run), to = NAME(at)(to, 0, run)) {
+        run = columns;
+        NAME(matrix) x = NAME(run_of_places)(from, &run), y = NAME(run_of_places)(to, &run);
+        int in_rows = x.column == 1 && y.column == 1;
+        for (size_t i = 0; in_rows && i < rows; i++)
+            memcpy(NAME(at)(y, i, 0).data, NAME(at)(x, i, 0).data, run * sizeof(REAL));
+        for (size_t i = 0; !in_rows && i < rows; i++)
+            for (size_t j = 0; j < run; j++)
+                y.data[(ptrdiff_t)i * y.row + (ptrdiff_t)j * y.column] = x.data[(ptrdiff_t)i * x.row + (ptrdiff_t)j * x.column];
+    }
 }
 
 /* tile_by_copy_f32, tile_by_copy_f64: a tile that is not whole vectors in a row; a copy of it is made. */
@@ -160,7 +215,7 @@ static void NAME(tile_by_copy)(const NAME(microkernel) *kernel, size_t rows, siz
 {
     REAL numbers[LARGEST_TILE] = {0};
     size_t vectors = (columns + kernel->lanes - 1) / kernel->lanes;
-    NAME(matrix) tile = {numbers, (ptrdiff_t)(vectors * kernel->lanes), 1};
+    NAME(matrix) tile = {numbers, (ptrdiff_t)(vectors * kernel->lanes), 1, NULL, 0};
     if (added.data)
         NAME(copy)(rows, columns, added, tile);
     NAME(micro_tile)(kernel, rows, vectors, depth, chain, a, b, added.data ? tile : added, tile);
@@ -183,18 +238,27 @@ static void NAME(prefetch)(NAME(matrix) c, size_t rows, size_t columns)
 static void NAME(row_of_tiles)(NAME(product) x, size_t below, size_t chain, NAME(micro_panels) a, NAME(micro_panels) b)
 {
     const NAME(microkernel) *kernel = x.kernel;
-    int in_rows = x.c.column == 1, added_in_rows = !x.added.data || x.added.column == 1;
+    REAL repeated[LARGEST_TILE];
+    if (x.added.data && x.added.column == 0 && !x.added.of) { /* a number for each row */
+        for (size_t i = 0; i < x.m; i++)
+            for (size_t j = 0; j < b.width; j++)
+                repeated[i * b.width + j] = *NAME(at)(x.added, i, 0).data;
+        x.added = (NAME(matrix)){repeated, (ptrdiff_t)b.width, 1, NULL, 0};
+    }
     for (size_t j = 0; j < x.n; j += b.width, b.data += b.next) {
-        size_t width = least(x.n - j, b.width), next = j + b.width;
-        NAME(matrix) added = NAME(at)(x.added, 0, j), c = NAME(at)(x.c, 0, j);
-        if (in_rows && next < x.n)
+        size_t width = least(x.n - j, b.width), next = j + b.width, together = width;
+        NAME(matrix) added = x.added.data == repeated ? x.added : NAME(run_of_places)(NAME(at)(x.added, 0, j), &together),
+            c = NAME(run_of_places)(NAME(at)(x.c, 0, j), &together);
+        int in_rows = c.column == 1;
+        if (in_rows && !x.c.of && next < x.n)
             NAME(prefetch)(NAME(at)(x.c, 0, next), x.m, least(x.n - next, b.width));
-        else if (in_rows && below)
+        else if (in_rows && !x.c.of && below)
             NAME(prefetch)(NAME(at)(x.c, x.m, 0), below, least(x.n, b.width));
-        if (in_rows && added_in_rows && width % kernel->lanes == 0)
+        if (in_rows && (!added.data || added.column == 1) && together % kernel->lanes == 0 && together == width)
             NAME(micro_tile)(kernel, x.m, width / kernel->lanes, x.k, chain, a, b, added, c);
         else
-            NAME(tile_by_copy)(kernel, x.m, width, x.k, chain, a, b, added, c);
+            NAME(tile_by_copy)(kernel, x.m, width, x.k, chain, a, b, added.data == repeated ? added : NAME(at)(x.added, 0, j),
+                               NAME(at)(x.c, 0, j));
     }
 }
 
@@ -259,14 +323,14 @@ static int NAME(by_halves)(const NAME(product) *x)
     if (x->k <= LONGEST)
         return x->dots ? NAME(one_row)(x) : NAME(five_loops)(x);
 
-    size_t half = (x->k / 2 + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    size_t half = half_of(x->k);
     NAME(product) first = NAME(depth)(*x, 0, half), second = NAME(depth)(*x, half, x->k);
-    second.added = (NAME(matrix)){NULL, 0, 0};
-    second.c = (NAME(matrix)){malloc(x->m * x->n * sizeof(REAL)), (ptrdiff_t)x->n, 1};
+    second.added = (NAME(matrix)){0};
+    second.c = (NAME(matrix)){malloc(x->m * x->n * sizeof(REAL)), (ptrdiff_t)x->n, 1, NULL, 0};
     int failed = !second.c.data || NAME(by_halves)(&first) || NAME(by_halves)(&second);
     for (size_t i = 0; !failed && i < x->m; i++)
         for (size_t j = 0; j < x->n; j++)
-            *NAME(at)(x->c, i, j).data += *NAME(at)(second.c, i, j).data;
+            *NAME(element)(x->c, i, j) += *NAME(element)(second.c, i, j);
     free(second.c.data);
     return failed;
 }
@@ -296,30 +360,40 @@ static double NAME(cost)(size_t lanes, size_t m, size_t n, size_t k, ptrdiff_t b
         + (c_column == 1 ? 0 : 3.0 * (double)m * (double)n);
 }
 
+/* shared_out_f32, shared_out_f64 */
+static int NAME(shared_out)(NAME(product) x)
+{
+    _Atomic int failed = 0;
+    x.failed = &failed;
+    for (size_t i = 0; x.k == 0 && i < x.m; i++)
+        for (size_t j = 0; j < x.n; j++)
+            *NAME(element)(x.c, i, j) = x.added.data ? *NAME(element)(x.added, i, j) : 0;
+    int rows = NAME(by_rows)(&x);
+    if (x.m && x.n && x.k)
+        threads_deal(rows ? x.m : x.n, rows ? x.kernel->mr : x.kernel->lanes, 1 + x.m * x.n * x.k / WORK_PER_THREAD,
+                     NAME(make_part), &x);
+    return failed ? -1 : 0;
+}
+
+/* multiply_f32, multiply_f64 */
+int NAME(multiply)(size_t m, size_t n, size_t k, NAME(matrix) a, NAME(matrix) b, NAME(matrix) added, NAME(matrix) c)
+{
+    return NAME(shared_out)((NAME(product)){m, n, k, a, b, added, c, isa_current()->NAME(microkernel), 0, NULL});
+}
+
 /* matmul_f32, matmul_f64 */
 int NAME(matmul)(size_t m, size_t n, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
                  ptrdiff_t b_row, ptrdiff_t b_column, const REAL *bias, REAL *c, ptrdiff_t c_row, ptrdiff_t c_column)
 {
-    if (m == 0 || n == 0)
-        return 0;
     const NAME(microkernel) *kernel = isa_current()->NAME(microkernel);
-    _Atomic int failed = 0;
-    NAME(product) x = {m, n, k, {(REAL *)a, a_row, a_column}, {(REAL *)b, b_row, b_column}, {(REAL *)bias, 0, bias != NULL},
-        {c, c_row, c_column}, kernel, 0, &failed};
-    if (k == 0) {
-        for (size_t i = 0; i < m; i++)
-            for (size_t j = 0; j < n; j++)
-                *NAME(at)(x.c, i, j).data = bias ? bias[j] : 0;
-        return 0;
-    }
+    NAME(product) x = {m, n, k, {(REAL *)a, a_row, a_column, NULL, 0}, {(REAL *)b, b_row, b_column, NULL, 0},
+        {(REAL *)bias, 0, bias != NULL, NULL, 0}, {c, c_row, c_column, NULL, 0}, kernel, 0, NULL};
     /* One row stays one row, and one column becomes one, on every instruction set: `dots` has bits of its own. */
     if (n == 1 || (m > 1 && NAME(cost)(kernel->lanes, n, m, k, a_row, c_row) < NAME(cost)(kernel->lanes, m, n, k, b_column, c_column)))
         x = (NAME(product)){n, m, k, NAME(transposed)(x.b), NAME(transposed)(x.a), NAME(transposed)(x.added),
-            NAME(transposed)(x.c), kernel, 0, &failed}; /* C^T = B^T A^T */
+            NAME(transposed)(x.c), kernel, 0, NULL}; /* C^T = B^T A^T */
     x.dots = x.m == 1 && x.a.column == 1 && x.b.row == 1 && (x.b.column != 1 || x.n == 1);
-    int rows = NAME(by_rows)(&x);
-    threads_deal(rows ? x.m : x.n, rows ? kernel->mr : kernel->lanes, 1 + m * n * k / WORK_PER_THREAD, NAME(make_part), &x);
-    return failed ? -1 : 0;
+    return NAME(shared_out)(x);
 }
 
 #undef SUFFIX

@@ -201,6 +201,151 @@ static void NAME(pack)(size_t length, size_t depth, size_t width, const REAL *x,
     }
 }
 
+/* unfold_row_f32, unfold_row_f64: `run` places that are neighbours in a row of the output, and `taps` neighbours in a row
+ * of the kernel: out[l * width + p] is number before + l dilation + p step of a row of the image, whose numbers from `low`
+ * to `high` can be read. Where steps are 1, whole vectors are moved: up to `room` numbers, of which those after the run are
+ * filled later, and those outside of the image become 0. */
+static inline void NAME(unfold_row)(const REAL *row, ptrdiff_t inside, ptrdiff_t low, ptrdiff_t high, ptrdiff_t before,
+                                    ptrdiff_t step, ptrdiff_t dilation, size_t taps, size_t run, size_t room, size_t width, REAL *out)
+{
+    const ptrdiff_t moved = step != 1 ? 0 : (ptrdiff_t)(run + LANES - 1 <= room ? run : run / LANES * LANES);
+    for (; taps; taps--, before += dilation, out += width) {
+        ptrdiff_t p = 0;
+        if (before >= low && before + moved + LANES <= high) {
+            for (; p < moved; p += LANES)
+                STORE(out + p, LOAD(row + before + p));
+            if (before < 0)
+                for (ptrdiff_t q = 0; q < -before && q < moved; q++)
+                    out[q] = 0;
+            if (before + moved > inside)
+                for (ptrdiff_t q = before > inside ? 0 : inside - before; q < moved; q++)
+                    out[q] = 0;
+            p = moved;
+        }
+        for (; p < (ptrdiff_t)run; p++) {
+            ptrdiff_t at = before + p * step;
+            out[p] = (size_t)at < (size_t)inside ? row[at] : 0;
+        }
+    }
+}
+
+/* unfold_f32, unfold_f64: explained in isa.h. Channel by channel, so that what all places have of it is still in the
+ * cache, and run by run of places. */
+static void NAME(unfold)(const patches *x, const REAL *data, size_t i, size_t depth, size_t j, size_t length, size_t width,
+                         REAL *out)
+{
+    const size_t kernel = x->kernel[1], taps = x->kernel[0] * kernel, line = j / x->out[1];
+    const size_t first_a = line % x->out[0], first_b = j % x->out[1];
+    const ptrdiff_t first_image = (ptrdiff_t)(line / x->out[0]) * x->image;
+    for (size_t r = 0, n; r < depth; r += n) {
+        size_t tap = (i + r) % taps, first_t = tap / kernel, first_l = tap % kernel, a = first_a, b = first_b, room = width, run;
+        const REAL *channel = data + (ptrdiff_t)((i + r) / taps) * x->channel + first_image;
+        REAL *to = out + r * width;
+        n = taps - tap < depth - r ? taps - tap : depth - r;
+        for (size_t q = 0; q < length; q += run) {
+            run = x->out[1] - b < room ? x->out[1] - b : room;
+            run = run < length - q ? run : length - q;
+            ptrdiff_t above = (ptrdiff_t)a * x->stride[0] - x->padding[0] + (ptrdiff_t)first_t * x->dilation[0];
+            ptrdiff_t before = (ptrdiff_t)b * x->stride[1] - x->padding[1];
+            __builtin_prefetch(channel + x->channel + (above + ((ptrdiff_t)x->kernel[0] - 1) * x->dilation[0]) * x->row + before);
+            for (size_t done = 0, l = first_l, some; done < n; done += some, l = 0, above += x->dilation[0]) {
+                const REAL *row = channel + above * x->row;
+                some = kernel - l < n - done ? kernel - l : n - done;
+                NAME(unfold_row)(row, (size_t)above < x->height ? (ptrdiff_t)x->width : 0, data - row,
+                                 data - row + (ptrdiff_t)x->size, before + (ptrdiff_t)l * x->dilation[1], x->stride[1],
+                                 x->dilation[1], some, run, room, width, to + done * width);
+            }
+            to += run;
+            if (!(room -= run)) {
+                room = width;
+                to += (depth - 1) * width;
+            }
+            if ((b += run) == x->out[1]) {
+                b = 0;
+                if (++a == x->out[0]) {
+                    a = 0;
+                    channel += x->image;
+                }
+            }
+        }
+    }
+    REAL *last = out + length / width * width * depth;
+    for (size_t r = 0; length % width && r < depth; r++)
+        for (size_t q = length % width; q % LANES && q < width; q++)
+            last[r * width + q] = 0;
+}
+
+/* filter_few_f32, filter_few_f64 */
+static inline __attribute__((always_inline)) void NAME(filter_few)(const size_t vectors, size_t taps, const REAL *w, const REAL *x,
+                                                                   const ptrdiff_t *places, const ptrdiff_t *at, REAL *out)
+{
+    VEC sum[ROW_VECTORS];
+    const REAL *from[ROW_VECTORS];
+#pragma GCC unroll 8
+    for (size_t v = 0; v < vectors; v++) {
+        sum[v] = BROADCAST(0);
+        from[v] = x + at[v];
+    }
+    for (size_t p = 0; p < taps; p++) {
+        VEC element = BROADCAST(w[p]);
+        ptrdiff_t place = places[p];
+#pragma GCC unroll 8
+        for (size_t v = 0; v < vectors; v++)
+            sum[v] = FMA(element, LOAD(from[v] + place), sum[v]);
+    }
+#pragma GCC unroll 8
+    for (size_t v = 0; v < vectors; v++)
+        STORE(out + v * LANES, sum[v]);
+}
+
+/* filter_f32, filter_f64: explained in isa.h. */
+static void NAME(filter)(size_t vectors, size_t taps, const REAL *w, const REAL *x, const ptrdiff_t *places, const ptrdiff_t *at,
+                         REAL *out)
+{
+    if (vectors == ROW_VECTORS)
+        NAME(filter_few)(ROW_VECTORS, taps, w, x, places, at, out);
+    else
+        for (size_t v = 0; v < vectors; v++)
+            NAME(filter_few)(1, taps, w, x, places, at + v, out + v * LANES);
+}
+
+/* correlate_few_f32, correlate_few_f64 */
+static inline __attribute__((always_inline)) void NAME(correlate_few)(const size_t rows, size_t n, const REAL *a, const REAL *b,
+                                                                      ptrdiff_t b_row, ptrdiff_t step, REAL *sums, size_t sums_row)
+{
+    VEC sum[ROW_VECTORS];
+#pragma GCC unroll 8
+    for (size_t t = 0; t < rows; t++)
+        sum[t] = LOAD(sums + t * sums_row);
+    for (size_t p = 0; p < n; p++, b += step) {
+        VEC element = BROADCAST(a[p]);
+#pragma GCC unroll 8
+        for (size_t t = 0; t < rows; t++)
+            sum[t] = FMA(element, LOAD(b + (ptrdiff_t)t * b_row), sum[t]);
+    }
+#pragma GCC unroll 8
+    for (size_t t = 0; t < rows; t++)
+        STORE(sums + t * sums_row, sum[t]);
+}
+
+/* correlate_f32, correlate_f64: explained in isa.h. */
+static void NAME(correlate)(size_t rows, size_t n, const REAL *a, const REAL *b, ptrdiff_t b_row, ptrdiff_t step, REAL *sums,
+                            size_t sums_row)
+{
+    while (rows) {
+        size_t some = rows >= 5 ? 5 : rows >= 3 ? 3 : 1;
+        if (some == 5)
+            NAME(correlate_few)(5, n, a, b, b_row, step, sums, sums_row);
+        else if (some == 3)
+            NAME(correlate_few)(3, n, a, b, b_row, step, sums, sums_row);
+        else
+            NAME(correlate_few)(1, n, a, b, b_row, step, sums, sums_row);
+        rows -= some;
+        b += (ptrdiff_t)some * b_row;
+        sums += some * sums_row;
+    }
+}
+
 /* own_microkernel_f32, own_microkernel_f64 */
 static const NAME(microkernel) NAME(own_microkernel) = {
     .mr = MR,
@@ -209,6 +354,9 @@ static const NAME(microkernel) NAME(own_microkernel) = {
     ENTRY(run),
     ENTRY(dots),
     ENTRY(pack),
+    ENTRY(unfold),
+    ENTRY(filter),
+    ENTRY(correlate),
 };
 
 #undef SUFFIX

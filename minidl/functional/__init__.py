@@ -10,10 +10,11 @@ forward pass: a leaf may have been given other data since.
 from typing import Any
 
 from ..names import no_attribute
-from . import activations, arguments, arithmetic, elementwise, layers, losses, normalization, reductions, shape
+from . import activations, arguments, arithmetic, conv, elementwise, layers, losses, normalization, reductions, shape
 from .activations import *  # noqa: F403 - each module says in its own __all__ what it offers
 from .arguments import *  # noqa: F403
 from .arithmetic import *  # noqa: F403
+from .conv import *  # noqa: F403
 from .elementwise import *  # noqa: F403
 from .layers import *  # noqa: F403
 from .losses import *  # noqa: F403
@@ -25,6 +26,7 @@ __all__: list[str] = []
 __all__ += activations.__all__
 __all__ += arguments.__all__
 __all__ += arithmetic.__all__
+__all__ += conv.__all__
 __all__ += elementwise.__all__
 __all__ += layers.__all__
 __all__ += losses.__all__

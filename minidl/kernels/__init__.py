@@ -96,6 +96,10 @@ def show_config():
 
 
 matmul, linear, column_sums, summarize = _backend.matmul, _backend.linear, _backend.column_sums, _backend.summarize
+conv2d = _backend.conv2d
+conv2d_input_gradient, conv2d_weight_gradient = _backend.conv2d_input_gradient, _backend.conv2d_weight_gradient
+max_pool2d, max_pool2d_backward = _backend.max_pool2d, _backend.max_pool2d_backward
+mean_pool2d, mean_pool2d_backward = _backend.mean_pool2d, _backend.mean_pool2d_backward
 exp, log, tanh, tanh_backward = _backend.exp, _backend.log, _backend.tanh, _backend.tanh_backward
 sigmoid, sigmoid_backward = _backend.sigmoid, _backend.sigmoid_backward
 relu, relu_backward = _backend.relu, _backend.relu_backward

@@ -10,10 +10,12 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from numpy import array as np_array
-from numpy import empty, float32, float64, int64, zeros
+from numpy import empty, float32, float64, int64, intp, zeros
 
-from .checks import (bad_count, bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_start, bad_words, check_linear,
-                     check_matmul, check_summarize, misfit, not_a_matrix, real_array, unfit_parameter, unknown_class,
+from .checks import (bad_count, bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_start, bad_words,
+                     check_conv2d, check_conv2d_input_gradient, check_conv2d_weight_gradient, check_linear, check_matmul,
+                     check_mean_pool, check_pool, check_pool_backward, check_summarize, misfit, not_a_matrix, real_array,
+                     unfit_parameter, unknown_class,
                      unwritable_statistics)
 from .checks import new_array as checked_new_array
 
@@ -69,6 +71,40 @@ cdef extern from "matmul.h" nogil:
                    Py_ssize_t b_row, Py_ssize_t b_column, const float *bias, float *c, Py_ssize_t c_row, Py_ssize_t c_column)
     int matmul_f64(size_t m, size_t n, size_t k, const double *a, Py_ssize_t a_row, Py_ssize_t a_column, const double *b,
                    Py_ssize_t b_row, Py_ssize_t b_column, const double *bias, double *c, Py_ssize_t c_row, Py_ssize_t c_column)
+
+cdef extern from "convolution.h" nogil:
+    ctypedef struct convolution:
+        size_t images, groups, channels, filters
+        size_t size[2]
+        size_t kernel[2]
+        size_t out[2]
+        Py_ssize_t stride[2]
+        Py_ssize_t padding[2]
+        Py_ssize_t dilation[2]
+    int convolve_f32(const convolution *size, const float *x, const float *w, const float *bias, float *y)
+    int convolve_f64(const convolution *size, const double *x, const double *w, const double *bias, double *y)
+    int convolve_input_gradient_f32(const convolution *size, const float *dy, const float *w, const float *bias, float *dx)
+    int convolve_input_gradient_f64(const convolution *size, const double *dy, const double *w, const double *bias, double *dx)
+    int convolve_weight_gradient_f32(const convolution *size, const float *x, const float *dy, float *dw)
+    int convolve_weight_gradient_f64(const convolution *size, const double *x, const double *dy, double *dw)
+
+cdef extern from "pooling.h" nogil:
+    ctypedef struct windows:
+        size_t size, windows
+        Py_ssize_t step
+        const Py_ssize_t *begin
+        const Py_ssize_t *end
+        const Py_ssize_t *count
+    ctypedef struct pooling_job:
+        size_t planes
+        windows rows, columns
+        const void *x
+        void *y
+        Py_ssize_t *places
+    void max_pool(const pooling_job *job, int precision)
+    void mean_pool(const pooling_job *job, int precision)
+    void max_pool_backward(const pooling_job *job, int precision)
+    void mean_pool_backward(const pooling_job *job, int precision)
 
 cdef extern from "summary.h" nogil:
     enum: HISTOGRAMS
@@ -381,6 +417,133 @@ cdef linear_by_copies(x, weight, bias):
         return linear(a, plain(weight), None if bias is None else np_array(bias, a.dtype))
     y = zeros((len(x), len(weight)), x.dtype)
     return y if bias is None else y + bias
+
+
+# Convolutions
+
+
+cdef convolution convolution_of(x, w, y, stride, padding, dilation, size_t groups) except *:
+    """The sizes of a convolution, of the shapes of its input, weight and output."""
+    cdef convolution c
+    c.images, c.groups, c.channels, c.filters = x[0], groups, w[1], w[0] // groups
+    for i in range(2):
+        c.size[i], c.kernel[i], c.out[i] = x[2 + i], w[2 + i], y[2 + i]
+        c.stride[i], c.padding[i], c.dilation[i] = stride[i], padding[i], dilation[i]
+    return c
+
+
+cdef no_memory_for(str operation, x, w):
+    return MemoryError(f"{operation} of images {x} and filters {w}: no memory for its buffers")
+
+
+def conv2d(x, w, bias, stride, padding, dilation, groups):
+    """The convolution of images (batch, channels, height, width) with w (filters, channels / groups, height, width), plus bias."""
+    shape = check_conv2d(x, w, bias, stride, padding, dilation, groups)
+    cdef cnp.ndarray a = contiguous(x), b = contiguous(w), y = empty(shape, a.dtype)
+    cdef cnp.ndarray added = None if bias is None else contiguous(bias)
+    cdef const void *c = data_or_null(added)
+    cdef convolution size = convolution_of(x.shape, w.shape, shape, stride, padding, dilation, groups)
+    cdef bint single = cnp.PyArray_ITEMSIZE(a) == 4
+    cdef int failed = 0
+    if y.size:
+        with nogil:
+            if single:
+                failed = convolve_f32(&size, <float *>a.data, <float *>b.data, <float *>c, <float *>y.data)
+            else:
+                failed = convolve_f64(&size, <double *>a.data, <double *>b.data, <double *>c, <double *>y.data)
+    if failed:
+        raise no_memory_for("conv2d", x.shape, w.shape)
+    return y
+
+
+def conv2d_input_gradient(dy, w, bias, size, stride, padding, dilation, groups):
+    """The gradient of `conv2d` with respect to images of this height and width, plus bias for each channel."""
+    shape = check_conv2d_input_gradient(dy, w, bias, size, stride, padding, dilation, groups)
+    cdef cnp.ndarray a = contiguous(dy), b = contiguous(w), dx = empty(shape, a.dtype)
+    cdef cnp.ndarray added = None if bias is None else contiguous(bias)
+    cdef const void *c = data_or_null(added)
+    cdef convolution sizes = convolution_of(shape, w.shape, dy.shape, stride, padding, dilation, groups)
+    cdef bint single = cnp.PyArray_ITEMSIZE(a) == 4
+    cdef int failed = 0
+    if dx.size:
+        with nogil:
+            if single:
+                failed = convolve_input_gradient_f32(&sizes, <float *>a.data, <float *>b.data, <float *>c, <float *>dx.data)
+            else:
+                failed = convolve_input_gradient_f64(&sizes, <double *>a.data, <double *>b.data, <double *>c, <double *>dx.data)
+    if failed:
+        raise no_memory_for("conv2d_input_gradient", shape, w.shape)
+    return dx
+
+
+def conv2d_weight_gradient(x, dy, kernel_size, stride, padding, dilation, groups):
+    """The gradient of `conv2d` with respect to filters of this height and width."""
+    shape = check_conv2d_weight_gradient(x, dy, kernel_size, stride, padding, dilation, groups)
+    cdef cnp.ndarray a = contiguous(x), b = contiguous(dy), dw = empty(shape, a.dtype)
+    if not a.size:
+        return zeros(shape, a.dtype)
+    cdef convolution size = convolution_of(x.shape, shape, dy.shape, stride, padding, dilation, groups)
+    cdef bint single = cnp.PyArray_ITEMSIZE(a) == 4
+    cdef int failed
+    with nogil:
+        if single:
+            failed = convolve_weight_gradient_f32(&size, <float *>a.data, <float *>b.data, <float *>dw.data)
+        else:
+            failed = convolve_weight_gradient_f64(&size, <double *>a.data, <double *>b.data, <double *>dw.data)
+    if failed:
+        raise no_memory_for("conv2d_weight_gradient", x.shape, shape)
+    return dw
+
+
+cdef windows windows_of(arrays, Py_ssize_t size, Py_ssize_t step):
+    cdef cnp.ndarray begin = arrays[0], end = arrays[1], count = arrays[len(arrays) - 1]
+    return windows(size, begin.size, step, <Py_ssize_t *>begin.data, <Py_ssize_t *>end.data, <Py_ssize_t *>count.data)
+
+
+def max_pool2d(x, rows, columns, dilation):
+    """The largest number of each window, and its place in the plane."""
+    shape = check_pool("max_pool2d", x, rows, columns, dilation)
+    cdef cnp.ndarray a = contiguous(x), y = empty(shape, a.dtype), places = empty(shape, intp)
+    cdef pooling_job job = pooling_job(shape[0] * shape[1], windows_of(rows, a.shape[2], dilation[0]),
+                                       windows_of(columns, a.shape[3], dilation[1]), a.data, y.data, <Py_ssize_t *>places.data)
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
+    with nogil:
+        max_pool(&job, precision)
+    return y, places
+
+
+def max_pool2d_backward(dy, places, size):
+    check_pool_backward("max_pool2d_backward", dy, places, size)
+    cdef cnp.ndarray a = contiguous(dy), p = places, dx = empty((a.shape[0], a.shape[1], *size), a.dtype)
+    cdef pooling_job job = pooling_job(a.shape[0] * a.shape[1], windows(size[0], a.shape[2], 1, NULL, NULL, NULL),
+                                       windows(size[1], a.shape[3], 1, NULL, NULL, NULL), a.data, dx.data, <Py_ssize_t *>p.data)
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
+    with nogil:
+        max_pool_backward(&job, precision)
+    return dx
+
+
+def mean_pool2d(x, rows, columns):
+    """The mean of each window."""
+    shape = check_mean_pool("mean_pool2d", x, rows, columns, None)
+    cdef cnp.ndarray a = contiguous(x), y = empty(shape, a.dtype)
+    cdef pooling_job job = pooling_job(shape[0] * shape[1], windows_of(rows, a.shape[2], 1), windows_of(columns, a.shape[3], 1),
+                                       a.data, y.data, NULL)
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
+    with nogil:
+        mean_pool(&job, precision)
+    return y
+
+
+def mean_pool2d_backward(dy, rows, columns, size):
+    check_mean_pool("mean_pool2d_backward", dy, rows, columns, size)
+    cdef cnp.ndarray a = contiguous(dy), dx = empty((a.shape[0], a.shape[1], *size), a.dtype)
+    cdef pooling_job job = pooling_job(a.shape[0] * a.shape[1], windows_of(rows, size[0], 1), windows_of(columns, size[1], 1),
+                                       a.data, dx.data, NULL)
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
+    with nogil:
+        mean_pool_backward(&job, precision)
+    return dx
 
 
 # Fused kernels

@@ -9,6 +9,8 @@ import numpy as np
 
 REALS = (np.dtype(np.float32), np.dtype(np.float64))
 
+LARGEST = 1 << 24  # of strides, paddings and dilations; so that csrc's places do not overflow
+
 
 def described(x):
     """What came instead of what was expected."""
@@ -66,6 +68,136 @@ def check_linear(x, weight, bias):
         raise ValueError(f"linear: x has shape {x.shape} and weight {weight.shape}; their columns must be as many")
     if bias is not None and not fits(bias, x.dtype, weight.shape[:1]):
         raise misfit("linear: bias", x.dtype, weight.shape[:1], bias)
+
+
+# Convolutions: images are (batch, channels, height, width), filters (filters, channels / groups, height, width), and all
+# pairs (vertical, horizontal)
+
+
+def check_conv2d(x, w, bias, stride, padding, dilation, groups):
+    """The shape of the output."""
+    check_images("conv2d", x=x, w=w)
+    size = output_size("conv2d", x.shape[2:], w.shape[2:], stride, padding, dilation)
+    check_channels("conv2d", x.shape[1], w.shape[:2], groups)
+    check_bias("conv2d", bias, x.dtype, len(w))
+    return len(x), len(w), *size
+
+
+def check_conv2d_input_gradient(dy, w, bias, size, stride, padding, dilation, groups):
+    """The shape of the input."""
+    check_images("conv2d_input_gradient", dy=dy, w=w)
+    check_pair("conv2d_input_gradient", "size", size, 1)
+    out = output_size("conv2d_input_gradient", size, w.shape[2:], stride, padding, dilation)
+    shape = len(dy), w.shape[1] * groups, *size
+    check_channels("conv2d_input_gradient", shape[1], w.shape[:2], groups)
+    check_places("conv2d_input_gradient", dy, (len(dy), len(w), *out))
+    check_bias("conv2d_input_gradient", bias, dy.dtype, shape[1])
+    return shape
+
+
+def check_conv2d_weight_gradient(x, dy, kernel_size, stride, padding, dilation, groups):
+    """The shape of the filters."""
+    check_images("conv2d_weight_gradient", x=x, dy=dy)
+    check_pair("conv2d_weight_gradient", "kernel_size", kernel_size, 1)
+    shape = dy.shape[1], x.shape[1] // max(groups, 1), *kernel_size
+    out = len(x), dy.shape[1], *output_size("conv2d_weight_gradient", x.shape[2:], kernel_size, stride, padding, dilation)
+    check_channels("conv2d_weight_gradient", x.shape[1], shape[:2], groups)
+    check_places("conv2d_weight_gradient", dy, out)
+    return shape
+
+
+def check_places(operation, dy, shape):
+    """dy may lack the last rows and columns of places, as that of a transposed convolution with output_padding over stride."""
+    if dy.shape[:2] != shape[:2] or any(n > most for n, most in zip(dy.shape[2:], shape[2:], strict=True)):
+        raise misfit(f"{operation}: dy", dy.dtype, f"{shape}, or with fewer rows or columns", dy)
+
+
+def check_images(operation, **arrays):
+    for name, x in arrays.items():
+        if not isinstance(x, np.ndarray) or x.ndim != 4 or x.dtype not in REALS:
+            raise TypeError(f"{operation}: {name} must be a 4-D NumPy array of float32 or float64, got {described(x)}")
+        if 0 in x.shape[1:]:
+            raise ValueError(f"{operation}: {name} has shape {x.shape}; of its axes only the batch may be empty")
+    if len({x.dtype for x in arrays.values()}) > 1:
+        kinds = " and ".join(f"{name} is {x.dtype}" for name, x in arrays.items())
+        raise TypeError(f"{operation}: {kinds}; convert one with .astype()")
+
+
+def check_pair(operation, name, pair, least):
+    integers = isinstance(pair, tuple) and all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in pair)
+    if not integers or len(pair) != 2 or min(pair) < least or max(pair) > LARGEST:
+        raise ValueError(f"{operation}: {name} must be a pair of integers of at least {least}, got {pair!r}")
+
+
+def output_size(operation, size, kernel, stride, padding, dilation):
+    """How many places a kernel has in each direction of an image that is padded on both sides."""
+    for name, pair, least in (("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1)):
+        check_pair(operation, name, pair, least)
+    reach = tuple(1 + d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
+    padded = tuple(n + 2 * p for n, p in zip(size, padding, strict=True))
+    if any(r > n for r, n in zip(reach, padded, strict=True)):
+        raise ValueError(
+            f"{operation}: the kernel reaches over {reach[0]} x {reach[1]}, and the padded input is only {padded[0]} x "
+            f"{padded[1]}; use a smaller kernel or dilation, or more padding"
+        )
+    return tuple((n - r) // s + 1 for n, r, s in zip(padded, reach, stride, strict=True))
+
+
+def check_channels(operation, channels, filters, groups):
+    """`filters` are the first two axes of a weight."""
+    if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)) or groups < 1:
+        raise ValueError(f"{operation}: groups must be a positive integer, got {groups!r}")
+    if filters[0] % groups or filters[1] * groups != channels:
+        raise ValueError(
+            f"{operation}: {groups} groups need a multiple of {groups} filters, of {channels} / {groups} channels each; the "
+            f"weight has {filters[0]} filters of {filters[1]} channels"
+        )
+
+
+def check_bias(operation, bias, dtype, size):
+    if bias is not None and not fits(bias, dtype, (size,)):
+        raise misfit(f"{operation}: bias", dtype, (size,), bias)
+
+
+def check_pool(operation, x, rows, columns, dilation):
+    """The shape of the output. Windows are pairs of contiguous arrays: where they begin and end."""
+    check_images(operation, x=x)
+    check_pair(operation, "dilation", dilation, 1)
+    check_windows(operation, "rows", rows, 2, x.shape[2])
+    check_windows(operation, "columns", columns, 2, x.shape[3])
+    return *x.shape[:2], len(rows[0]), len(columns[0])
+
+
+def check_mean_pool(operation, x, rows, columns, size):
+    """The shape of the output, where x is the input; or x is the output's gradient, for an input of this size."""
+    check_images(operation, x=x)
+    if size is not None:
+        check_pair(operation, "size", size, 1)
+    check_windows(operation, "rows", rows, 3, (size or x.shape[2:])[0])
+    check_windows(operation, "columns", columns, 3, (size or x.shape[2:])[1])
+    shape = *x.shape[:2], len(rows[0]), len(columns[0])
+    if size is not None and x.shape != shape:
+        raise misfit(f"{operation}: dy", x.dtype, shape, x)
+    return shape
+
+
+def check_windows(operation, name, windows, arrays, size):
+    fit = isinstance(windows, tuple) and len(windows) == arrays
+    fit = fit and all(isinstance(w, np.ndarray) and w.dtype == np.intp and w.flags.carray for w in windows)
+    fit = fit and all(w.shape == (len(windows[0]),) for w in windows) and len(windows[0]) > 0
+    if not (fit and windows[0].min() >= 0 and (windows[0] < windows[1]).all() and windows[1].max() <= size):
+        raise ValueError(f"{operation}: {name} must be {arrays} arrays of intp: windows that are not empty, within 0 to {size}")
+    if arrays == 3 and windows[2].min() < 1:
+        raise ValueError(f"{operation}: {name}: a window must count as one number at least")
+
+
+def check_pool_backward(operation, dy, places, size):
+    check_images(operation, dy=dy)
+    check_pair(operation, "size", size, 1)
+    if not (fits(places, np.intp, dy.shape) and places.flags.c_contiguous and places.flags.aligned):
+        raise misfit(f"{operation}: places", "contiguous intp", dy.shape, places)
+    if places.size and not (places.min() >= 0 and places.max() < size[0] * size[1]):
+        raise ValueError(f"{operation}: places must be from 0 to {size[0] * size[1] - 1}, as max_pool2d returns them")
 
 
 # Fused kernels, and summaries

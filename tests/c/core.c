@@ -5,6 +5,7 @@
  * numbers worked out by hand, and every instruction set, number of threads and cut of a call to plain C in one piece. It prints
  * hashes of the values themselves: the same on every machine. In tests/kernels samples and fused kernels are held to the NumPy
  * reference implementation. */
+#include "convolution.h"
 #include "fused.h"
 #include "isa.h"
 #include "matmul.h"
@@ -629,6 +630,149 @@ static void test_bias(size_t real)
     }
 }
 
+/* Convolutions */
+
+static int convolve(size_t real, const convolution *s, const void *x, const void *w, const void *bias, void *y)
+{
+    return real == 4 ? convolve_f32(s, x, w, bias, y) : convolve_f64(s, x, w, bias, y);
+}
+
+static int input_gradient(size_t real, const convolution *s, const void *dy, const void *w, const void *bias, void *dx)
+{
+    return real == 4 ? convolve_input_gradient_f32(s, dy, w, bias, dx) : convolve_input_gradient_f64(s, dy, w, bias, dx);
+}
+
+static int weight_gradient(size_t real, const convolution *s, const void *x, const void *dy, void *dw)
+{
+    return real == 4 ? convolve_weight_gradient_f32(s, x, dy, dw) : convolve_weight_gradient_f64(s, x, dy, dw);
+}
+
+/* The number that tap (t, l) meets at place (a, b) of a plane, or 0. */
+static double met(const convolution *s, const double *plane, size_t t, size_t l, size_t a, size_t b)
+{
+    ptrdiff_t y = (ptrdiff_t)a * s->stride[0] + (ptrdiff_t)t * s->dilation[0] - s->padding[0];
+    ptrdiff_t x = (ptrdiff_t)b * s->stride[1] + (ptrdiff_t)l * s->dilation[1] - s->padding[1];
+    int inside = y >= 0 && x >= 0 && y < (ptrdiff_t)s->size[0] && x < (ptrdiff_t)s->size[1];
+    return inside ? plane[(size_t)y * s->size[1] + (size_t)x] : 0;
+}
+
+/* What three functions make of numbers, by definition, in the chains of a product: output, weight gradient, and, tap by tap, the
+ * terms of the input gradient. */
+static void check_convolution(size_t real, const convolution *s)
+{
+    const size_t taps = s->channels * s->kernel[0] * s->kernel[1], plane = s->size[0] * s->size[1], places = s->out[0] * s->out[1];
+    const size_t nx = s->images * s->groups * s->channels * plane, nw = s->groups * s->filters * taps;
+    const size_t ny = s->images * s->groups * s->filters * places, deep = s->images * places;
+    double *numbers = values(real, 5, 1, nx + nw + ny + s->groups * s->filters, 0), *bias = numbers + nx + nw + ny;
+    double *x = numbers, *w = x + nx, *dy = w + nw, *row = memory_of((taps > deep ? taps : deep) * sizeof *row);
+    double *y[2], *dw[2], *dx = memory_of(nx * sizeof *dx), *one = memory_of((deep + taps) * sizeof *one);
+    memset(dx, 0, nx * sizeof *dx);
+    for (int fused = 0; fused < 2; fused++) {
+        y[fused] = memory_of(ny * sizeof **y);
+        dw[fused] = memory_of(nw * sizeof **dw);
+    }
+    for (size_t i = 0; i < ny; i++) { /* image, group, filter, place */
+        size_t place = i % places, o = i / places % (s->groups * s->filters), g = o / s->filters, image = i / places / (s->groups * s->filters);
+        for (size_t p = 0; p < taps; p++) {
+            size_t c = p / s->kernel[1] / s->kernel[0], t = p / s->kernel[1] % s->kernel[0], l = p % s->kernel[1];
+            const double *from = x + ((image * s->groups + g) * s->channels + c) * plane;
+            row[p] = met(s, from, t, l, place / s->out[1], place % s->out[1]);
+            ptrdiff_t v = (ptrdiff_t)(place / s->out[1]) * s->stride[0] + (ptrdiff_t)t * s->dilation[0] - s->padding[0];
+            ptrdiff_t h = (ptrdiff_t)(place % s->out[1]) * s->stride[1] + (ptrdiff_t)l * s->dilation[1] - s->padding[1];
+            if (v >= 0 && h >= 0 && v < (ptrdiff_t)s->size[0] && h < (ptrdiff_t)s->size[1])
+                dx[from - x + v * (ptrdiff_t)s->size[1] + h] += w[o * taps + p] * dy[i];
+        }
+        for (int fused = 0; fused < 2; fused++)
+            y[fused][i] = add(real, sum_of_products(real, fused, 1, taps, w + o * taps, row, 1), bias[o]);
+    }
+    for (size_t i = 0; i < nw; i++) { /* group, filter, tap */
+        size_t p = i % taps, o = i / taps, c = p / s->kernel[1] / s->kernel[0];
+        for (size_t q = 0; q < deep; q++) {
+            size_t image = q / places, place = q % places;
+            row[q] = met(s, x + ((image * s->groups + o / s->filters) * s->channels + c) * plane, p / s->kernel[1] % s->kernel[0],
+                         p % s->kernel[1], place / s->out[1], place % s->out[1]);
+            one[q] = dy[(image * s->groups * s->filters + o) * places + place];
+        }
+        for (int fused = 0; fused < 2; fused++)
+            dw[fused][i] = sum_of_products(real, fused, 1, deep, one, row, 1);
+    }
+
+    void *in[4], *out[3];
+    const double *from[4] = {x, w, dy, bias};
+    size_t lengths[4] = {nx, nw, ny, s->groups * s->filters}, made[3] = {ny, nw, nx};
+    for (int i = 0; i < 4; i++) {
+        in[i] = memory_of(lengths[i] * real);
+        for (size_t j = 0; j < lengths[i]; j++)
+            put(real, in[i], (ptrdiff_t)j, from[i][j]);
+    }
+    for (int isa = 0; isa_available(isa); isa++)
+        for (size_t t = 0; t < COUNT(THREADS); t++) {
+            choose(isa);
+            threads_set(THREADS[t]);
+            int fused = strcmp(isa_current()->name, "generic") != 0, right = 1;
+            for (int i = 0; i < 3; i++)
+                out[i] = memory_of(made[i] * real);
+            int status = convolve(real, s, in[0], in[1], in[3], out[0]) | weight_gradient(real, s, in[0], in[2], out[1])
+                | input_gradient(real, s, in[2], in[1], NULL, out[2]);
+            for (size_t i = 0; i < ny; i++)
+                right &= get(real, out[0], (ptrdiff_t)i) == y[fused][i];
+            for (size_t i = 0; i < nw; i++)
+                right &= get(real, out[1], (ptrdiff_t)i) == dw[fused][i];
+            for (size_t i = 0; i < nx; i++)
+                right &= fabs(get(real, out[2], (ptrdiff_t)i) - dx[i]) < (real == 4 ? 1e-4 : 1e-12);
+            check(right && status == 0, "a convolution, numbers of %zu bytes, %zu images of %zu x %zu, %zu groups, %zu threads", real,
+                  s->images, s->size[0], s->size[1], s->groups, THREADS[t]);
+            for (int i = 0; i < 3; i++)
+                free(out[i]);
+        }
+    threads_set(1);
+
+    void *places_for = memory_of((nx + nw + ny) * real);
+    for (int function = 0; function < 3; function++) { /* where the n-th block of memory cannot be had */
+        refused = 1;
+        for (long long had = 0; refused; had++) {
+            long long before = in_use;
+            refused = 0;
+            blocks_left = had;
+            int status = function == 0 ? convolve(real, s, in[0], in[1], NULL, places_for)
+                : function == 1        ? weight_gradient(real, s, in[0], in[2], places_for)
+                                       : input_gradient(real, s, in[2], in[1], NULL, places_for);
+            blocks_left = PLENTY;
+            check(status == (refused ? -1 : 0) && in_use == before, "a convolution without memory: function %d, %lld blocks", function, had);
+        }
+    }
+    free(places_for);
+    for (int i = 0; i < 4; i++)
+        free(in[i]);
+    for (int fused = 0; fused < 2; fused++) {
+        free(y[fused]);
+        free(dw[fused]);
+    }
+    free(numbers);
+    free(row);
+    free(one);
+    free(dx);
+}
+
+static void test_convolution(size_t real)
+{
+    static const convolution sizes[] = { /* images, groups, channels, filters; size, kernel, out; stride, padding, dilation */
+        {2, 1, 3, 7, {5, 9}, {3, 3}, {5, 9}, {1, 1}, {1, 1}, {1, 1}},
+        {2, 2, 3, 5, {7, 8}, {1, 1}, {7, 8}, {1, 1}, {0, 0}, {1, 1}},
+        {2, 1, 3, 5, {8, 5}, {4, 1}, {3, 5}, {3, 1}, {1, 0}, {1, 1}},
+        {2, 2, 2, 5, {9, 8}, {3, 2}, {5, 6}, {2, 2}, {3, 2}, {2, 1}},
+        {3, 5, 1, 1, {9, 19}, {3, 3}, {9, 19}, {1, 1}, {1, 1}, {1, 1}},
+        {3, 3, 1, 2, {9, 19}, {5, 3}, {4, 9}, {2, 2}, {1, 0}, {1, 1}},
+        {40, 3, 1, 1, {11, 10}, {3, 3}, {11, 10}, {1, 1}, {1, 1}, {1, 1}}, /* more than 4,096 places */
+        {2, 1, 9, 2, {12, 33}, {3, 3}, {12, 17}, {1, 2}, {1, 1}, {1, 1}},
+        {1, 1, 60, 5, {6, 7}, {3, 3}, {6, 7}, {1, 1}, {1, 1}, {1, 1}}, /* more than one chain of taps */
+        {9, 1, 20, 30, {9, 11}, {3, 3}, {9, 11}, {1, 1}, {1, 1}, {1, 1}},
+        {2, 1, 2, 6, {2, 3}, {5, 6}, {2, 2}, {1, 1}, {2, 2}, {1, 1}},
+    };
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        check_convolution(real, &sizes[i]);
+}
+
 /* Fused kernels */
 
 enum { GUARD = 64 }; /* bytes */
@@ -1186,6 +1330,7 @@ int main(void)
     check_hash("matmul float64, generic", h[1], 0x67334dc560bc0712);
     for (size_t real = 4; real <= 8; real += 4) {
         test_bias(real);
+        test_convolution(real);
         test_no_memory(real);
         for (int isa = 0; isa_available(isa); isa++) {
             choose(isa);

@@ -1,10 +1,12 @@
 """The kernels in NumPy: to read, to test the compiled ones against, and to run where there is no compiler.
 
-`products` has the matrix product, `fused` what makes one pass over its arrays (activations, batch norm, cross-entropy, sums),
-`optim` the steps of optimizers, and `sampling` the random numbers. All but the products agree with csrc/ bit for bit: every
-line is the same sequence of correctly rounded operations. This file is the backend, which has the functions of `_compiled.pyx`.
+`products` has the matrix product, `convolution` and `pooling` what is done with images, `fused` what makes one pass over its
+arrays (activations, batch norm, cross-entropy, sums), `optim` the steps of optimizers, and `sampling` the random numbers.
+Sampling, pooling, steps and fused kernels agree with csrc/ bit for bit: every line is the same sequence of correctly rounded
+operations. This file is the backend, which has the functions of `_compiled.pyx`.
 """
 
+from .convolution import conv2d, conv2d_input_gradient, conv2d_weight_gradient
 from .fused import (
     batch_norm,
     batch_norm_backward,
@@ -30,6 +32,7 @@ from .fused import (
     tanh_backward,
 )
 from .optim import adam, rmsprop, sgd
+from .pooling import max_pool2d, max_pool2d_backward, mean_pool2d, mean_pool2d_backward
 from .products import linear, matmul
 from .sampling import integers, normal, permutation, philox, uniform
 
@@ -39,6 +42,9 @@ __all__ = [
     "batch_norm_backward",
     "choose_instruction_set",
     "column_sums",
+    "conv2d",
+    "conv2d_input_gradient",
+    "conv2d_weight_gradient",
     "cross_entropy",
     "cross_entropy_backward",
     "elu",
@@ -55,6 +61,10 @@ __all__ = [
     "linear",
     "log",
     "matmul",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "mean_pool2d",
+    "mean_pool2d_backward",
     "normal",
     "permutation",
     "philox",

@@ -1,0 +1,138 @@
+/* convolution.c: convolutions as products with the matrix of the images' patches (patches.h), which matmul reads
+ * straight from the images when it packs. The loops are in convolution_loops.h, once for each precision. */
+#include "convolution.h"
+
+#include "isa.h"
+#include "matmul.h"
+#include "threads.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* At most so many filters are run over the image itself, for so few do not repay packing; with at most so many taps: such
+ * a sum is one chain of matmul's, too. */
+enum { FEW_FILTERS = 4, FEW_TAPS = 512 };
+
+/* About so many numbers of an image are padded at a time, and at least so many rows. */
+enum { BAND = 1 << 14, LEAST_ROWS = 4 };
+
+/* At most so many sums of a weight are made over the image itself. */
+enum { FEW_SUMS = 512 };
+
+enum { WORK_PER_THREAD = 1 << 18 };
+
+/* At least the lanes of every vector. */
+enum { LARGEST_VECTOR = 16 };
+
+/* A band of some rows of the output needs this of its channels, padded: `rows` rows from `top` on, `columns` from `left`
+ * on. They stand in `stride` pieces of `piece` numbers, so that what neighbours in the output need are neighbours. */
+typedef struct {
+    size_t out_rows, rows, columns, pieces, piece;
+    ptrdiff_t top, left;
+} band;
+
+/* The matrix of images, a channel a row, a place a column. */
+static patches images_of(size_t images, size_t groups, size_t channels, const size_t size[2])
+{
+    size_t plane = size[0] * size[1];
+    return (patches){
+        .size = plane * channels + (images - 1) * groups * channels * plane,
+        .image = (ptrdiff_t)(groups * channels * plane),
+        .channel = (ptrdiff_t)plane,
+        .row = (ptrdiff_t)size[1],
+        .height = size[0],
+        .width = size[1],
+        .kernel = {1, 1},
+        .out = {size[0], size[1]},
+        .stride = {1, 1},
+    };
+}
+
+/* The same with each plane as one row, where its places are just its numbers: so that runs of neighbours are long. */
+static patches flat(patches x)
+{
+    int numbers = 1;
+    for (int i = 0; i < 2; i++)
+        numbers &= x.kernel[i] == 1 && x.stride[i] == 1 && x.padding[i] == 0 && x.out[i] == (i ? x.width : x.height);
+    if (numbers) {
+        x.width *= x.height;
+        x.row *= (ptrdiff_t)x.height;
+        x.out[1] = x.width;
+        x.out[0] = x.height = 1;
+    }
+    return x;
+}
+
+/* The matrix of the patches that meet the filters. */
+static patches patches_of(const convolution *s)
+{
+    patches x = images_of(s->images, s->groups, s->channels, s->size);
+    for (int i = 0; i < 2; i++) {
+        x.kernel[i] = s->kernel[i];
+        x.out[i] = s->out[i];
+        x.stride[i] = s->stride[i];
+        x.dilation[i] = s->dilation[i];
+        x.padding[i] = s->padding[i];
+    }
+    return x;
+}
+
+/* The band of as many rows as have about `most` numbers; at least some. `pieces` is 1 or the horizontal stride. */
+static band band_of(const patches *in, size_t channels, size_t lanes, size_t pieces, size_t most)
+{
+    ptrdiff_t reach[2], low[2];
+    for (int i = 0; i < 2; i++) {
+        ptrdiff_t last = ((ptrdiff_t)in->kernel[i] - 1) * in->dilation[i];
+        low[i] = (last < 0 ? last : 0) - in->padding[i];
+        reach[i] = (last < 0 ? -last : last) + 1;
+    }
+    band b = {.top = low[0], .left = low[1], .pieces = pieces};
+    b.columns = (size_t)(((ptrdiff_t)in->out[1] - 1) * in->stride[1] + reach[1]);
+    b.piece = b.columns / pieces + lanes + 1; /* a whole vector from each of them on can be read */
+    size_t fit = most / (channels * pieces * b.piece * (size_t)in->stride[0]);
+    b.out_rows = fit < LEAST_ROWS ? LEAST_ROWS : fit;
+    b.out_rows = b.out_rows < in->out[0] ? b.out_rows : in->out[0];
+    b.rows = (b.out_rows - 1) * (size_t)in->stride[0] + (size_t)reach[0];
+    return b;
+}
+
+/* In one direction, of all places y of the input those with y = phase (mod stride): which taps meet them. A tap t does
+ * where y = place * stride + t * dilation - padding for a place of the output: these are `taps`, from `first` on, `step`
+ * apart, and element a stride + phase meets tap number t at place a - `shift` - t `move`. */
+typedef struct {
+    size_t places, taps;
+    ptrdiff_t first, step, shift, move;
+} meeting;
+
+static meeting meeting_of(const convolution *s, int i, ptrdiff_t phase)
+{
+    ptrdiff_t stride = s->stride[i], kernel = (ptrdiff_t)s->kernel[i], size = (ptrdiff_t)s->size[i];
+    meeting m = {.step = 1};
+    while (m.step * s->dilation[i] % stride)
+        m.step++;
+    while (m.first < kernel && (phase + s->padding[i] - m.first * s->dilation[i]) % stride)
+        m.first++;
+    m.places = (size_t)((size - phase + stride - 1) / stride);
+    m.taps = (size_t)((kernel - m.first + m.step - 1) / m.step);
+    m.shift = (m.first * s->dilation[i] - phase - s->padding[i]) / stride;
+    m.move = m.step * s->dilation[i] / stride;
+    return m;
+}
+
+static void *zeros(size_t size)
+{
+    void *memory = malloc(size);
+    if (memory)
+        memset(memory, 0, size);
+    return memory;
+}
+
+#define SUFFIX f32
+#define REAL float
+#include "convolution_loops.h"
+
+#define SUFFIX f64
+#define REAL double
+#include "convolution_loops.h"
