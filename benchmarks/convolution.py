@@ -102,7 +102,7 @@ def calls_of(cell: Cell, torch: Any = None) -> dict[str, Any]:
 
 
 def memory(i: int) -> float:
-    """The peak of a first call over the memory of images, weights and gradients, of which half, the operands, are there before."""
+    """The peak of a first call over the memory of images, weights and gradients; half of these are there before."""
     run = subprocess.run([sys.executable, "-c", MEMORY, str(i)], capture_output=True, text=True, check=True)
     return float(run.stdout)
 

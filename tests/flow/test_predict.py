@@ -57,3 +57,24 @@ def test_predict_says_where_it_cannot_know_the_order():
         flow.predict(Twice())
     with pytest.raises(ValueError, match="input_second_moment must be a finite number of at least 0, got -1"):
         flow.predict(mlp(), -1)
+
+
+class Stretched(nn.Module):
+    """An activation that holds what may change unseen: a list."""
+
+    def __init__(self):
+        self.factors = [1.0]
+
+    def forward(self, x):
+        return x * self.factors[0]
+
+    def propagate(self, signal):
+        return signal.elementwise(self)
+
+
+def test_an_activation_that_changes_is_predicted_as_it_is_now():
+    activation = Stretched()
+    model = nn.Sequential(nn.Linear(50, 50, weight_init="lecun_normal", rng=0), activation)
+    before = flow.predict(model)["1"].std
+    activation.factors[0] = 3.0
+    assert flow.predict(model)["1"].std == pytest.approx(3 * before)

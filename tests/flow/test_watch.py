@@ -39,6 +39,13 @@ def test_watching_gives_what_measuring_gives_and_the_steps_that_were_taken():
     assert np.isnan(w.curves["update_ratio"][:, 1]).all()
 
 
+def test_the_last_step_is_seen_when_watching_ends():
+    model = mlp(nn.ReLU)
+    with flow.watch(model, every=1) as w:
+        moves = train(model, 2)
+    assert w.curves["update_ratio"][:, 0].tolist() == pytest.approx(moves, rel=1e-4)
+
+
 def test_watching_changes_nothing():
     plain, watched = mlp(), mlp()
     train(plain, 7)

@@ -315,3 +315,14 @@ def test_a_constant_that_the_dtype_cannot_hold_is_an_error():
     with pytest.raises(ValueError, match=r"constant_.*infinite in float32"):
         init.constant_(w, 1e39)
     assert w.tolist() == [1, 1, 1]
+
+
+def test_a_mode_that_is_no_text_is_an_error_that_names_it():
+    with pytest.raises(ValueError, match="mode must be one of 'fan_in', 'fan_out', got 3"):
+        init.kaiming_normal_(np.zeros((2, 2)), mode=3)
+
+
+def test_a_star_import_brings_initializers_of_every_kind():
+    names = {}
+    exec("from minidl.init import *", names)
+    assert {"Constant", "HeNormal", "Orthogonal", "xavier_uniform_", "gain", "check"} <= set(names)
