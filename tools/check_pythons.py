@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 NOT_COPIED = shutil.ignore_patterns(".git", "build", "*.so", "*.egg-info", ".*_cache", "__pycache__")
-GALLERY = ["--ignore=tests/test_claims.py", "--ignore=tests/test_examples.py"]
+GALLERY = ["--ignore=tests/test_claims.py", "--ignore=tests/test_examples.py", "--ignore=tests/test_labels.py"]
 
 
 def pythons():
