@@ -82,7 +82,7 @@ def calls_of(cell: Cell, torch: Any = None) -> dict[str, Any]:
             "weight gradient": lambda: kernels.conv2d_weight_gradient(x, dy, (k, k), *options),
         }
     mine["all"] = lambda: [mine[part]() for part in PARTS[:3]] + [np.add.reduce(dy, (0, 2, 3))]
-    calls = {part: {"minidl": mine[part]} for part in PARTS}
+    calls: dict[str, Any] = {part: {"minidl": mine[part]} for part in PARTS}
     calls["memory"] = (2 * (x.size + w.size + dy.size), mine["all"])
     if torch:
         xt, wt, bt, dyt = (torch.from_numpy(a) for a in (x, w, b, dy))
@@ -102,7 +102,7 @@ def calls_of(cell: Cell, torch: Any = None) -> dict[str, Any]:
 
 
 def memory(i: int) -> float:
-    """The peak of a first call over the memory of images, weights and gradients; half of these are there before."""
+    """The peak of a first call over the memory of images, weights and gradients; half of it, the operands, is there before."""
     run = subprocess.run([sys.executable, "-c", MEMORY, str(i)], capture_output=True, text=True, check=True)
     return float(run.stdout)
 

@@ -34,7 +34,7 @@ enum { CACHE_LINE = 64 }; /* bytes */
 /* At least mr * nr of every micro-kernel, and ROW_VECTORS * lanes. */
 enum { LARGEST_TILE = 8 * 48, LARGEST_WIDTH = 8 * 16 };
 
-/* So many places of the patches of a micro-panel of taps are copied before they are turned: some cache lines each. */
+/* This many places of the patches of a micro-panel of taps are copied before they are turned: some cache lines each. */
 enum { TURNED_AT_ONCE = 64 };
 
 static size_t least(size_t x, size_t y)

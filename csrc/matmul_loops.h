@@ -136,35 +136,55 @@ static NAME(micro_panels) NAME(packed)(const REAL *memory, size_t depth, size_t 
     return (NAME(micro_panels)){memory, width, 1, (ptrdiff_t)width, (ptrdiff_t)(width * depth)};
 }
 
-/* pack_f32, pack_f64: the rows of a matrix in micro-panels of `width` rows. Of patches, places are read as they are
- * packed; some places of each tap are copied to a small matrix first, which is then turned. */
+/* pack_places_f32, pack_places_f64: the turned matrix of patches, whose rows are places. Where these are numbers of the
+ * images, runs of them have strides. */
+static void NAME(pack_places)(const NAME(microkernel) *kernel, size_t length, size_t depth, size_t width, NAME(matrix) x,
+                              REAL *memory)
+{
+    int numbers = are_numbers(x.of);
+    for (size_t i = 0, rows; i < length; i += rows, memory += rows * depth) {
+        NAME(matrix) from = NAME(transposed)(NAME(at)(x, i, 0));
+        rows = length - i;
+        if (numbers)
+            from = NAME(run_of_places)(from, &rows);
+        if (rows < length - i)
+            rows = rows / width * width;
+        if (numbers && rows) {
+            kernel->pack(rows, depth, width, from.data, from.column, from.row, memory);
+        } else { /* all; or a micro-panel with the end of one run and the beginning of the next */
+            rows = least(length - i, numbers ? width : length);
+            kernel->unfold(x.of, x.data, (size_t)x.column, depth, (size_t)x.row + i, rows, width, memory);
+        }
+    }
+}
+
+/* pack_taps_f32, pack_taps_f64: the matrix of patches, whose rows are taps: some places of each are copied to a small
+ * matrix, which is then turned. Where they are numbers of the images there is no need to. */
+static void NAME(pack_taps)(const NAME(microkernel) *kernel, size_t length, size_t depth, size_t width, NAME(matrix) x,
+                            REAL *memory)
+{
+    REAL some[LARGEST_WIDTH * TURNED_AT_ONCE];
+    int numbers = are_numbers(x.of);
+    for (size_t i = 0; i < length; i += width, memory += width * depth)
+        for (size_t p = 0, rows = least(length - i, width), columns; p < depth; p += columns) {
+            NAME(matrix) from = {some, TURNED_AT_ONCE, 1, NULL, 0};
+            columns = least(depth - p, numbers ? depth : TURNED_AT_ONCE);
+            if (numbers)
+                from = NAME(run_of_places)(NAME(at)(x, i, p), &columns);
+            else
+                kernel->unfold(x.of, x.data, (size_t)x.row + i, rows, (size_t)x.column + p, columns, TURNED_AT_ONCE, some);
+            kernel->pack(rows, columns, width, from.data, from.row, from.column, memory + p * width);
+        }
+}
+
+/* pack_f32, pack_f64: the rows of a matrix in micro-panels of `width` rows. */
 static NAME(micro_panels) NAME(pack)(const NAME(microkernel) *kernel, size_t length, size_t depth, size_t width,
                                      NAME(matrix) x, REAL *memory)
 {
     if (!x.of)
         kernel->pack(length, depth, width, x.data, x.row, x.column, memory);
-    REAL some[LARGEST_WIDTH * TURNED_AT_ONCE];
-    for (size_t i = 0, rows; x.of && x.turned && i < length; i += rows) {
-        rows = length - i;
-        NAME(matrix) from = NAME(at)(x, i, 0), run = NAME(run_of_places)(NAME(transposed)(from), &rows);
-        rows = rows < length - i ? rows / width * width : rows;
-        if (rows && are_numbers(x.of))
-            kernel->pack(rows, depth, width, run.data, run.column, run.row, memory + i * depth);
-        else
-            kernel->unfold(x.of, x.data, (size_t)from.column, depth, (size_t)from.row, rows = least(are_numbers(x.of) ? width : length, length - i), width, memory + i * depth);
-    }
-    for (size_t i = 0, rows; x.of && !x.turned && i < length; i += rows) {
-        rows = least(length - i, width);
-        for (size_t p = 0, columns; p < depth; p += columns) {
-            columns = are_numbers(x.of) ? depth - p : least(depth - p, TURNED_AT_ONCE);
-            NAME(matrix) from = NAME(at)(x, i, p), run = {some, TURNED_AT_ONCE, 1, NULL, 0};
-            if (are_numbers(x.of))
-                run = NAME(run_of_places)(from, &columns);
-            else
-                kernel->unfold(x.of, x.data, (size_t)from.row, rows, (size_t)from.column, columns, TURNED_AT_ONCE, some);
-            kernel->pack(rows, columns, width, run.data, run.row, run.column, memory + i * depth + p * width);
-        }
-    }
+    else
+        (x.turned ? NAME(pack_places) : NAME(pack_taps))(kernel, length, depth, width, x, memory);
     return NAME(packed)(memory, depth, width);
 }
 
@@ -233,32 +253,37 @@ static void NAME(prefetch)(NAME(matrix) c, size_t rows, size_t columns)
     }
 }
 
+/* spread_f32, spread_f64: the first column of a matrix, as often as a tile has columns. */
+static NAME(matrix) NAME(spread)(NAME(matrix) x, size_t rows, size_t columns, REAL *numbers)
+{
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++)
+            numbers[i * columns + j] = x.data[(ptrdiff_t)i * x.row];
+    return (NAME(matrix)){numbers, (ptrdiff_t)columns, 1, NULL, 0};
+}
+
 /* row_of_tiles_f32, row_of_tiles_f64: a micro-panel of A meets those of a group of B: at most mr rows of C, a tile at
  * a time. `below` rows of C come next. */
 static void NAME(row_of_tiles)(NAME(product) x, size_t below, size_t chain, NAME(micro_panels) a, NAME(micro_panels) b)
 {
     const NAME(microkernel) *kernel = x.kernel;
-    REAL repeated[LARGEST_TILE];
-    if (x.added.data && x.added.column == 0 && !x.added.of) { /* a number for each row */
-        for (size_t i = 0; i < x.m; i++)
-            for (size_t j = 0; j < b.width; j++)
-                repeated[i * b.width + j] = *NAME(at)(x.added, i, 0).data;
-        x.added = (NAME(matrix)){repeated, (ptrdiff_t)b.width, 1, NULL, 0};
-    }
+    REAL numbers[LARGEST_TILE];
+    int in_rows = x.c.column == 1 && !x.c.of;
+    int constant = x.added.data && x.added.column == 0 && !x.added.of; /* along each row */
+    if (constant)
+        x.added = NAME(spread)(x.added, x.m, b.width, numbers);
     for (size_t j = 0; j < x.n; j += b.width, b.data += b.next) {
-        size_t width = least(x.n - j, b.width), next = j + b.width, together = width;
-        NAME(matrix) added = x.added.data == repeated ? x.added : NAME(run_of_places)(NAME(at)(x.added, 0, j), &together),
-            c = NAME(run_of_places)(NAME(at)(x.c, 0, j), &together);
-        int in_rows = c.column == 1;
-        if (in_rows && !x.c.of && next < x.n)
+        size_t width = least(x.n - j, b.width), next = j + b.width, run = width;
+        NAME(matrix) added = constant ? x.added : NAME(at)(x.added, 0, j), c = NAME(at)(x.c, 0, j);
+        if (in_rows && next < x.n)
             NAME(prefetch)(NAME(at)(x.c, 0, next), x.m, least(x.n - next, b.width));
-        else if (in_rows && !x.c.of && below)
+        else if (in_rows && below)
             NAME(prefetch)(NAME(at)(x.c, x.m, 0), below, least(x.n, b.width));
-        if (in_rows && (!added.data || added.column == 1) && together % kernel->lanes == 0 && together == width)
-            NAME(micro_tile)(kernel, x.m, width / kernel->lanes, x.k, chain, a, b, added, c);
+        NAME(matrix) to = NAME(run_of_places)(c, &run), from = NAME(run_of_places)(added, &run);
+        if (to.column == 1 && (!from.data || from.column == 1) && run == width && width % kernel->lanes == 0)
+            NAME(micro_tile)(kernel, x.m, width / kernel->lanes, x.k, chain, a, b, from, to);
         else
-            NAME(tile_by_copy)(kernel, x.m, width, x.k, chain, a, b, added.data == repeated ? added : NAME(at)(x.added, 0, j),
-                               NAME(at)(x.c, 0, j));
+            NAME(tile_by_copy)(kernel, x.m, width, x.k, chain, a, b, added, c);
     }
 }
 
