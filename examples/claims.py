@@ -86,15 +86,15 @@ of a layer's inputs.
 
 <!-- 由 `python examples/claims.py` 生成，请勿手工修改。English: claims.md -->
 
-网上能找到的五篇文章就权重初始化提出了 {count} 条说法。这里把每一条与 minidl 的实测结果、以及理论上应有的数值并列。
+网上能找到的五篇文章就权重初始化提出了 {count} 条说法。这里把每一条说法与 minidl 的实测结果、理论上应有的数值并列对照。\
 多数说法是对的；不对的，用数字说明。[English](claims.md)
 
-文章：**A** 前馈网络的权重初始化策略；**B** 用直方图看初始化（10 层、每层 500 个 tanh 神经元的网络）；
-**C** 初始化方法及其对性能的影响；**D** 各种初始化方法与可直接复制的 PyTorch 代码；
-**E** 四个聊天机器人回答“权重为什么不从 0 开始”。**CS231n** 是 B 中图片所出自的课程（2016 年第 5 讲）。
+文章：**A** 前馈网络的权重初始化策略；**B** 用直方图看初始化（10 层、每层 500 个 tanh 神经元的网络）；\
+**C** 初始化方法及其对性能的影响；**D** 各种初始化方法与可直接复制的 PyTorch 代码；\
+**E** 四个聊天机器人回答“权重为什么不从 0 开始”。**CS231n** 是一门课程，B 中的图片出自它的第 5 讲（2016 年）。
 
-本页的数字和图片全部由 `python examples/claims.py` 生成，`tests/test_claims.py` 检验的是同一批数字。
-± 之后是各随机种子之间的标准差。每一项都用以下几种计算内核各测一遍：{kernels}；结果不同时，先写第一种的数值，
+本页的数字和图片全部由 `python examples/claims.py` 生成，`tests/test_claims.py` 检验的是同一批数字。\
+± 之后是各随机种子之间的标准差。每一项都用以下几种计算内核各测一遍：{kernels}；结果不同时，先写第一种的数值，\
 再在方括号里写最小值和最大值。n 为一层的输入数。
 """,
         ["序号", "出处", "说法", "结论", "预期", "实测", "复现"],
@@ -127,7 +127,7 @@ def page(name: str, claims: list[Claim], results: dict[str, dict[int, dict[str, 
     """The ledger in one language, as Markdown; `results`: of each claim, by the kernels' names."""
     language = list(PAGES).index(name)
     introduction, titles, word = PAGES[name]
-    lines, shown = [introduction.format(count=COUNT, kernels=", ".join(results))], set()
+    lines, shown = [introduction.format(count=COUNT, kernels=(", ", "、")[language].join(results))], set()
     for *headings, numbers in SECTIONS:
         section = [claim for claim in claims if claim.number in numbers]
         lines += [f"## {headings[language]}", "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]

@@ -145,7 +145,7 @@ CLAIMS = [
         ),
         Text(
             "{factors[0]:.3f}, {factors[1]:.3f}, {factors[2]:.4f} (± {spread:.1%} over 5 seeds); {units} distinct units",
-            "{factors[0]:.3f}、{factors[1]:.3f}、{factors[2]:.4f}（± {spread:.1%}，5 个种子）；互不相同的神经元 {units} 个",
+            "{factors[0]:.3f}、{factors[1]:.3f}、{factors[2]:.4f}（± {spread:.1%}，5 个随机种子）；互不相同的神经元 {units} 个",
         ),
         linear_factors,
         # The mean of 1000 sums of 500 squares varies by (2 / 500 / 1000)^0.5 = 0.2 %, the weights' square by 0.3 %.
@@ -158,8 +158,8 @@ CLAIMS = [
         Text(
             "10 layers of 500 tanh units, W = 0.01 N(0, 1): activations shrink towards 0 from layer to layer. (The pictures "
             "that B shows here are those of the course CS231n, lecture 5, 2016.)",
-            "10 层、每层 500 个 tanh 神经元，W = 0.01 N(0, 1)：激活值逐层趋于 0。（B 此处的图出自 CS231n 课程 2016 年第 5 讲。"
-            "）",
+            "10 层、每层 500 个 tanh 神经元，W = 0.01 N(0, 1)：激活值逐层趋于 0。"
+            "（B 此处的图出自 CS231n 课程 2016 年第 5 讲。）",
         ),
         Text("true, and gradients shrink alike, on their way back.", "正确；反向传播的梯度也以同样的速度缩小。"),
         Text(
@@ -172,7 +172,7 @@ CLAIMS = [
             "{std[0]:.4f} {std[1]:.4f} {std[2]:.4f} {std[3]:.5f} {std[4]:.5f}; last step {step:.4f} ± {step_spread:.4f}; "
             "{gradient:.3g} ± {gradient_spread:.1g} (5 seeds; the stds of all ten layers ± {relative:.1%} at most)",
             "{std[0]:.4f} {std[1]:.4f} {std[2]:.4f} {std[3]:.5f} {std[4]:.5f}；最后一层的倍数 {step:.4f} ± {step_spread:.4f}；"
-            "{gradient:.3g} ± {gradient_spread:.1g}（5 个种子；十层标准差的波动至多 ± {relative:.1%}）",
+            "{gradient:.3g} ± {gradient_spread:.1g}（5 个随机种子；十层标准差的波动至多 ± {relative:.1%}）",
         ),
         small_weights,
         # The first five stds vary by 0.5 % at most, the mean of five by 0.2 %; last step and gradient by 1.4 % and 0.6 %.
@@ -185,7 +185,7 @@ CLAIMS = [
     Claim(
         11,
         "B",
-        Text("With W = N(0, 1) the activations stick to -1 and 1.", "W = N(0, 1) 时，激活值几乎全部贴在 -1 和 1 上。"),
+        Text("With W = N(0, 1) the activations stick to -1 and 1.", "W = N(0, 1) 时，激活值几乎全部集中在 -1 和 1 附近。"),
         Text(
             "true, but one in nine does not, and that is enough for the gradients (row 12).",
             "正确，但约有九分之一例外，而这已足以让梯度通过（见第 12 条）。",
@@ -199,7 +199,7 @@ CLAIMS = [
         Text(
             "from {low:.4f} to {high:.4f} (10 layers, 5 seeds); {saturated:.1%} ± {saturated_spread:.1%} are saturated in "
             "layer 5",
-            "{low:.4f} 至 {high:.4f}（10 层、5 个种子）；第 5 层饱和比例 {saturated:.1%} ± {saturated_spread:.1%}",
+            "{low:.4f} 至 {high:.4f}（10 层、5 个随机种子）；第 5 层饱和比例 {saturated:.1%} ± {saturated_spread:.1%}",
         ),
         large_weights,
         # From layer 2 the sums have a std of 21.95, which gives .9816 and 89.2 %; the weights' square varies by 0.3 %.
@@ -212,7 +212,7 @@ CLAIMS = [
         Text(
             "Where W = N(0, 1) saturates tanh, all gradients are zero (say the slides of the course CS231n, lecture 5, 2016, "
             "whose pictures B shows).",
-            "W = N(0, 1) 使 tanh 饱和，梯度全部为零（CS231n 课程 2016 年第 5 讲的幻灯片如是说，B 的图即出自那里）。",
+            "W = N(0, 1) 使 tanh 饱和，梯度全部为零（CS231n 课程 2016 年第 5 讲的幻灯片这样说，B 的图就出自那里）。",
         ),
         Text(
             "false, at least for this network: one unit in nine is not saturated, and what passes there is multiplied by "
@@ -224,7 +224,7 @@ CLAIMS = [
             "χ^(9/2), 7.5e4)",
             "第 1 层梯度为第 10 层的 7.45e4 ± 0.18e4 倍（纯 NumPy 模拟，16 个网络；平均场理论：χ^(9/2)，即 7.5e4）",
         ),
-        Text("{growth:.3g} ± {growth_spread:.1g} times (5 seeds)", "{growth:.3g} ± {growth_spread:.1g} 倍（5 个种子）"),
+        Text("{growth:.3g} ± {growth_spread:.1g} times (5 seeds)", "{growth:.3g} ± {growth_spread:.1g} 倍（5 个随机种子）"),
         lambda: spread(growth=gradients("N(0, 1)", "tanh")),
         # One network, seen with 200 inputs, varies by 5 %, the mean of five by 2.4 %; four of them.
         lambda m: near([m["growth"]], [7.45e4], 0.1),
@@ -239,7 +239,7 @@ CLAIMS = [
         ),
         Text(
             "true, but it falls slowly, by 5 % in the last layer.",
-            "正确，但标准差仍缓慢下降，最后一层降 5%。",
+            "正确，但标准差仍缓慢下降，最后一层比前一层低 5%。",
         ),
         Text(
             "std .628 .486 .408 .357 .321 .294 .273 .255 .241 .228, ± 0.8 % at most (16 networks in plain NumPy; mean-field "
@@ -249,7 +249,7 @@ CLAIMS = [
         ),
         Text(
             f"{TEN_STDS} (5 seeds, ± {{relative:.1%}} at most); layer 10 / layer 9: {{last:.3f}} ± {{last_spread:.3f}}",
-            f"{TEN_STDS}（5 个种子，至多 ± {{relative:.1%}}）；第 10 层 / 第 9 层：{{last:.3f}} ± {{last_spread:.3f}}",
+            f"{TEN_STDS}（5 个随机种子，至多 ± {{relative:.1%}}）；第 10 层 / 第 9 层：{{last:.3f}} ± {{last_spread:.3f}}",
         ),
         lambda: {
             "std": (s := stds("N(0, 1/n)", "tanh")).mean(0).tolist(),
@@ -280,7 +280,7 @@ CLAIMS = [
             "sigmoid {sigmoid:.4f} ± {sigmoid_spread:.4f}, tanh {tanh:.3f} ± {tanh_spread:.3f}; He with tanh {he:.3f} ± "
             "{he_spread:.3f} (5 seeds)",
             "sigmoid {sigmoid:.4f} ± {sigmoid_spread:.4f}，tanh {tanh:.3f} ± {tanh_spread:.3f}；He 配 tanh {he:.3f} ± "
-            "{he_spread:.3f}（5 个种子）",
+            "{he_spread:.3f}（5 个随机种子）",
         ),
         lambda: spread(
             sigmoid=gradients("N(0, 1/n)", "sigmoid") ** (2 / 9),
@@ -308,7 +308,7 @@ CLAIMS = [
             "He: from {low:.3f} to {high:.3f} (one network ± {last_spread:.2f} in layer 10); 1/n: divided by {fall:.3f} ± "
             "{fall_spread:.3f} a layer (16 seeds)",
             "He：{low:.3f} 至 {high:.3f}（单个网络第 10 层 ± {last_spread:.2f}）；1/n：每层除以 {fall:.3f} ± "
-            "{fall_spread:.3f}（16 个种子）",
+            "{fall_spread:.3f}（16 个随机种子）",
         ),
         through_relu,
         # In layer 10 log std varies by (5 10 / 500)^0.5 / 2 = 0.16 (Hanin and Rolnick), the mean of 16 by 0.04; three of them.
@@ -320,11 +320,11 @@ CLAIMS = [
         "B",
         Text(
             "With W = N(0, 1) the values wx + b are several tens, so that tanh sits at ±1.",
-            "W = N(0, 1) 时，wx + b 的值有好几十，tanh 于是停在 ±1。",
+            "W = N(0, 1) 时，wx + b 的值有好几十，于是 tanh 停在 ±1。",
         ),
         Text(
             "true, but the usual value is 18, and one in three is above 20; tanh is flat from 3 on, so that this is ample.",
-            "正确，但一般大小是 18，超过 20 的只占三分之一强；tanh 在 3 以外已经平坦，所以这已绰绰有余。",
+            "正确，但绝对值一般在 18 左右，超过 20 的只占三分之一强；tanh 在 3 以外已经平坦，所以这已绰绰有余。",
         ),
         Text(
             "N(0, 500): std √500 = 22.4, mean size √(2 · 500 / π) = 17.8, 37.1 % above 20; 89.4 % above 2.99, where tanh's "
@@ -336,7 +336,7 @@ CLAIMS = [
             "layer 1: std {std:.2f} ± {std_spread:.2f}, mean size {size:.2f} ± {size_spread:.2f}, {above:.1%} ± "
             "{above_spread:.1%} above 20; tanh: {saturated:.1%} ± {saturated_spread:.2%} saturated (5 seeds)",
             "第 1 层：标准差 {std:.2f} ± {std_spread:.2f}，绝对值平均 {size:.2f} ± {size_spread:.2f}，超过 20 的占 "
-            "{above:.1%} ± {above_spread:.1%}；tanh 饱和比例 {saturated:.1%} ± {saturated_spread:.2%}（5 个种子）",
+            "{above:.1%} ± {above_spread:.1%}；tanh 饱和比例 {saturated:.1%} ± {saturated_spread:.2%}（5 个随机种子）",
         ),
         sums,
         # The std of one network varies by 0.2 % (see row 9), and with it the fraction above 20 by 0.001; five of them.
@@ -357,7 +357,7 @@ CLAIMS = [
         Text(
             "true: a linear network keeps signal and gradient, tanh keeps a good part of both; with ReLU both are divided by "
             "√2 a layer, with sigmoid the gradient vanishes.",
-            "正确：线性网络的信号和梯度都保持不变，tanh 把两者都保住了相当一部分；ReLU 每层把两者都除以 √2，sigmoid 则梯度消"
+            "正确：线性网络的信号和梯度都保持不变，tanh 使两者都保留了相当一部分；ReLU 每层把两者都除以 √2，sigmoid 则梯度消"
             "失。",
         ),
         Text(
@@ -376,7 +376,7 @@ CLAIMS = [
             "线性 {linear:.3f} ± {linear_spread:.3f} 和 {linear_gradient:.3f} ± {linear_gradient_spread:.3f}；ReLU {relu:.3f} "
             "± {relu_spread:.3f} 和 {relu_gradient:.4f} ± {relu_gradient_spread:.4f}；tanh {tanh:.3f} ± {tanh_spread:.3f} 和 "
             "{tanh_gradient:.3f} ± {tanh_gradient_spread:.3f}；sigmoid {sigmoid:.2f} ± {sigmoid_spread:.2f} 和 "
-            "{sigmoid_gradient:.3g} ± {sigmoid_gradient_spread:.1g}（5 个种子）",
+            "{sigmoid_gradient:.3g} ± {sigmoid_gradient_spread:.1g}（5 个随机种子）",
         ),
         xavier_kinds,
         # Four standard errors of a mean of five, from the spreads of the 16 networks: 4 / √5 = 1.8 of them.
@@ -408,7 +408,7 @@ CLAIMS = [
         ),
         Text(
             "{small:.3g} ± {small_spread:.1g}; {right:.3f} ± {right_spread:.3f} (5 seeds)",
-            "{small:.3g} ± {small_spread:.1g}；{right:.3f} ± {right_spread:.3f}（5 个种子）",
+            "{small:.3g} ± {small_spread:.1g}；{right:.3f} ± {right_spread:.3f}（5 个随机种子）",
         ),
         lambda: spread(small=gradients("0.01 N(0, 1)", "tanh"), right=gradients("N(0, 1/n)", "tanh")),
         # One network varies by 1.3 % and 0.9 %, the mean of five by half of that; the arithmetic leaves out tanh: 0.4 %.

@@ -195,17 +195,17 @@ CLAIMS = [
         Text(
             "false, as to the first: it sets the mean to 0 and the variance to 1, then γ and β set them anew; the shape stays "
             "what it was. What makes wx + b nearly Gaussian is that it sums 500 terms, with or without batch norm.",
-            "错误（指前一半）：它只把均值变为 0、方差变为 1，再由 γ 和 β 重新设定这两者；分布的形状不变。wx + b 之所以近似高"
-            "斯，是因为它是 500 项之和，与批归一化无关。",
+            "错误（指前一半）：它只把均值变为 0、方差变为 1，再由 γ 和 β 重新设定这两者；分布的形状不变。"
+            "wx + b 之所以近似高斯分布，是因为它是 500 项之和，与批归一化无关。",
         ),
         Text(
             "(x - μ) / σ is linear, so that skewness E[z³] and kurtosis E[z⁴] (3 for a Gaussian) come out as they go in: 2 "
             "and 9 for an exponential distribution (sample of another simulation: 2.0 and 8.9), 1 for two equally frequent "
             "values, 3.02 for the sum of 500 exponential terms with uniform weights (3 + 6 · 1.8 / 500); with γ = 2, β = 3: "
             "mean 3, std 2",
-            "(x - μ) / σ 是线性的，所以偏度 E[z³] 和峰度 E[z⁴]（高斯分布为 3）进出不变：指数分布为 2 和 9（另一模拟的样本为 "
-            "2.0 和 8.9），等概率的两个值峰度为 1，500 个指数分布项以均匀分布的权重求和为 3.02（3 + 6 · 1.8 / 500）；取 γ = "
-            "2、β = 3：均值 3，标准差 2",
+            "(x - μ) / σ 是线性的，所以偏度 E[z³] 和峰度 E[z⁴]（高斯分布为 3）前后不变：指数分布为 2 和 9（另一模拟的样本为 "
+            "2.0 和 8.9），两个等概率的值峰度为 1，500 个指数分布的项以均匀分布的权重加权求和，峰度为 "
+            "3.02（3 + 6 · 1.8 / 500）；取 γ = 2、β = 3：均值 3，标准差 2",
         ),
         Text(
             "exponential: skewness {skewness:.2f} ± {skewness_spread:.2f}, kurtosis {kurtosis:.2f} ± {kurtosis_spread:.2f}; "
@@ -213,8 +213,8 @@ CLAIMS = [
             "{sum_spread:.2f} (5 seeds). Changed by batch norm: {change:.0e} at most. γ = 2, β = 3: mean {mean:.3f}, std "
             "{std:.3f}, skewness {before:.3f} before and {after:.3f} after",
             "指数分布：偏度 {skewness:.2f} ± {skewness_spread:.2f}，峰度 {kurtosis:.2f} ± {kurtosis_spread:.2f}；两个值：峰度 "
-            "{two:.3f} ± {two_spread:.3f}，之后仍是 {values} 个值；wx + b：峰度 {sum:.2f} ± {sum_spread:.2f}（5 个种子）。经过"
-            "批归一化后至多改变 {change:.0e}。γ = 2、β = 3：均值 {mean:.3f}，标准差 {std:.3f}，偏度之前 {before:.3f}、之后 "
+            "{two:.3f} ± {two_spread:.3f}，之后仍是 {values} 个值；wx + b：峰度 {sum:.2f} ± {sum_spread:.2f}（5 个随机种子）。"
+            "经过批归一化后至多改变 {change:.0e}。γ = 2、β = 3：均值 {mean:.3f}，标准差 {std:.3f}，偏度之前 {before:.3f}、之后 "
             "{after:.3f}",
         ),
         measure_shapes,

@@ -47,18 +47,18 @@ CLAIMS = [
         Text(
             "true, but with He's initializer there is little to save: 0, 0.01 and 0.1 leave equally few dead units; it helps "
             "where the initialization is harsher.",
-            "正确，但用 He 初始化时几乎无需补救：偏置 0、0.01、0.1 的死亡神经元同样少；初始权重更差时才有帮助。",
+            "正确，但用 He 初始化时几乎无需补救：偏置 0、0.01、0.1 的死亡神经元同样少；初始权重更不利时才有帮助。",
         ),
         Text(
             "with the same weights, a larger bias can only wake units of the first layer: their dead never increase along the "
             "biases -1, 0, 0.01, 0.1, 1 (exact; nothing is known for deeper layers)",
-            "权重相同时，更大的偏置只会唤醒第一层的神经元：沿偏置 -1、0、0.01、0.1、1，其死亡数不增（严格成立；"
-            "更深的层没有此保证）",
+            "权重相同时，增大偏置只会唤醒、不会杀死第一层的神经元：偏置依次取 -1、0、0.01、0.1、1 时，其死亡个数不会增加"
+            "（严格成立；更深的层没有此保证）",
         ),
         Text(
             f"5 layers on digits, 8 seeds, dead for these biases: He {listed('he', 1, ', ')}; with weights of mean -0.1 "
             f"{listed('harsh', 0, ', ')} (its first layer {listed('first', 0, ', ')})",
-            f"5 层网络、手写数字、8 个种子，偏置依次如左时的死亡比例：He {listed('he', 1, '、')}；权重均值为 -0.1 时 "
+            f"5 层网络、手写数字、8 个随机种子，偏置依次取上述各值时的死亡比例：He {listed('he', 1, '、')}；权重均值为 -0.1 时 "
             f"{listed('harsh', 0, '、')}（其第一层 {listed('first', 0, '、')}）",
         ),
         measure_dead,
@@ -82,7 +82,7 @@ CLAIMS = [
         Text(
             "depends on how small: 0.01 changes nothing that one could measure; in 5 layers of ReLU 0.1 makes the first epoch "
             "better, and 1 spoils it.",
-            "视情况而定，要看多小：0.01 测不出任何影响；在 5 层 ReLU 网络中，0.1 使第一轮更好，1 则使它变差。",
+            "视情况而定，要看小到什么程度：0.01 测不出任何影响；在 5 层 ReLU 网络中，0.1 使第一轮更好，1 则使它变差。",
         ),
         Text(
             "loss after one epoch for biases 0, 0.01, 0.1, 1, simulated in plain NumPy with 64 seeds: 1.36 ± 0.27, 1.35 ± "

@@ -162,15 +162,15 @@ CLAIMS = [
         Text(
             "16 seeds in plain NumPy: Xavier under 0.5 after 3.1 ± 0.2 epochs, small and large never; right on the test set "
             "93% ± 1%, 8% ± 1%, 42% ± 8% (a fraction of 359 images has a standard error of at most 2.6%)",
-            "纯 NumPy 模拟 16 个随机种子：Xavier 在 3.1 ± 0.2 轮后低于 0.5，过小和过大都达不到；测试集准确率依次为 "
-            "93% ± 1%、8% ± 1%、42% ± 8%（359 张图上的比例标准误差不超过 2.6%）",
+            "纯 NumPy 模拟 16 个随机种子：Xavier 的损失在 3.1 ± 0.2 轮后低于 0.5，过小和过大都达不到；测试集准确率依次为 "
+            "93% ± 1%、8% ± 1%、42% ± 8%（359 张图上准确率的标准误差不超过 2.6%）",
         ),
         Text(
             "6 tanh layers, 6 epochs, 8 seeds: Xavier under 0.5 after {xavier_epochs[0]:.1f} ± {xavier_epochs[1]:.1f} "
             "epochs, small and large in {small_arrived} and {large_arrived} of the seeds; right on the test set "
             "{xavier_right[0]:.1%} ± {xavier_right[1]:.1%}, {small_right[0]:.1%} ± {small_right[1]:.1%}, "
             "{large_right[0]:.1%} ± {large_right[1]:.1%}",
-            "6 层 tanh、6 轮、8 个随机种子：Xavier 在 {xavier_epochs[0]:.1f} ± {xavier_epochs[1]:.1f} 轮后低于 0.5；"
+            "6 层 tanh、6 轮、8 个随机种子：Xavier 的损失在 {xavier_epochs[0]:.1f} ± {xavier_epochs[1]:.1f} 轮后低于 0.5；"
             "过小和过大时，达到的随机种子数为 {small_arrived} 和 {large_arrived}；测试集准确率依次为 {xavier_right[0]:.1%} ± "
             "{xavier_right[1]:.1%}、{small_right[0]:.1%} ± {small_right[1]:.1%}、{large_right[0]:.1%} ± {large_right[1]:.1%}",
         ),
@@ -293,8 +293,8 @@ CLAIMS = [
         Text(
             "10 layers of 500, Xavier, mean-field theory (Schoenholz 2017): std of layer 10 for input 1: tanh 0.241, ReLU "
             "2^(-9/2) = 0.044, sigmoid 0.515; gradient at layer 1 for 1 at layer 10: 0.281, 2^(-9/2) = 0.044, 2.0e-06",
-            "10 层、每层 500 个神经元、Xavier，平均场理论（Schoenholz 2017）：输入为 1 时第 10 层的标准差：tanh 0.241，ReLU "
-            "2^(-9/2) = 0.044，sigmoid 0.515；第 10 层梯度为 1 时第 1 层的梯度：0.281、2^(-9/2) = 0.044、2.0e-06",
+            "10 层、每层 500 个神经元、Xavier，平均场理论（Schoenholz 2017）：输入的标准差为 1 时，第 10 层的标准差：tanh "
+            "0.241，ReLU 2^(-9/2) = 0.044，sigmoid 0.515；第 10 层梯度为 1 时第 1 层的梯度：0.281、2^(-9/2) = 0.044、2.0e-06",
         ),
         Text(
             "5 seeds: std {tanh_std[0]:.3f} ± {tanh_std[1]:.3f}, {relu_std[0]:.3f} ± {relu_std[1]:.3f}, {sigmoid_std[0]:.3f} "
@@ -325,7 +325,7 @@ CLAIMS = [
             "a layer multiplies the mean square by n var(w), whatever w is drawn from: the same signal, and losses that "
             "differ by chance only; 16 seeds in plain NumPy, normal and uniform: tanh, Xavier .31 ± .05 and .29 ± .04, He "
             ".22 ± .03 and .20 ± .04; ReLU, Xavier 1.10 ± .48 and 1.02 ± .35, He .50 ± .40 and .33 ± .11",
-            "不论 w 取自什么分布，每层都把均方值乘以 n var(w)：信号应相同，损失只差在随机波动；纯 NumPy 模拟 16 个随机种子（正"
+            "不论 w 取自什么分布，每层都把均方值乘以 n var(w)：信号应相同，损失之差纯属随机；纯 NumPy 模拟 16 个随机种子（正"
             "态与均匀）：tanh 用 Xavier .31 ± .05 与 .29 ± .04，He .22 ± .03 与 .20 ± .04；ReLU 用 Xavier 1.10 ± .48 与 "
             "1.02 ± .35，He .50 ± .40 与 .33 ± .11",
         ),

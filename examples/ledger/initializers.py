@@ -67,7 +67,7 @@ CLAIMS = [
         ),
         Text(
             "256 to 128: std √(2/384) = .0722 for both; bound √(6/384) = .125",
-            "256 到 128：两者标准差均为 √(2/384) = .0722；上界 √(6/384) = .125",
+            "256 → 128：两者标准差均为 √(2/384) = .0722；上界 √(6/384) = .125",
         ),
         Text(
             "5 seeds: std {normal[0]:.4f} ± {normal[1]:.4f} and {uniform[0]:.4f} ± {uniform[1]:.4f}; largest weight "
@@ -89,12 +89,12 @@ CLAIMS = [
         ),
         Text(
             "256 to 128: 1/√256 = .0625, not √(2/384) = .0722; 500 to 500: .0447 both",
-            "256 到 128：1/√256 = .0625，而非 √(2/384) = .0722；500 到 500：均为 .0447",
+            "256 → 128：1/√256 = .0625，而非 √(2/384) = .0722；500 → 500：均为 .0447",
         ),
         Text(
             "5 seeds: {article[0]:.4f} ± {article[1]:.4f}, Xavier {xavier[0]:.4f} ± {xavier[1]:.4f}; 500 to 500: "
             "{square[0][0]:.4f} ± {square[0][1]:.4f} and {square[1][0]:.4f} ± {square[1][1]:.4f}",
-            "5 个随机种子：{article[0]:.4f} ± {article[1]:.4f}，Xavier 为 {xavier[0]:.4f} ± {xavier[1]:.4f}；500 到 500："
+            "5 个随机种子：{article[0]:.4f} ± {article[1]:.4f}，Xavier 为 {xavier[0]:.4f} ± {xavier[1]:.4f}；500 → 500："
             "{square[0][0]:.4f} ± {square[0][1]:.4f} 和 {square[1][0]:.4f} ± {square[1][1]:.4f}",
         ),
         lambda: {
@@ -167,7 +167,7 @@ CLAIMS = [
             ".0625; Keras (commit 01b8036) glorot_uniform: .0722, .125; Flax (02603f6) lecun_normal, cut at two standard "
             "deviations: .0625, .1421; Chainer 6.6 LeCunNormal, not cut: .0625. Biases: PyTorch U(±1/√n), bound .0625; the "
             "others 0",
-            "256 到 128 的线性层，权重的标准差与上界：PyTorch 2.13 kaiming_uniform_(a=√5)，即 U(±1/√n)：.0361、.0625；"
+            "256 → 128 的线性层，权重的标准差与上界：PyTorch 2.13 kaiming_uniform_(a=√5)，即 U(±1/√n)：.0361、.0625；"
             "Keras（提交 01b8036）glorot_uniform：.0722、.125；Flax（02603f6）lecun_normal，在两倍标准差处截断：.0625、"
             ".1421；Chainer 6.6 LeCunNormal，不截断：.0625。偏置：PyTorch 为 U(±1/√n)，上界 .0625；其余为 0",
         ),

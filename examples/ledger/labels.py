@@ -165,7 +165,7 @@ PATTERNS = {  # their groups are translated in turn
     r"critical: (\S+)": "临界值：{}",
     r"(\w+): signal before training, depth (\d+)": "{}：训练前的信号，深度 {}",
     r"(\w+): right on the test set": "{}：测试集准确率",
-    r"into (\w+)": "{} 的输入",
+    r"into (\w+)": "{} 输入",
     r"(.+), batch norm": "{}，批归一化",
     r"skewness (\S+), kurtosis (\S+): in and out": "偏度 {}、峰度 {}：前后相同",
     r"guessing: (.+)": "随机猜测：{}",

@@ -51,7 +51,7 @@ CLAIMS = [
             "{places[2]:.3g}, {places[3]:.3g}; XOR, three layers, 20 seeds, without: at most {linear_right} right, loss at "
             "least {linear_loss:.3f}; with tanh: always {tanh_right}, loss at most {tanh_loss:.4f}",
             "{slopes[0]:.3g}、{slopes[1]:.3g}、{slopes[2]:.3g}、{slopes[3]:.3g}，位于 {places[0]:.3g}、{places[1]:.3g}、"
-            "{places[2]:.3g}、{places[3]:.3g}；XOR，三层，20 个种子：没有激活函数时最多答对 {linear_right} 个，损失最低 "
+            "{places[2]:.3g}、{places[3]:.3g}；XOR，三层，20 个随机种子：没有激活函数时最多答对 {linear_right} 个，损失最低 "
             "{linear_loss:.3f}；用 tanh 时总是答对 {tanh_right} 个，损失最高 {tanh_loss:.4f}",
         ),
         measure_parts,

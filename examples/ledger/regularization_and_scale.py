@@ -32,7 +32,7 @@ CLAIMS = [
         Text(
             "true: initial weights that are too large fit the training set and generalize badly; weight decay makes the "
             "network forget them, and dropout gets along with them.",
-            "正确：初始权重过大的网络能拟合训练集，但泛化差；权重衰减能让网络忘掉初始值，Dropout "
+            "正确：初始权重过大的网络能拟合训练集，但泛化差；权重衰减能让网络忘掉初始值，dropout "
             "则让网络在保留初始值的情况下照样泛化。",
         ),
         Text(
@@ -47,9 +47,9 @@ CLAIMS = [
             f"{_pair('decay', 'right', '.1%')}, dropout 0.5 {_pair('dropout', 'right', '.1%')}; left of 16/√n: "
             "{plain_large_left[0]:.3f} ± {plain_large_left[1]:.3f}, {decay_large_left[0]:.3f} ± {decay_large_left[1]:.3f}, "
             "{dropout_large_left[0]:.3f} ± {dropout_large_left[1]:.3f}",
-            "用 200 张数字训练，3 个随机种子，初始标准差 1/√n / 16/√n 的测试集准确率：无正则化 "
+            "用 200 张手写数字训练，3 个随机种子，初始标准差为 1/√n / 16/√n 时的测试集准确率：无正则化 "
             f"{_pair('plain', 'right', '.1%')}（损失 {_pair('plain', 'loss', '.3f')}），权重衰减 0.01 "
-            f"{_pair('decay', 'right', '.1%')}，Dropout 0.5 {_pair('dropout', 'right', '.1%')}；16/√n 的残留依次为 "
+            f"{_pair('decay', 'right', '.1%')}，dropout 0.5 {_pair('dropout', 'right', '.1%')}；16/√n 的残留依次为 "
             "{plain_large_left[0]:.3f} ± {plain_large_left[1]:.3f}、{decay_large_left[0]:.3f} ± {decay_large_left[1]:.3f}、"
             "{dropout_large_left[0]:.3f} ± {dropout_large_left[1]:.3f}",
         ),

@@ -47,7 +47,7 @@ CLAIMS = [
         ),
         Text(
             "true, but of ReLU, both ways; tanh caps the signal, so that too large weights explode the gradient only.",
-            "正确，但只有 ReLU 前向传播、反向传播都如此；tanh 会压住信号，权重过大时只有梯度爆炸。",
+            "正确，但只有 ReLU 在前向传播和反向传播中都如此；tanh 会限制信号的大小，权重过大时只有梯度爆炸。",
         ),
         Text(
             "a factor a layer, forward and backward, at scale s (weights of std s/√n). ReLU: s/√2, that is 0.354 for 0.5 and "

@@ -70,7 +70,7 @@ CLAIMS = [
         ),
         Text(
             "tanh {tanh:g}, ReLU {relu:g}, sigmoid {sigmoid:.2g} (seed 0); distinct units {units[0]}, {units[1]}, {units[2]}",
-            "tanh {tanh:g}，ReLU {relu:g}，sigmoid {sigmoid:.2g}（种子 0）；互不相同的神经元个数 {units[0]}、"
+            "tanh {tanh:g}，ReLU {relu:g}，sigmoid {sigmoid:.2g}（随机种子 0）；互不相同的神经元个数 {units[0]}、"
             "{units[1]}、{units[2]}",
         ),
         lambda: (
@@ -90,7 +90,7 @@ CLAIMS = [
         ),
         Text(
             "different gradients among 32 units in any step: 1; from random weights 32",
-            "任意一步中 32 个神经元所得的不同梯度数：1；随机初始化为 32",
+            "任意一步中 32 个神经元所得的互不相同的梯度个数：1；随机初始化为 32",
         ),
         Text(
             "sigmoid from 0: {sigmoid}; tanh from 0.1: {tanh}; tanh from random weights: {random}",
@@ -109,7 +109,7 @@ CLAIMS = [
         "D",
         Text(
             "All ones, or any other constant such as 0.1 or -1, cannot break the symmetry either.",
-            "全一，或 0.1、-1 等任何常数，同样不能打破对称性。",
+            "权重取全一，或取 0.1、-1 等其他常数，同样不能打破对称性。",
         ),
         Text(
             "true, and from ones, as D says, nothing is learned, nor from -1: tanh and sigmoid saturate, ReLU dies. Only from "
@@ -178,25 +178,25 @@ CLAIMS = [
         "E",
         Text(
             "Zero weights make gradients explode, or decay exponentially, or make the network linear.",
-            "零权重会使梯度爆炸、或指数衰减、或使网络变成线性的。",
+            "零权重会使梯度爆炸，或使梯度指数衰减，或使网络变成线性的。",
         ),
         Text(
             "false, all three: with tanh and ReLU the output is a constant, and the gradients of the weights are exactly 0, "
             "at every step; with sigmoid they are not small once the output has moved, and do not explode.",
             "错误，三种说法都不成立：对 tanh 和 ReLU，输出是常数，权重的梯度每一步都严格为 0；对 sigmoid，"
-            "输出层移动之后梯度并不小，也不爆炸。",
+            "输出层的权重更新之后，梯度并不小，也不会爆炸。",
         ),
         Text(
             "std of the output over all inputs before training, and the largest gradient of a weight in 5 epochs: 0 and 0 "
             "exactly (arithmetic); sigmoid: 0, and at most 1, for |p - y|, x and the activation are",
-            "训练前输出在全部样本上的标准差，以及 5 轮训练中权重的最大梯度：严格为 0 和 0（直接演算）；sigmoid：0，"
-            "以及不超过 1 的值，因为 |p - y|、x 与激活值也都如此",
+            "训练前输出在全部样本上的标准差，以及 5 轮训练中权重的最大梯度：严格为 0 和 0（直接演算）；sigmoid："
+            "前者为 0，后者至多为 1，因为 |p - y|、x 与激活值也都如此",
         ),
         Text(
             "tanh: {tanh[0]:g}, {tanh[1]:g}; ReLU: {relu[0]:g}, {relu[1]:g}; sigmoid: {sigmoid[0]:g}, {sigmoid[1]:.2g} "
             "({sigmoid[2]:.2g} to {sigmoid[3]:.2g} with 8 seeds)",
             "tanh：{tanh[0]:g}、{tanh[1]:g}；ReLU：{relu[0]:g}、{relu[1]:g}；sigmoid：{sigmoid[0]:g}、{sigmoid[1]:.2g}"
-            "（8 个种子：{sigmoid[2]:.2g} 至 {sigmoid[3]:.2g}）",
+            "（8 个随机种子：{sigmoid[2]:.2g} 至 {sigmoid[3]:.2g}）",
         ),
         measure_zeros,
         lambda m: (
@@ -210,13 +210,13 @@ CLAIMS = [
         Text("ReLU units with zero weights output 0 and get gradient 0.", "权重为零的 ReLU 神经元输出 0，梯度也为 0。"),
         Text(
             "true, and at every step of a training: they never come back to life.",
-            "正确，而且训练的每一步都如此：它们再也活不过来。",
+            "正确，而且训练的每一步都如此：这些神经元再也不会恢复。",
         ),
         Text(
             "mean and std of the outputs, largest gradient in 5 epochs but that of the output's bias: 0 (ReLU's slope at 0 "
             "is 0 by convention, and the layer above sends back 0 through its own zero weights)",
             "输出的均值与标准差、5 轮训练中除输出层偏置外最大的梯度：0（约定 ReLU 在 0 处的导数为 0；"
-            "况且上一层的权重也为零，传回来的就是 0）",
+            "况且后一层的权重也为零，传回来的梯度就是 0）",
         ),
         Text("{mean:g}, {std:g}, {gradient:g}", "{mean:g}、{std:g}、{gradient:g}"),
         lambda: {
@@ -250,7 +250,7 @@ CLAIMS = [
             "(5 epochs, 8 seeds)",
             "输出层为 0：{output[0]:.1%} ± {output[1]:.1%}；隐藏层为 0：tanh {hidden[0]:.1%} ± {hidden[1]:.1%}，ReLU "
             "{relu[0]:.1%} ± {relu[1]:.1%}；两层皆为 0：{both[0]:.1%} ± {both[1]:.1%}；皆随机：{random[0]:.1%} ± "
-            "{random[1]:.1%}（5 轮，8 个种子）",
+            "{random[1]:.1%}（5 轮，8 个随机种子）",
         ),
         lambda: {
             name: accuracies(start, activation)
@@ -268,7 +268,7 @@ CLAIMS = [
     Claim(
         8,
         "A D",
-        Text("Biases can start at 0 without keeping the symmetry.", "偏置可以从 0 开始，不会因此保留对称性。"),
+        Text("Biases can start at 0 without keeping the symmetry.", "偏置可以初始化为 0，对称性不会因此保留下来。"),
         Text("true, once the weights are random.", "正确，前提是权重已随机初始化。"),
         Text(
             "32 distinct units of 32 from random weights with biases 0; as accurate as with biases N(0, 0.1²), but for chance",
@@ -276,7 +276,7 @@ CLAIMS = [
         ),
         Text(
             "{units} units; {zero[0]:.1%} ± {zero[1]:.1%}, and {random[0]:.1%} ± {random[1]:.1%} with random biases (8 seeds)",
-            "{units} 个；{zero[0]:.1%} ± {zero[1]:.1%}，偏置随机时 {random[0]:.1%} ± {random[1]:.1%}（8 个种子）",
+            "{units} 个；{zero[0]:.1%} ± {zero[1]:.1%}，偏置随机时 {random[0]:.1%} ± {random[1]:.1%}（8 个随机种子）",
         ),
         lambda: {
             "units": trained("random", "tanh").before,
