@@ -70,13 +70,13 @@ and with what is to be expected. Most are right; where one is not, the number sa
 
 The articles are **A** on initialization strategies for feed-forward networks; **B** on initialization seen through
 histograms of a network of 10 layers with 500 tanh units each; **C** on initialization and performance; **D** on the
-methods, with PyTorch lines to copy; and **E**, in which four chatbots answer why weights do not start at 0. **CS231n** is
-the course whose lecture 5 (2016) has the pictures that B shows.
+methods, with PyTorch lines to copy; and **E**, in which four chatbots answer why weights do not start at 0. **CS231n**
+is the course whose lecture 5 (2016) has the pictures that B shows.
 
 All numbers on this page, and the pictures, are made by `python examples/claims.py`; `tests/test_claims.py` checks the
-same numbers. After ± stands the standard deviation over the seeds. All was measured with these kernels: {kernels}; where
-they give different numbers, the first one's stands there, and the smallest and the largest in brackets. n is the number
-of a layer's inputs.
+same numbers. After ± stands the standard deviation over the seeds. All was measured with these kernels:
+{kernels}; where they give different numbers, the first one's stands there, and the
+smallest and the largest in brackets. n is the number of a layer's inputs.
 """,
         ["#", "in", "claim", "verdict", "expected", "measured", "reproduce"],
         "picture",
