@@ -1,9 +1,12 @@
 """Do learning rate and initialization belong together? Heat maps: learning rate x weight scale -> final loss.
 
-An article says that they should be chosen together, and that methods which adapt the step help. Here one ReLU
-network learns real digits from weights of many scales at many learning rates, by plain gradient descent and with momentum. You
-will see a valley that slopes: the larger the weights, the smaller the learning rate they bear, and no rate of plain descent
-makes up for weights that are far too small. Momentum 0.9 mostly moves the valley, to rates ten times smaller.
+An article says that they should be chosen together, and that methods with adaptive learning rates help. Here one ReLU
+network learns real digits from weights of many scales at many learning rates: by plain gradient descent, with momentum, and
+with two adaptive methods, Adam and RMSprop. You will see a valley that slopes: the larger the weights, the smaller the
+learning rate they bear, and no rate of plain descent makes up for weights that are far too small. Momentum 0.9 mostly moves
+the valley, to rates ten times smaller. With Adam and RMSprop it is level and wide, for their steps are about as long as the
+rate, however small or large the gradient is: one rate serves most scales, even weights far too small. Weights far too large
+still learn next to nothing, and the rate still has to be chosen.
 
     python examples/learning_rate_and_scale.py
     python examples/learning_rate_and_scale.py --quick --activation tanh
@@ -26,6 +29,8 @@ SIZES = [64, 64, 64, 64, 64, 10]
 OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "SGD": optim.SGD,
     "SGD, momentum 0.9": functools.partial(optim.SGD, momentum=0.9),
+    "Adam": optim.Adam,
+    "RMSprop": optim.RMSprop,
 }
 
 
@@ -68,11 +73,11 @@ def draw(maps: dict[str, np.ndarray], rates: Sequence[float], scales: Sequence[f
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = options(__doc__, "learning_rate_and_scale.png")
     parser.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="default: relu")
-    parser.add_argument("--epochs", type=positive_integer, help="default: 10, or 3 with --quick")
+    parser.add_argument("--epochs", type=positive_integer, help="default: 5, or 3 with --quick")
     args = parser.parse_args(arguments)
-    scales, steps, seeds = ([0.5, 1, 2, 4], 4, 1) if args.quick else ([0.3, 0.5, 0.7, 1, 1.4, 2, 2.8, 4, 8], 7, 2)
-    rates = [10**exponent for exponent in np.linspace(-3, 0, steps)]
-    epochs = args.epochs or (3 if args.quick else 10)
+    scales, steps, seeds = ([0.5, 1, 2, 4], 4, 1) if args.quick else ([0.1, 0.3, 0.5, 0.7, 1, 1.4, 2, 2.8, 4, 8], 8, 2)
+    rates = [10**exponent for exponent in np.linspace(-3.5, 0, steps)]
+    epochs = args.epochs or (3 if args.quick else 5)
     chosen = range(args.seed, args.seed + seeds)
     maps = {name: np.empty((len(rates), len(scales))) for name in OPTIMIZERS}
     cells = [(name, i, j) for name in maps for i in range(len(rates)) for j in range(len(scales))]

@@ -25,7 +25,7 @@ SCRIPTS = [path for path in EXAMPLES.glob("*.py") if "plot.picture(" in path.rea
 COMMANDS = {claim.command.removeprefix("python examples/") for claim in claims.collect()}
 COMMANDS |= {path.name for path in SCRIPTS if not any(command.startswith(path.name) for command in COMMANDS)}
 LATIN = {  # what a Chinese text writes so too: names of activations and methods, formulas, code
-    *("tanh", "ReLU", "sigmoid", "Xavier", "He", "LeCun", "LSUV", "SGD"),
+    *("tanh", "ReLU", "sigmoid", "Xavier", "He", "LeCun", "LSUV", "SGD", "Adam", "RMSprop"),
     *("ln", "sqrt", "randn", "wx", "dropout", "Variable", "XOR"),
 }
 

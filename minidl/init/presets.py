@@ -3,6 +3,9 @@
     model.initialize(rng=0, rules=init.presets.keras)
     model.initialize(rng=0, rules={"head.*": init.Zeros(), **init.presets.pytorch})
 
+They name Linear, Conv2d and the normalizations; these frameworks initialize a convolution as they do a linear layer. But they
+count fan_out without the stride, by which this one divides it: with Keras' rule a strided convolution differs.
+
 The distributions are those of the frameworks, not the random numbers. Sources, each with the version or commit that was read:
 
 - `pytorch`: torch 2.13.0, `nn.Linear.reset_parameters`: kaiming_uniform_ with a = sqrt(5), that is U(-k, k) with
@@ -24,8 +27,12 @@ from .distributions import HeUniform, LecunNormal, Ones, VarianceScaling, Xavier
 
 
 def _rules(weight: Initializer, bias: Initializer) -> MappingProxyType[str, Initializer]:
-    batch_norm = {"BatchNorm1d.weight": Ones(), "BatchNorm1d.bias": Zeros()}
-    return MappingProxyType({"Linear.weight": weight, "Linear.bias": bias} | batch_norm)
+    rules: dict[str, Initializer] = {}
+    for layer in ("Linear", "Conv2d"):
+        rules |= {f"{layer}.weight": weight, f"{layer}.bias": bias}
+    for layer in ("BatchNorm1d", "BatchNorm2d", "LayerNorm"):
+        rules |= {f"{layer}.weight": Ones(), f"{layer}.bias": Zeros()}
+    return MappingProxyType(rules)
 
 
 pytorch = _rules(HeUniform(math.sqrt(5)), VarianceScaling(1 / 3, "fan_in", "uniform"))

@@ -69,3 +69,13 @@ def test_a_preset_joins_other_rules_and_cannot_be_changed():
     assert [p.initializer for p in model.parameters()] == [init.XavierUniform(), init.Zeros(), init.Constant(0)]
     with pytest.raises(TypeError):
         init.presets.keras["*"] = 0
+
+
+def test_a_convolution_is_initialized_as_a_linear_layer_of_its_fans():
+    # 50 channels of 5 x 5: fan_in 1,250, so that PyTorch's bound is 1 / sqrt(1250) and Keras' sqrt(6 / (1250 + 40 * 25)).
+    for preset, bound in ((init.presets.pytorch, 1250**-0.5), (init.presets.keras, (6 / 2250) ** 0.5)):
+        layer = nn.Conv2d(50, 40, 5).initialize(rng=0, rules=preset)
+        assert np.abs(layer.weight.data).max() == pytest.approx(bound, rel=1e-3)
+    assert not layer.bias.data.any()
+    for norm in (nn.BatchNorm2d(3, weight_init=0), nn.LayerNorm(3, weight_init=0)):
+        assert norm.initialize(rules=init.presets.pytorch).weight.data.tolist() == [1, 1, 1]
