@@ -116,7 +116,8 @@ def _encoded(where: str, value: Any, arrays: list[np.ndarray]) -> Any:
         value = value.data
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+    masked = isinstance(value, np.ma.MaskedArray)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub" and not masked:
         arrays.append(np.asarray(value))
         return {"array": len(arrays) - 1}
     if isinstance(value, (list, tuple)):
@@ -124,21 +125,22 @@ def _encoded(where: str, value: Any, arrays: list[np.ndarray]) -> Any:
         return {"tuple": items} if isinstance(value, tuple) else items
     if isinstance(value, Mapping) and all(isinstance(key, (str, int)) for key in value):
         return {"dict": [[key, _encoded(f"{where}[{key!r}]", item, arrays)] for key, item in value.items()]}
-    came = f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+    came = f"{'a masked' if masked else 'an'} array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
     raise TypeError(
         f"save: {where} is {came}; what has a state_dict can be saved, arrays, numbers, strings, None, and lists, tuples and "
         "dicts (by strings or integers) of them"
     )
 
 
-def _decoded(node: Any, arrays: Mapping[str, Any]) -> Any:
+def _decoded(node: Any, arrays: dict[str, Any]) -> Any:
+    """The value that JSON holds; each array is taken out of `arrays`, so that a few bytes cannot ask for it a million times."""
     if isinstance(node, list):
         return [_decoded(item, arrays) for item in node]
     if not isinstance(node, dict):
         return node
     ((kind, value),) = node.items()
     if kind == "array":
-        array = arrays[str(value)]
+        array = arrays.pop(str(value))
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
             raise ValueError(f"entry {value} is not an array of numbers")
         return array
@@ -164,11 +166,14 @@ def _read(path: Any) -> dict[str, Any]:
             sizes = [entry.file_size for entry in entries.infolist()]
             if any(entry.compress_type for entry in entries.infolist()) or sum(sizes) > len(content):
                 raise ValueError("its entries are larger than the file")  # a few bytes must not become many
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            structure = json.loads(arrays["structure"].tobytes())
-            if structure["minidl"] != _VERSION:
-                raise ValueError(f"it is of version {structure['minidl']}, and this minidl reads {_VERSION}")
-            return {str(name): _decoded(part, arrays) for name, part in structure["parts"].items()}
+            if damaged := entries.testzip():  # np.load reads no further than an array's header says, so not all the checksums
+                raise ValueError(f"the checksum of entry {damaged} is wrong")
+        with np.load(io.BytesIO(content), allow_pickle=False) as entries:
+            arrays = dict(entries)
+        structure = json.loads(arrays.pop("structure").tobytes())
+        if structure["minidl"] != _VERSION:
+            raise ValueError(f"it is of version {structure['minidl']}, and this minidl reads {_VERSION}")
+        return {str(name): _decoded(part, arrays) for name, part in structure["parts"].items()}
     except Exception as error:  # of many kinds, from many layers, but the file's fault in any case: all of it is in memory
         raise ValueError(
             f"{_named(path)} is damaged, or not a file of minidl.save ({type(error).__name__}: {error}); nothing was changed"

@@ -39,8 +39,9 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     refuse_masks(data)
     array = np.array(data.data if isinstance(data, Tensor) else _lists(data) if isinstance(data, (list, tuple)) else data)
     if dtype is None:
-        exact = array.dtype.kind != "f" or (array.dtype == np.float64 and isinstance(data, (np.ndarray, np.generic, Tensor)))
-        dtype = array.dtype if exact else np.float32
+        native = array.dtype.newbyteorder("=")
+        exact = native.kind != "f" or (native == np.float64 and isinstance(data, (np.ndarray, np.generic, Tensor)))
+        dtype = native if exact else np.float32
     return _new(array.astype(dtype), requires_grad)
 
 

@@ -213,7 +213,10 @@ def load_idx(path: str | os.PathLike) -> np.ndarray:
     shape = tuple(int(n) for n in np.frombuffer(content[4:begin], ">u4")) if len(content) >= begin else (-1,)
     if len(content) != begin + math.prod(shape) * dtype.itemsize:
         raise ValueError(f"load_idx: {path} is damaged: {len(content)} bytes are not what an array of shape {shape} takes")
-    return np.frombuffer(content, dtype, offset=begin).reshape(shape).astype(dtype.newbyteorder("="))
+    try:
+        return np.frombuffer(content, dtype, offset=begin).reshape(shape).astype(dtype.newbyteorder("="))
+    except ValueError as error:  # more axes than NumPy has, or an empty array with lengths beyond all memory
+        raise ValueError(f"load_idx: {path} is of {len(shape)} axes of lengths that no array can have ({error})") from error
 
 
 def _is_count(n: Any) -> bool:
@@ -314,7 +317,10 @@ def _together(samples: list[Any]) -> Any:
     if len(shapes := {array.shape for array in arrays}) > 1:
         raise ValueError(f"DataLoader: the samples of a batch must have one shape, got {sorted(shapes)}; pad or crop them")
     batch = np.stack(arrays)
-    return batch.astype(np.float32) if isinstance(first, float) else batch
+    if batch.dtype.kind == "O":
+        raise TypeError(f"DataLoader: a sample must be numbers and arrays, or a tuple of them, got {type(first).__name__}")
+    plain = all(type(sample) in (bool, int, float) for sample in samples)
+    return batch.astype(np.float32) if plain and batch.dtype.kind == "f" else batch
 
 
 def __getattr__(name: str) -> Any:

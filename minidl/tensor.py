@@ -8,6 +8,7 @@ operators and methods of a Tensor call.
 import functools
 import inspect
 import itertools
+import math
 import operator
 import threading
 import weakref
@@ -156,10 +157,13 @@ class Size(int):
 
     _shape: tuple[int, ...]
 
-    def __new__(cls, array: np.ndarray):
-        size = super().__new__(cls, array.size)
-        size._shape = array.shape
+    def __new__(cls, shape: tuple[int, ...]):
+        size = super().__new__(cls, math.prod(shape))
+        size._shape = shape
         return size
+
+    def __getnewargs__(self):  # for copies and pickles
+        return (self._shape,)
 
     def __call__(self, dim: int | None = None) -> Any:
         return self._shape if dim is None else self._shape[dim]
@@ -246,7 +250,7 @@ class Tensor:
     @property
     def size(self) -> "Size":
         """The number of elements, as in NumPy; called, `size()` or `size(dim)`, the shape or a part of it, as in PyTorch."""
-        return Size(self._data)
+        return Size(self._data.shape)
 
     def _adopt(self, value: Any) -> None:
         self._data = array = _as_array(value)
@@ -390,7 +394,7 @@ class Tensor:
 
     def permute(self, *dims: Any) -> "Tensor":
         """The tensor with all its axes in this order: see `functional.transpose`."""
-        return F.transpose(self, dims[0] if len(dims) == 1 else dims)
+        return F.transpose(self, dims[0] if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims)
 
     def t(self) -> "Tensor":
         """The transposed matrix."""
@@ -961,9 +965,16 @@ def record(
 
 
 def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
-    """x itself, or a Tensor of it; what has no float dtype of its own (numbers, lists, integers) takes that of `like`."""
+    """x itself, or a Tensor of it; what has no float dtype of its own (numbers, lists, integers) takes that of `like`.
+
+    Where `like` holds integers or booleans, integers stay what they are.
+    """
     if isinstance(x, Tensor):
         return x
+    if like is not None and like.dtype.kind != "f" and not isinstance(x, (list, tuple)):
+        refuse_masks(x)
+        if (array := np.asarray(x)).dtype.kind in "iub":
+            return record(array, (), None)
     if (
         like is not None
         and like.dtype.kind == "f"

@@ -149,6 +149,7 @@ def test_a_name_may_be_any(tmp_path):
         (np.array(["a"]), "x is an array of <U1"),
         (np.array([None]), "x is an array of object"),
         (np.ones(1, complex), "x is an array of complex128"),
+        ([np.ma.masked_array([1.0, 2.0], [True, False])], r"x\[0\] is a masked array"),
         (1j, "x is complex"),
         ({(1, 2): 3}, "x is dict"),
         (b"bytes", "x is bytes"),
@@ -289,6 +290,12 @@ def test_a_file_with_a_changed_byte_is_an_error_or_read_as_it_was():
     assert errors > len(content)
 
 
+def test_a_checksum_counts_also_where_the_header_says_that_there_is_less():
+    content = saved(x=np.arange(3000.0)).getvalue()
+    with pytest.raises(ValueError, match=r"is damaged, or not a file of minidl\.save"):
+        minidl.load(io.BytesIO(content.replace(b"(3000,)", b"(1000,)")))
+
+
 def forged(structure, compression=zipfile.ZIP_STORED, **entries):
     """A file with this structure, and entries of any bytes."""
     file = io.BytesIO()
@@ -341,6 +348,8 @@ HUGE = npy(np.zeros(3)).replace(b"(3,)", b"(9" + b"9" * 12 + b",)")[: 128 + 24]
         forged({"minidl": 1, "parts": {"x": {"array": 0}}}, **{"0": npy(np.array(["text"]))}),
         forged({"minidl": 1, "parts": {"x": {"array": 0}}}, **{"0": npy(np.ones(9))[:-8]}),
         forged({"minidl": 1, "parts": {"x": {"array": 0}}}, **{"0": HUGE}),
+        forged({"minidl": 1, "parts": {"x": [{"array": 0}, {"array": 0}]}}, **{"0": npy(np.ones(3))}),
+        forged({"minidl": 1, "parts": {"x": {"array": "structure"}}}),
         forged({"minidl": 1, "parts": {"x": {"array": 0}}}, zipfile.ZIP_DEFLATED, **{"0": npy(np.zeros(10**6))}),
     ],
 )

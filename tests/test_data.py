@@ -301,6 +301,28 @@ def test_samples_may_be_single_numbers_and_python_floats_are_float32():
     assert (batch.tolist(), batch.dtype) == ([0, 0.5, 1], np.float32)
 
 
+class Samples(Squares):
+    def __init__(self, *samples):
+        super().__init__(len(samples))
+        self.samples = samples
+
+    def __getitem__(self, i):
+        return self.samples[i]
+
+
+def test_numbers_of_numpy_keep_their_dtype_and_pythons_floats_are_float32_among_integers_too():
+    (batch,) = DataLoader(Samples(np.float64(0.1), np.float64(0.2)), 2)
+    assert (batch.tolist(), batch.dtype) == ([0.1, 0.2], np.float64)
+    (batch,) = DataLoader(Samples(1, 2.5), 2)
+    assert (batch.tolist(), batch.dtype) == ([1, 2.5], np.float32)
+
+
+@pytest.mark.parametrize(("sample", "kind"), [({"x": 1.0}, "dict"), (None, "NoneType"), ((1.0, None), "NoneType")])
+def test_samples_that_are_no_numbers_are_an_error(sample, kind):
+    with pytest.raises(TypeError, match=f"DataLoader: a sample must be numbers and arrays, or a tuple of them, got {kind}"):
+        next(iter(DataLoader(Samples(sample, sample), 2)))
+
+
 def test_samples_of_different_shapes_are_an_error():
     class Ragged(Squares):
         def __getitem__(self, i):
@@ -363,6 +385,8 @@ def test_a_file_of_mnists_format_is_read(tmp_path, packed):
         (bytes([0, 0, 8, 1, 0, 0, 0, 1, 1, 2]), "is damaged"),
         (bytes([0, 0, 8, 4]) + b"\xff" * 16, "is damaged"),
         (gzip.compress(b"abc" * 9)[:-9], r"damaged \.gz file"),
+        (bytes([0, 0, 8, 100]) + b"\0\0\0\1" * 100 + b"\7", "is of 100 axes of lengths that no array can have"),
+        (bytes([0, 0, 8, 4]) + b"\0" * 4 + b"\xff" * 12, "is of 4 axes of lengths that no array can have"),
     ],
 )
 def test_a_damaged_file_is_an_error_that_names_it(tmp_path, content, message):

@@ -4,8 +4,10 @@ Their values and gradients stand in recorded/expressions.json (written by record
 gradient there, and what is an error.
 """
 
+import copy
 import json
 import math
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ NAMES = (
     | {name: getattr(F, name) for name in ("maximum", "minimum", "where", "max", "min", "norm")}
 )
 X = np.array([[0.5, -1.5, 2.0], [-1.0, 0.25, -3.0]])
+MASKED = np.ma.masked_array([0, 1, 1], [False, True, False])
 
 
 def evaluate(expression, inputs):
@@ -143,11 +146,21 @@ def test_a_sample_that_is_ignored_may_be_infinite_and_gets_no_gradient():
         (lambda: F.norm(X, 0), ValueError, "p must be a number above 0"),
         (lambda: F.pad(X, (1,)), ValueError, r"two integers for each of the last axes of shape \(2, 3\)"),
         (lambda: F.pad(X, (-2, -2)), ValueError, "takes away more than there is"),
+        (lambda: F.pad(X, (9, -9)), ValueError, "takes away more than there is"),
+        (lambda: F.pad(X, (-6, 6)), ValueError, "takes away more than there is"),
         (lambda: F.pad(X, (1, 1), mode="reflect"), ValueError, "'constant', got 'reflect'"),
         (lambda: F.split(X, [1, 1], 1), ValueError, r"lengths \[1, 1\] don't make up axis 1"),
         (lambda: F.split(X, 0), ValueError, "at least one element"),
         (lambda: F.one_hot([0, 3], 3), ValueError, "from 0 to 2, got from 0 to 3"),
         (lambda: F.one_hot([0.0]), TypeError, "integers, got float64"),
+        (lambda: F.one_hot([0, 1], 2.5), ValueError, "one_hot: num_classes must be.*got 2.5"),
+        (lambda: F.one_hot(np.zeros(0, int), -2), ValueError, "one_hot: num_classes must be.*got -2"),
+        (lambda: F.one_hot(MASKED), TypeError, "mask of a masked array would get lost"),
+        (lambda: F.where(MASKED > 0, X, X), TypeError, "mask of a masked array would get lost"),
+        (lambda: F.embedding(MASKED, X), TypeError, "mask of a masked array would get lost"),
+        (lambda: F.embedding([0], X, 2), IndexError, r"padding_idx is 2, and there is no such row.*\(2, 3\)"),
+        (lambda: F.nll_loss(X, [0, 1], reduction="average"), ValueError, "'mean', 'sum' or 'none', got 'average'"),
+        (lambda: F.cumsum(X, None), TypeError, "None"),
         (lambda: F.flatten(X, 1, 0), ValueError, "start_dim 1 comes after end_dim 0"),
         (lambda: Tensor(X[None]).t(), ValueError, r"of matrices, got shape \(1, 2, 3\)"),
         (lambda: (Tensor(X, requires_grad=True) * 2).requires_grad_(False), RuntimeError, "that mul made"),
@@ -171,6 +184,100 @@ def test_tensors_of_integers_serve_as_labels_and_indices():
     assert minidl.tensor([1.0], dtype=np.float64).dtype == np.float64
 
 
+# In PyTorch 2.13 the same, but that an array is a tensor there.
+@pytest.mark.parametrize(
+    ("expression", "values", "dtype"),
+    [
+        ("x + 1", [16777218, 3], np.int64),
+        ("5 - x", [-16777212, 3], np.int64),
+        ("x * np.array([2, 3])", [33554434, 6], np.int64),
+        ("x**2", [281475010265089, 4], np.int64),
+        ("x.cumsum(0)", [16777217, 16777219], np.int64),
+        ("where(x > 2, x, -100)", [16777217, -100], np.int64),
+        ("maximum(x, 3)", [16777217, 3], np.int64),
+        ("x / 2", [8388608.5, 1], np.float32),
+        ("x / x", [1, 1], np.float32),
+        ("x * 0.5", [8388608.5, 1], np.float32),
+        ("x.sqrt()", [4096, math.sqrt(2)], np.float32),
+    ],
+)
+def test_integers_stay_integers_where_nothing_makes_them_floats(expression, values, dtype):
+    y = eval(expression, NAMES | {"x": minidl.tensor([2**24 + 1, 2]), "np": np})
+    np.testing.assert_array_equal(y.data, np.array(values, dtype), strict=True)
+
+
+# As in PyTorch, where a number has one axis, 0 or -1.
+@pytest.mark.parametrize("dim", [0, -1])
+@pytest.mark.parametrize(
+    ("operation", "value", "gradient"),
+    [
+        ("sum", -2, 1),
+        ("mean", -2, 1),
+        ("amax", -2, 1),
+        ("amin", -2, 1),
+        ("logsumexp", -2, 1),
+        ("cumsum", -2, 1),
+        ("squeeze", -2, 1),
+        ("softmax", 1, 0),
+        ("norm", 2, -1),
+        ("max", -2, 1),
+        ("min", -2, 1),
+    ],
+)
+def test_a_number_is_reduced_along_its_axis(operation, value, gradient, dim):
+    x = Tensor(np.array(-2.0), requires_grad=True)
+    y = getattr(F, operation)(x, dim=dim)
+    if isinstance(y, tuple):
+        y, index = y
+        assert (index.shape, index.item()) == ((), 0)
+    y.backward()
+    assert (y.shape, y.item(), x.grad.shape, x.grad.item()) == ((), value, (), gradient)
+
+
+def test_a_vector_is_permuted_by_its_only_axis():
+    assert Tensor([1.0, 2.0]).permute(0).tolist() == Tensor([1.0, 2.0]).permute((-1,)).tolist() == [1, 2]
+
+
+def test_small_norms_have_no_gradient_at_0():
+    x = Tensor([0.0, 4.0], requires_grad=True)
+    x.norm(0.5).backward()  # (sqrt |x_0| + sqrt |x_1|)^2, of which PyTorch takes 0 for the slope at x_0 = 0
+    assert x.grad.tolist() == [0, 1]
+
+
+def test_what_is_no_number_is_none_in_the_gradients_of_norm_and_logsumexp():
+    for operation in (F.norm, F.logsumexp):
+        x = Tensor([math.nan, 1.0], requires_grad=True)
+        operation(x).backward()
+        assert np.isnan(x.grad).all()
+
+
+def test_a_condition_may_change_before_backward():
+    condition, x = np.array([True, False]), Tensor([1.0, 2.0], requires_grad=True)
+    y = F.where(condition, x, 0.0).sum()
+    condition[:] = [False, True]
+    y.backward()
+    assert x.grad.tolist() == [1, 0]
+
+
+def test_an_input_of_nll_loss_that_has_got_another_shape_is_an_error_that_says_so():
+    x = Tensor(X, requires_grad=True)
+    loss = F.nll_loss(x, [0, 1])
+    x.data = np.zeros((4, 5))
+    with pytest.raises(RuntimeError, match="through nll_loss: one of its inputs has been given data of another shape"):
+        loss.backward()
+
+
+def test_an_embedding_without_features_has_an_empty_gradient():
+    weight = Tensor(np.zeros((3, 0)), requires_grad=True)
+    F.embedding([[0, 2]], weight).sum().backward()
+    assert weight.grad.shape == (3, 0)
+
+
+def test_a_tensor_of_numbers_in_the_other_byte_order_has_their_values():
+    assert minidl.tensor(np.array([1 / 3], ">f8")).tolist() == [1 / 3]
+    assert minidl.tensor(np.array([3], ">i4")).dtype == np.dtype("=i4")
+
+
 def test_a_new_tensor_has_memory_of_its_own():
     array = np.ones(2)
     t = minidl.tensor(array)
@@ -188,6 +295,8 @@ def test_tensors_of_random_numbers_are_the_generators():
 def test_the_size_is_a_number_and_called_the_shape():
     t = Tensor(np.zeros((2, 3)))
     assert (t.size, t.size(), t.size(1), t.numel(), t.dim()) == (6, (2, 3), 3, 6, 2)
+    for size in (copy.deepcopy(t.size), pickle.loads(pickle.dumps(t.size))):
+        assert (size, size()) == (6, (2, 3))
 
 
 def test_a_loss_is_formatted_like_a_number():
@@ -220,6 +329,17 @@ def test_a_slice_of_sequential_is_a_sequential_of_the_same_modules():
     part = model[1:3]
     assert isinstance(part, nn.Sequential)
     assert list(part) == [model[1], model[2]]
+    assert list(part.state_dict()) == ["2.weight", "2.bias"]  # as in PyTorch, under the same names
+    model.load_state_dict(part.state_dict(), strict=False)
+
+
+def test_a_slice_may_have_layers_from_a_list():
+    class Blocks(nn.Sequential):
+        pass
+
+    model = Blocks()
+    model.blocks = [nn.Tanh(), nn.ReLU()]
+    assert list(model[:1]) == [model.blocks[0]]
 
 
 def test_zero_grad_can_leave_zeros():

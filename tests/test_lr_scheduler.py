@@ -230,5 +230,15 @@ def test_an_interrupted_step_has_changed_all_or_nothing():
     assert ["initial_lr" in group for groups in found for group in groups] == [False, False, True, True]
 
 
+def test_a_rate_beyond_all_floats_is_an_error_and_changes_nothing():
+    optimizer = two_groups()
+    schedule = StepLR(optimizer, 1, 1e200)
+    schedule.step()
+    before = rates(optimizer)
+    with pytest.raises(ValueError, match=r"^StepLR: the learning rate of epoch 2 is larger than any float"):
+        schedule.step()
+    assert (rates(optimizer), schedule.last_epoch) == (before, 1)
+
+
 def test_the_schedules_are_where_pytorch_has_them():
     assert optim.lr_scheduler is lr_scheduler

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import kernels
 from ..tensor import Tensor, as_tensor, record, refuse_masks
-from .arguments import Array, broadcast_pair, check_broadcast, pair, unbroadcast
+from .arguments import Array, as_real, broadcast_pair, check_broadcast, pair, unbroadcast
 
 __all__ = ["add", "compare", "div", "matmul", "mul", "neg", "pow", "sub"]
 
@@ -51,6 +51,8 @@ def mul(x: Array, y: Array) -> Tensor:
 def div(x: Array, y: Array) -> Tensor:
     """z = x / y, elementwise.  Backward: dx = dz / y, dy = -dz x / y^2 = -dx z."""
     x, y = broadcast_pair("div", x, y)
+    if x.dtype.kind != "f":  # both, then
+        x, y = as_real(x), as_real(y)
     a, b = x._data, y._data
     z = a / b
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..tensor import Tensor, as_tensor, record
+from ..tensor import Tensor, as_tensor, record, refuse_masks
 from .arguments import Array, as_real, broadcast_pair, check_broadcast, pair, unbroadcast
 
 __all__ = ["abs", "clip", "cos", "exp", "log", "maximum", "minimum", "sin", "sqrt", "where"]
@@ -35,7 +35,7 @@ def log(x: Array) -> Tensor:
 
 def sqrt(x: Array) -> Tensor:
     """y = sqrt x.  Backward: dx = dy / (2 y)."""
-    x = as_tensor(x)
+    x = as_real(x)
     y = np.sqrt(x._data)
 
     def backward(dy):
@@ -127,7 +127,8 @@ def where(condition: Any, x: Array, y: Array) -> Tensor:
     >>> where([True, False], 1.0, [10.0, 20.0])
     Tensor([ 1., 20.])
     """
-    c = np.asarray(condition._data if isinstance(condition, Tensor) else condition)
+    refuse_masks(condition)
+    c = np.array(condition._data if isinstance(condition, Tensor) else condition)  # a copy: backward reads it later
     if c.dtype != bool:
         raise TypeError(f"where: the condition must be booleans, such as x > 0, got {c.dtype}")
     x, y = pair(x, y)

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import kernels
 from ..random import Generator, as_generator
-from ..tensor import Tensor, as_tensor, record
+from ..tensor import Tensor, as_tensor, record, refuse_masks
 from .arguments import Array
 
 __all__ = ["dropout", "embedding", "linear"]
@@ -73,6 +73,7 @@ def embedding(input: Any, weight: Array, padding_idx: int | None = None) -> Tens
         The number of a row that gets no gradient.
     """
     weight = as_tensor(weight)
+    refuse_masks(input)
     w, rows = weight._data, np.array(input._data if isinstance(input, Tensor) else input)  # a copy: backward reads it later
     if w.ndim != 2:
         raise ValueError(f"embedding: weight of shape {w.shape}: expected (rows, features)")
@@ -85,10 +86,12 @@ def embedding(input: Any, weight: Array, padding_idx: int | None = None) -> Tens
         raise IndexError(
             f"embedding: there is no row {wrong[0]} in a weight of shape {w.shape}; rows count from 0 to {len(w) - 1}"
         )
+    if padding_idx is not None and not -len(w) <= padding_idx < len(w):
+        raise IndexError(f"embedding: padding_idx is {padding_idx}, and there is no such row in a weight of shape {w.shape}")
 
     def backward(dy):
         dw = np.zeros(w.shape, np.float64)  # a row may be taken a million times
-        np.add.at(dw, rows.reshape(-1), dy.reshape(-1, w.shape[1]))
+        np.add.at(dw, rows.reshape(-1), dy.reshape(rows.size, w.shape[1]))
         if padding_idx is not None:
             dw[padding_idx] = 0
         return (dw.astype(dy.dtype),)

@@ -143,14 +143,13 @@ def nll_loss(
     place = np.expand_dims(known, axis)
     picked = np.where(counted, np.take_along_axis(x._data, place, axis).squeeze(axis), 0)  # what is ignored may be infinite
     losses = (-w * picked).astype(x.dtype)
-    total = w.sum()
-    if reduction == "mean":
-        _check_reduction(reduction, total)
+    total, shape = w.sum(), x.shape
+    _check_reduction(reduction, total)
     factor = 1 / total if reduction == "mean" else 1.0
     loss = losses if reduction == "none" else kernels.sum(losses) * x.dtype.type(factor)
 
     def backward(dy):
-        dx = np.zeros(x.shape, dy.dtype)
+        dx = np.zeros(shape, dy.dtype)
         np.put_along_axis(dx, place, np.expand_dims(-w * dy * dy.dtype.type(factor), axis), axis)
         return (dx,)
 

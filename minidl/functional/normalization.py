@@ -111,10 +111,14 @@ def _check_variance(variance: np.ndarray, a: np.ndarray) -> None:
     spoilt = ~np.isfinite(variance) & np.isfinite(a).all(axis=0)
     if spoilt.any():
         channel = spoilt.argmax()
-        raise ValueError(
-            f"batch_norm: the variance of channel {channel} overflows {a.dtype}, for its values are up to "
-            f"{np.abs(a[:, channel]).max():.3g} in size; scale the input down, or find out why it grew"
-        )
+        raise _overflow(f"batch_norm: the variance of channel {channel}", a[:, channel])
+
+
+def _overflow(what: str, a: np.ndarray) -> ValueError:
+    return ValueError(
+        f"{what} overflows {a.dtype}, for its values are up to {np.abs(a).max():.3g} in size; scale the input down, or find "
+        "out why it grew"
+    )
 
 
 def _channels_last(x: np.ndarray) -> np.ndarray:
@@ -158,9 +162,13 @@ def layer_norm(
     last, first = tuple(range(-len(dims), 0)), tuple(range(x.ndim - len(dims)))
     a = x._data
     w = None if weight is None else weight._data
-    centred = a - array_mean(a, last, True)
-    centred = centred - array_mean(centred, last, True)  # what the first mean had lost by rounding
-    s = 1 / np.sqrt(array_mean(centred * centred, last, True) + a.dtype.type(eps))
+    with np.errstate(over="ignore"):
+        centred = a - array_mean(a, last, True)
+        centred = centred - array_mean(centred, last, True)  # what the first mean had lost by rounding
+        variance = array_mean(centred * centred, last, True)
+    if np.isinf(variance).any():  # infinite elements make it NaN
+        raise _overflow("layer_norm: the variance of a sample", a)
+    s = 1 / np.sqrt(variance + a.dtype.type(eps))
     h = centred * s
     y = h if w is None else h * w
     parents = tuple(t for t in (x, weight, bias) if t is not None)

@@ -7,19 +7,22 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from .. import kernels
 from ..tensor import Dim, Tensor, as_tensor, numpy_names, record
 from .arguments import Array, as_real
+from .shape import reshape
 
 __all__ = [
     "amax", "amin", "argmax", "argmin", "cumsum", "logsumexp", "max", "mean", "min", "norm", "std", "sum", "var",
 ]  # fmt: skip
 
 
-def _axes(dim: Any) -> Dim:
-    """What NumPy takes for axes, which is no list."""
-    return tuple(dim) if isinstance(dim, list) else dim
+def _axes(x: Tensor, dim: Any) -> Dim:
+    """What NumPy takes for axes, which is no list, nor, of a number, the axis 0 or -1 that it has in PyTorch."""
+    dim = tuple(dim) if isinstance(dim, list) else dim
+    return None if not x.ndim and dim in (0, -1, (0,), (-1,)) else dim
 
 
 def _spread(dy: np.ndarray, shape: tuple[int, ...], dim: Dim, keepdim: bool) -> np.ndarray:
@@ -47,7 +50,8 @@ def array_mean(a: np.ndarray, dim: Dim, keepdim: bool) -> np.ndarray:
 @numpy_names
 def sum(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """y = sum of x over the axes `dim` (all of them if None).  Backward: every term gets dy."""
-    x, dim = as_tensor(x), _axes(dim)
+    x = as_tensor(x)
+    dim = _axes(x, dim)
     shape = x.shape
 
     def backward(dy):
@@ -59,7 +63,8 @@ def sum(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
 @numpy_names
 def mean(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """y = sum(x) / n, over the axes `dim`.  Backward: every term gets dy / n."""
-    x, dim = as_tensor(x), _axes(dim)
+    x = as_tensor(x)
+    dim = _axes(x, dim)
     shape = x.shape
 
     def backward(dy):
@@ -74,7 +79,8 @@ def var(x: Array, dim: Dim = None, correction: int = 1, keepdim: bool = False) -
 
     Backward: dx = dy 2 (x - m) / (n - correction); m depends on x too, but sum (x - m) = 0, so that part vanishes.
     """
-    x, dim = as_tensor(x), _axes(dim)
+    x = as_real(x)
+    dim = _axes(x, dim)
     n = _count(x.shape, dim) - correction
     if n <= 0:
         raise ValueError(f"var over {n + correction} elements of shape {x.shape} with correction={correction}: too few")
@@ -94,7 +100,8 @@ def std(x: Array, dim: Dim = None, correction: int = 1, keepdim: bool = False) -
 
     Backward: dx = dy (x - m) / ((n - correction) y), with 0 where y is 0.
     """
-    x, dim = as_real(x), _axes(dim)
+    x = as_real(x)
+    dim = _axes(x, dim)
     y = np.sqrt(var(x._data, dim, correction, True)._data)
     n = _count(x.shape, dim) - correction
     with np.errstate(divide="ignore"):
@@ -111,17 +118,18 @@ def std(x: Array, dim: Dim = None, correction: int = 1, keepdim: bool = False) -
 def norm(x: Array, p: float = 2, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """y = (sum |x|^p)^(1/p), over the axes `dim`; for p = inf the largest |x|.
 
-    Backward: dx = dy sign(x) (|x| / y)^(p - 1), with 0 where y is 0; for p = inf the largest share dy evenly.
+    Backward: dx = dy sign(x) (|x| / y)^(p - 1), with 0 where x or y is 0; for p = inf the largest share dy evenly.
     """
     if isinstance(p, bool) or not isinstance(p, (int, float, np.number)) or not p > 0:
         raise ValueError(f"norm: p must be a number above 0, or inf, got {p!r}")
-    x, dim = as_real(x), _axes(dim)
+    x = as_real(x)
+    dim = _axes(x, dim)
     if p == math.inf:
         return amax(x.abs(), dim, keepdim)
     a = x._data.astype(np.float64)  # in which the squares of float32 don't overflow
     y = kernels.sum(np.abs(a) ** p, dim, True) ** (1 / p)
     with np.errstate(divide="ignore", invalid="ignore"):
-        slope = np.where(y > 0, np.sign(a) * (np.abs(a) / y) ** (p - 1), 0)
+        slope = np.where((a == 0) | (y == 0), 0, np.sign(a) * (np.abs(a) / y) ** (p - 1))
     dtype = x.dtype
 
     def backward(dy):
@@ -136,7 +144,8 @@ def logsumexp(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
 
     Backward: dx = dy e^x / sum e^x, which is 0 where every x is minus infinity.
     """
-    x, dim = as_real(x), _axes(dim)
+    x = as_real(x)
+    dim = _axes(x, dim)
     a = x._data
     most = a.max(axis=dim, keepdims=True, initial=-np.inf)
     most = np.where(np.isfinite(most), most, a.dtype.type(0))  # for infinity - infinity is not a number
@@ -145,7 +154,7 @@ def logsumexp(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     y = kernels.log(total) + most
 
     def backward(dy):
-        return (_spread(dy, e.shape, dim, keepdim) * np.divide(e, total, out=np.zeros_like(e), where=total > 0),)
+        return (_spread(dy, e.shape, dim, keepdim) * np.divide(e, total, out=np.zeros_like(e), where=total != 0),)
 
     return record(y if keepdim else np.squeeze(y, dim), (x,), backward)
 
@@ -156,10 +165,13 @@ def cumsum(x: Array, dim: int) -> Tensor:
 
     The sums are in float64, for each is one chain of additions.
     """
-    x = as_real(x)
+    x = as_tensor(x)
+    if not x.ndim:
+        return reshape(cumsum(reshape(x, 1), dim), ())
+    dim = normalize_axis_index(dim, x.ndim)
 
     def along(a: np.ndarray) -> np.ndarray:
-        return np.cumsum(a, axis=dim, dtype=np.float64).astype(a.dtype)
+        return np.cumsum(a, axis=dim, dtype=np.float64).astype(a.dtype) if a.dtype.kind == "f" else np.cumsum(a, axis=dim)
 
     def backward(dy):
         return (np.flip(along(np.flip(dy, dim)), dim),)
@@ -203,6 +215,8 @@ def _extreme_along(name: str, place: Any, x: Array, dim: int, keepdim: bool) -> 
     if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
         raise TypeError(f"{name} gives (values, indices) along one axis, got dim={dim!r}; for the values alone, write a{name}")
     x = as_tensor(x)
+    if not x.ndim:
+        return _extreme_along(name, place, reshape(x, 1), dim, False)
     shape = x.shape
     indices = place(x._data, axis=dim, keepdims=True)
     values = np.take_along_axis(x._data, indices, dim)
@@ -235,7 +249,8 @@ def amin(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
 
 
 def _shared_extreme(extreme: Any, x: Array, dim: Dim, keepdim: bool) -> Tensor:
-    x, dim = as_tensor(x), _axes(dim)
+    x = as_tensor(x)
+    dim = _axes(x, dim)
     y = extreme(x._data, axis=dim, keepdims=True)
     chosen = x._data == y
 

@@ -83,7 +83,7 @@ def flatten(x: Array, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def squeeze(x: Array, dim: Dim = None) -> Tensor:
     """y is x without those axes in `dim`, or of all axes, that have length 1.  Backward: that of `reshape`."""
     x = as_tensor(x)
-    dims = range(x.ndim) if dim is None else normalize_axis_tuple(dim, x.ndim)
+    dims = range(x.ndim) if dim is None else normalize_axis_tuple(dim, x.ndim or 1)  # of a number too, 0 is an axis
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in dims))
 
 
@@ -191,7 +191,7 @@ def pad(x: Array, pad: Sequence[int], mode: str = "constant", value: float = 0.0
     if len(pad) % 2 or len(pad) > 2 * x.ndim or not all(isinstance(n, (int, np.integer)) for n in pad):
         raise ValueError(f"pad takes two integers for each of the last axes of shape {x.shape}, got {tuple(pad)}")
     pairs = [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[-2::-2], pad[::-2], strict=True))
-    if any(n + before + after < 0 for n, (before, after) in zip(x.shape, pairs, strict=True)):
+    if any(n + min(before, 0) + min(after, 0) < 0 for n, (before, after) in zip(x.shape, pairs, strict=True)):
         raise ValueError(f"pad: {tuple(pad)} takes away more than there is in shape {x.shape}")
     taken = tuple(slice(-min(a, 0), n + min(b, 0)) for n, (a, b) in zip(x.shape, pairs, strict=True))
     added = [(max(a, 0), max(b, 0)) for a, b in pairs]
@@ -222,9 +222,12 @@ def one_hot(target: Any, num_classes: int = -1) -> Tensor:
     >>> one_hot([0, 2]).tolist()
     [[1, 0, 0], [0, 0, 1]]
     """
+    refuse_masks(target)
     labels = np.asarray(target._data if isinstance(target, Tensor) else target)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"one_hot takes integers, got {labels.dtype}")
+    if not isinstance(num_classes, (int, np.integer)) or num_classes < -1:
+        raise ValueError(f"one_hot: num_classes must be a number of classes, or -1, got {num_classes!r}")
     if num_classes == -1:
         if not labels.size:
             raise ValueError("one_hot of no targets needs num_classes")

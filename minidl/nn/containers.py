@@ -38,9 +38,13 @@ class Sequential(Module):
         return (child for _, child in self.named_children())
 
     def __getitem__(self, index: Any) -> Module:
-        """The module at a place; a slice is a Sequential of the same modules."""
-        chosen = list(self)[index]
-        return type(self)(*chosen) if isinstance(index, slice) else chosen
+        """The module at a place; a slice is a Sequential of the same modules, under the names that they have here."""
+        if not isinstance(index, slice):
+            return list(self)[index]
+        part = type(self)()
+        for name, module in list(self.named_children())[index]:
+            setattr(part, name.replace(".", "_"), module)
+        return part
 
     def __setitem__(self, index: int, module: Module) -> None:
         if not isinstance(module, Module):

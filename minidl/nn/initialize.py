@@ -29,7 +29,7 @@ def initialize(model: "Module", base: type, rng: Generator | int | None, rules: 
     """See `Module.initialize`; `base` is the class Module."""
     rng = as_generator(rng)
     drawn, lines = [], list[tuple]()  # all is drawn before the first value is written: an error leaves the model as it was
-    for name, parameter, initializer, rule in _plan(model, base, _parse(rules)):
+    for name, layer, attribute, parameter, initializer, rule in _plan(model, base, _parse(rules)):
         if initializer is None:
             cause = "no initializer" if parameter.initializer is None else str(parameter.initializer)
             lines.append((name, parameter.shape, "", "", "", f"kept: {cause}", ""))
@@ -38,6 +38,7 @@ def initialize(model: "Module", base: type, rng: Generator | int | None, rules: 
         if not parameter.data.flags.writeable:
             raise ValueError(f"{who}: its array is read-only; make the Parameter of a copy")
         values = draw(who, initializer, parameter.shape, parameter.fans, rng.stream(name), parameter.dtype)
+        values = layer._settled(attribute, values)
         origin = None if isinstance(initializer, init.Given) else init.Origin(rng.seed, stream=name)
         drawn.append((parameter, values, initializer, origin))
         std = initializer.moments(parameter.shape, parameter.fans).std
@@ -64,8 +65,11 @@ def _parse(rules: Any) -> list[tuple[str, init.Initializer]]:
     return parsed
 
 
-def _plan(model: "Module", base: type, rules: list) -> Iterator[tuple[str, Parameter, init.Initializer | None, str | None]]:
-    """(name, parameter, initializer, pattern of the rule that says so) of every parameter; no initializer where it is kept."""
+def _plan(
+    model: "Module", base: type, rules: list
+) -> Iterator[tuple[str, "Module", str, Parameter, init.Initializer | None, str | None]]:
+    """(name, layer, attribute, parameter, initializer, pattern of the rule that says so) of every parameter; no initializer
+    where it is kept."""
     places: dict[int, tuple[str, Module, str, Parameter]] = {}
     for name, layer, attribute, value in model._state():
         if isinstance(value, Parameter):
@@ -78,7 +82,7 @@ def _plan(model: "Module", base: type, rules: list) -> Iterator[tuple[str, Param
         pattern, initializer = next(fits, (None, parameter.initializer))
         if isinstance(initializer, init.Given) and initializer.values is None:  # they were loaded, and are nowhere else
             initializer = None
-        yield name, parameter, initializer, pattern
+        yield name, layer, attribute, parameter, initializer, pattern
 
 
 def _matches(pattern: str, name: str, layer: "Module", attribute: str) -> bool:

@@ -127,8 +127,10 @@ class Embedding(Module):
         self.padding_idx = None if padding_idx is None else int(padding_idx) % self.num_embeddings
         shape, fans = (self.num_embeddings, self.embedding_dim), (1, self.embedding_dim)
         self.weight = make_parameter("Embedding weight_init", weight_init, shape, fans, as_generator(rng), dtype)
-        if self.padding_idx is not None:
-            self.weight.data[self.padding_idx] = 0
+        self.weight.data = self._settled("weight", self.weight.data)
+
+    def _settled(self, name, drawn):
+        return drawn if self.padding_idx is None else np.where(np.arange(len(drawn))[:, None] == self.padding_idx, 0, drawn)
 
     def forward(self, x):
         try:

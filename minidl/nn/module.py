@@ -386,6 +386,10 @@ class Module:
             raise ValueError(f"load_state_dict of {type(self).__name__}: {'; '.join(problems)}{hint}")
         return calls
 
+    def _settled(self, name: str, drawn: np.ndarray) -> np.ndarray:
+        """What `initialize` gives a parameter of this layer, of the values that were drawn for it."""
+        return drawn
+
     def extra_repr(self) -> str:
         """What stands in the parentheses of the repr, before the children; here, the initializers of its own parameters."""
         own = self._own_parameters()

@@ -89,8 +89,9 @@ def _norm(sizes: "np.ndarray | list[float]", kind: float) -> float:
     largest = float(sizes.max(initial=0.0))
     if kind == math.inf or largest == 0 or not math.isfinite(largest):
         return largest
-    return largest * float(np.sum((sizes / largest) ** kind)) ** (1 / kind)
+    with np.errstate(over="ignore"):
+        return float(largest * np.sum((sizes / largest) ** kind) ** (1 / kind))
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

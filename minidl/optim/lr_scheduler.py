@@ -134,7 +134,10 @@ class LRScheduler:
             raise ValueError(
                 f"{name} was made for {len(self.base_lrs)} groups, and the optimizer has {len(groups)}; make it anew"
             )
-        rates = [finite(f"{name}: the learning rate of epoch {epoch}", rate, 0.0) for rate in self._rates(epoch)]
+        try:
+            rates = [finite(f"{name}: the learning rate of epoch {epoch}", rate, 0.0) for rate in self._rates(epoch)]
+        except OverflowError as error:
+            raise ValueError(f"{name}: the learning rate of epoch {epoch} is larger than any float ({error})") from error
         at_once(
             setitem,
             [*groups, *groups, vars(self), vars(self)],

@@ -76,6 +76,15 @@ def test_arguments_that_cannot_be_are_errors(arguments, message):
         nn.Embedding(*arguments)
 
 
+def test_a_padding_row_is_0_also_when_the_model_is_initialized():
+    model = nn.Sequential(nn.Embedding(4, 3, padding_idx=-3))
+    plain = nn.Sequential(nn.Embedding(4, 3)).initialize(0)
+    model.initialize(0)
+    np.testing.assert_array_equal(model[0].weight.data, plain[0].weight.data * [[1], [0], [1], [1]])
+    model.initialize(0, rules={"*.weight": "ones"})
+    assert model[0].weight.data.sum(1).tolist() == [3, 0, 3, 3]
+
+
 def test_identity_takes_anything_and_does_nothing():
     x = minidl.Tensor([1.0, 2.0], requires_grad=True)
     assert nn.Identity(5, out_features=3)(x) is x

@@ -38,6 +38,14 @@ def test_another_shape_is_an_error_that_names_the_layer(shape):
         nn.LayerNorm((3, 4))(np.zeros(shape, np.float32))
 
 
+def test_a_variance_that_overflows_is_an_error_and_infinity_goes_through():
+    with pytest.raises(ValueError, match=r"^LayerNorm cannot go on: .* variance of a sample overflows float32.*2e\+30"):
+        nn.LayerNorm(2)(np.array([[1, 2], [1e30, 2e30]], np.float32))
+    with np.errstate(invalid="ignore"):
+        y = nn.LayerNorm(2)(np.array([[1, 2], [np.inf, 0]], np.float32))
+    assert np.isnan(y.data).tolist() == [[False, False], [True, True]]
+
+
 @pytest.mark.parametrize("shape", [0, (), (2, -1), 2.5])
 def test_a_shape_that_cannot_be_is_an_error(shape):
     with pytest.raises(ValueError, match="LayerNorm: normalized_shape must be a positive integer"):

@@ -105,6 +105,7 @@ def test_a_norm_that_is_not_finite_is_an_error_if_asked_for(value, clipped):
         (nn.Linear(2, 1), (1.0,), TypeError, "takes tensors, got Linear"),
         ([], (-1.0,), ValueError, "max_norm must be a number of at least 0, got -1.0"),
         ([], (math.nan,), ValueError, "max_norm must be a number of at least 0, got nan"),
+        ([], (np.complex64(1),), ValueError, "max_norm must be a number of at least 0"),
         ([], ("1",), ValueError, "max_norm must be a number of at least 0, got '1'"),
         ([], (1.0, 0), ValueError, "norm_type must be a number above 0, got 0"),
         ([], (1.0, -2.0), ValueError, "norm_type must be a number above 0, got -2.0"),
@@ -114,6 +115,12 @@ def test_a_norm_that_is_not_finite_is_an_error_if_asked_for(value, clipped):
 def test_what_cannot_be_is_an_error_that_names_it(parameters, arguments, error, message):
     with pytest.raises(error, match=f"^clip_grad_norm_:? {message.replace('(', chr(92) + '(').replace(')', chr(92) + ')')}"):
         clip_grad_norm_(parameters, *arguments)
+
+
+def test_a_norm_beyond_all_floats_is_infinite():
+    (p,) = with_gradients([1.0] * 1000)
+    assert clip_grad_norm_([p], 1.0, norm_type=1 / 200) == math.inf  # 1000^200
+    assert not p.grad.any()
 
 
 def test_an_interrupt_leaves_all_gradients_or_none():
