@@ -10,7 +10,8 @@ SEEDS = range(8)
 
 
 def measure_first_layer() -> dict[str, Any]:
-    """The norm of the first layer's gradient; the largest of the later ones'; the accuracy after 5 epochs. By depth."""
+    """By depth, the norm of the first layer's gradient and the accuracy after 5 epochs; the largest norm of the later ones;
+    and with ReLU the largest of all, before training and after an epoch."""
     result: dict[str, Any] = {"later": 0.0, "relu": 0.0}
     for name, first in {"zero": "first layer at 0", "random": "random"}.items():
         for depth in (2, 5):
@@ -18,7 +19,7 @@ def measure_first_layer() -> dict[str, Any]:
             result[f"{name}{depth}"] = spread([run.before[0] for run in runs])
             result[f"{name}{depth}_right"] = spread([run.accuracy for run in runs])
             if name == "zero":
-                dead = [trained(first, "relu", depth, seed=seed) for seed in SEEDS]
+                dead = [trained(first, "relu", depth, 2, seed) for seed in SEEDS]
                 result["later"] = max([result["later"], *(norm for run in runs for norm in run.before[1:])])
                 result["relu"] = max([result["relu"], *(norm for run in dead for norm in run.before + run.later)])
     return result
