@@ -94,7 +94,8 @@ CLAIMS = [
             "NumPy, 8 seeds: 82.2 ± 7.4, 95.0 ± 1.8, 72.0 ± 2.1 %, and 95.0 ± 1.9 % from all three with that learning rate",
             "每一层、每种尺度都是 0.628：即 E[tanh(z)²] = 0.394 的平方根，z ~ N(0, 1)；尺度 0.01 时的相对步长是尺度 1 时的 (1 "
             "/ 0.01)² = 10,000 倍，因为 W 乘以常数不改变批归一化之后的值；同理，W 变为 cW、学习率乘以 c²，训练过程不变。准确率"
-            "没有理论值；纯 NumPy 模拟，8 个种子：82.2 ± 7.4、95.0 ± 1.8、72.0 ± 2.1%，学习率如此调整后三者都是 95.0 ± 1.9%",
+            "没有理论值；纯 NumPy 模拟，8 个随机种子：82.2 ± 7.4、95.0 ± 1.8、72.0 ± 2.1%，"
+            "学习率如此调整后三者都是 95.0 ± 1.9%",
         ),
         Text(
             "10 x 500 tanh, weights N(0, 0.01²), N(0, 0.045²), N(0, 1), 5 seeds: from {low:.3f} to {high:.3f} in all 150 "
@@ -102,7 +103,7 @@ CLAIMS = [
             "{small_spread:.1%}, {right:.1%} ± {right_spread:.1%}, {large:.1%} ± {large_spread:.1%} right on the test set; "
             "with a learning rate that goes with the square of the scale {small_matched:.1%} ± {small_matched_spread:.1%} "
             "from 0.01 and {large_matched:.1%} ± {large_matched_spread:.1%} from 1",
-            "10 层、每层 500 个 tanh 神经元，权重 N(0, 0.01²)、N(0, 0.045²)、N(0, 1)，5 个种子：150 层全部在 {low:.3f} 到 "
+            "10 层、每层 500 个 tanh 神经元，权重 N(0, 0.01²)、N(0, 0.045²)、N(0, 1)，5 个随机种子：150 层全部在 {low:.3f} 到 "
             "{high:.3f} 之间；相对步长 {steps:,.0f} ± {steps_spread:.1f} 倍。宽 64，手写数字，5 轮，测试集准确率：{small:.1%} "
             "± {small_spread:.1%}、{right:.1%} ± {right_spread:.1%}、{large:.1%} ± {large_spread:.1%}；学习率与尺度的平方成正"
             "比时，尺度 0.01 为 {small_matched:.1%} ± {small_matched_spread:.1%}，尺度 1 为 {large_matched:.1%} ± "
@@ -142,8 +143,8 @@ CLAIMS = [
             "81.5 ± 6.7, 95.2 ± 1.5, 10.6 ± 0.9 %",
             "tanh 输出的标准差：放在之前，任何尺度都是 0.628；放在之后为 tanh(σ√500 z)：σ = 0.01 时 0.2135，σ = 1 时 0.982；"
             "第 1 层相对第 10 层的梯度：放在之前两种尺度都是 2.13 ± 0.01，之后为 1.02 ± 0.01 与 8.04e4 ± 0.25e4（纯 NumPy 模"
-            "拟，16 个网络）。测试集准确率（纯 NumPy 模拟，8 个种子）：放在之前见第 29 条；之后 81.5 ± 6.7、95.2 ± 1.5、10.6 "
-            "± 0.9%",
+            "拟，16 个网络）。测试集准确率（纯 NumPy 模拟，8 个随机种子）：放在之前见第 29 条；"
+            "之后 81.5 ± 6.7、95.2 ± 1.5、10.6 ± 0.9%",
         ),
         Text(
             "layer 10, from 0.01 and 1, 5 seeds: before {before_small:.3f} ± {before_small_spread:.4f} and {before_large:.3f} "
@@ -156,7 +157,7 @@ CLAIMS = [
             "{right_right_before_spread:.1%}, {large_right_before:.1%} ± {large_right_before_spread:.1%}; after "
             "{small_right_after:.1%} ± {small_right_after_spread:.1%}, {right_right_after:.1%} ± "
             "{right_right_after_spread:.1%}, {large_right_after:.1%} ± {large_right_after_spread:.1%}",
-            "第 10 层，尺度 0.01 与 1，5 个种子：放在之前 {before_small:.3f} ± {before_small_spread:.4f} 与 "
+            "第 10 层，尺度 0.01 与 1，5 个随机种子：放在之前 {before_small:.3f} ± {before_small_spread:.4f} 与 "
             "{before_large:.3f} ± {before_large_spread:.4f}，之后 {after_small:.3f} ± {after_small_spread:.4f} 与 "
             "{after_large:.3f} ± {after_large_spread:.4f}；第 1 层相对第 10 层的梯度：之前 {before_small_gradient:.2f} ± "
             "{before_small_gradient_spread:.2f} 与 {before_large_gradient:.2f} ± {before_large_gradient_spread:.2f}，之后 "

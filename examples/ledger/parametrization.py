@@ -44,7 +44,7 @@ CLAIMS = [
             "three layers; with a learning rate n times larger, the same training. In plain NumPy, 16 seeds, 10 epochs: loss "
             "0.12 ± 0.02 inside, 2.18 ± 0.03 outside",
             "W = V/√n：∂L/∂V = ∂L/∂W / √n，而 W 的移动量又是 V 的 1/√n：恰好缩小到 n 分之一，三层的 n 为 64、500、500；"
-            "学习率乘以 n，则训练过程相同。用 NumPy 另行模拟（16 个种子，10 轮）：除法在变量内，损失 0.12 ± 0.02；"
+            "学习率乘以 n，则训练过程相同。用纯 NumPy 模拟（16 个随机种子，10 轮）：除法在变量内，损失 0.12 ± 0.02；"
             "在变量外，2.18 ± 0.03",
         ),
         Text(
@@ -55,7 +55,7 @@ CLAIMS = [
             "移动量之比 {ratios[0]:.2f}、{ratios[1]:.2f}、{ratios[2]:.2f}；损失：除法在变量内 {inside[0]:.3f} ± "
             "{inside[1]:.3f}，在变量外 {outside[0]:.2f} ± {outside[1]:.2f}，学习率乘以 n 时 {scaled[0]:.3f} ± "
             "{scaled[1]:.3f}；准确率 {inside_right[0]:.1%} ± {inside_right[1]:.1%} 和 {outside_right[0]:.1%} ± "
-            "{outside_right[1]:.1%}（3 个种子）",
+            "{outside_right[1]:.1%}（3 个随机种子）",
         ),
         measure_both,
         # A step of V, 1e-4 of its size, is left with a rounding error of 1e-3 in float32; random, and over 5000 weights small.

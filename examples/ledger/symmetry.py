@@ -14,9 +14,9 @@ LEARNT = 0.9
 SEEDS = range(8)
 
 
-def accuracies(name: str, activation: str, epochs: int = 5, bias: float = 0) -> list[float]:
-    """Mean and standard deviation over the seeds of the accuracy after training."""
-    return spread([trained(name, activation, epochs, seed, bias).run[-1].accuracy for seed in SEEDS])
+def accuracies(name: str, activation: str, bias: float = 0) -> list[float]:
+    """Mean and standard deviation over the seeds of the accuracy after 5 epochs."""
+    return spread([trained(name, activation, seed=seed, bias=bias).run[-1].accuracy for seed in SEEDS])
 
 
 def first_report(activation: str) -> flow.FlowReport:
@@ -27,14 +27,14 @@ def first_report(activation: str) -> flow.FlowReport:
 
 
 def measure_constants() -> dict[str, Any]:
-    """From 0.1, 1 and -1: the most distinct units after 15 epochs, and accuracies."""
-    others = [trained(f"all at {c}", a, 15, seed) for c in ("1", "-1") for a in ACTIVATIONS for seed in range(2)]
-    from_a_tenth = [trained("all at 0.1", a, 15, seed) for a in ACTIVATIONS for seed in SEEDS]
+    """From 1 and -1 after 5 epochs, from 0.1 after 15 and with 5 seeds: the most distinct units, and accuracies."""
+    others = [trained(f"all at {c}", a, seed=seed) for c in ("1", "-1") for a in ACTIVATIONS for seed in range(2)]
+    from_a_tenth = {a: [trained("all at 0.1", a, 15, seed) for seed in range(5)] for a in ACTIVATIONS}
     return {
-        "units": max(result.after for result in others + from_a_tenth),
+        "units": max(result.after for results in (others, *from_a_tenth.values()) for result in results),
         "other": max(result.run[-1].accuracy for result in others),
         "random": accuracies("random", "tanh"),
-        **{a: accuracies("all at 0.1", a, 15) for a in ACTIVATIONS},
+        **{a: spread([result.run[-1].accuracy for result in results]) for a, results in from_a_tenth.items()},
     }
 
 
@@ -118,28 +118,29 @@ CLAIMS = [
             "东西，相当于每层只有一个神经元：tanh 和 sigmoid 每次都能，ReLU 则要看它是否存活。",
         ),
         Text(
-            "1 distinct unit after 15 epochs, for three constants and three activations (induction over the steps: equal "
-            "weights, equal gradients). Test accuracy from 0.1 of a network that has one unit, counted 32 times, simulated "
-            "in plain NumPy with 16 seeds: tanh 33 % ± 4 %, sigmoid 22 % ± 2 %, ReLU 10 % ± 5 %; from 1 and -1 at most 12 %, "
-            "a guess",
-            "三种常数、三种激活函数训练 15 轮后，互不相同的神经元都只有 1 个（对步数归纳：权重相同，梯度就相同）。"
-            "从 0.1 开始的测试准确率，用 NumPy 另行模拟只有一个神经元、重复计算 32 次的网络（16 个种子）：tanh 33% ± 4%，"
-            "sigmoid 22% ± 2%，ReLU 10% ± 5%；从 1 和 -1 开始不超过 12%，相当于随机猜测",
+            "1 distinct unit after training, for three constants and three activations (induction over the steps: equal "
+            "weights, equal gradients). Test accuracy from 0.1, after 15 epochs, of a network that has one unit, counted 32 "
+            "times, simulated in plain NumPy with 16 seeds: tanh 33 % ± 4 %, sigmoid 22 % ± 2 %, ReLU 10 % ± 5 %; from 1 "
+            "and -1 at most 12 %, a guess",
+            "三种常数、三种激活函数训练后，互不相同的神经元都只有 1 个（对步数归纳：权重相同，梯度就相同）。"
+            "从 0.1 开始训练 15 轮的测试准确率，用纯 NumPy 模拟只有一个神经元、重复计算 32 次的网络（16 个随机种子）："
+            "tanh 33% ± 4%，sigmoid 22% ± 2%，ReLU 10% ± 5%；从 1 和 -1 开始不超过 12%，相当于随机猜测",
         ),
         Text(
             "distinct units: at most {units}; 0.1 with tanh {tanh[0]:.1%} ± {tanh[1]:.1%}, sigmoid {sigmoid[0]:.1%} ± "
-            "{sigmoid[1]:.1%}, ReLU {relu[0]:.1%} ± {relu[1]:.1%}, random weights with tanh after 5 epochs {random[0]:.1%} ± "
-            "{random[1]:.1%} (8 seeds); 1 and -1: at most {other:.1%} (2 seeds)",
+            "{sigmoid[1]:.1%}, ReLU {relu[0]:.1%} ± {relu[1]:.1%} (5 seeds); after 5 epochs, random weights with tanh "
+            "{random[0]:.1%} ± {random[1]:.1%} (8 seeds), 1 and -1 at most {other:.1%} (2 seeds)",
             "互不相同的神经元最多 {units} 个；0.1：tanh {tanh[0]:.1%} ± {tanh[1]:.1%}，sigmoid {sigmoid[0]:.1%} ± "
-            "{sigmoid[1]:.1%}，ReLU {relu[0]:.1%} ± {relu[1]:.1%}；随机权重（tanh，5 轮）{random[0]:.1%} ± {random[1]:.1%}"
-            "（8 个种子）；1 和 -1：最高 {other:.1%}（2 个种子）",
+            "{sigmoid[1]:.1%}，ReLU {relu[0]:.1%} ± {relu[1]:.1%}（5 个随机种子）；训练 5 轮后，"
+            "随机权重（tanh）{random[0]:.1%} ± {random[1]:.1%}（8 个随机种子），1 和 -1 最高 {other:.1%}（2 个随机种子）",
         ),
         measure_constants,
-        # The mean of 8 seeds varies by 0.04 / 8^0.5 = 0.014, that of the simulation's 16 by 0.01: three of both together.
+        # The mean of 5 seeds varies by 0.04 / 5^0.5 = 0.018, that of the simulation's 16 by 0.01: three of both together. With
+        # sigmoid by half of that.
         lambda m: (
             m["units"] == 1
-            and abs(m["tanh"][0] - 0.33) < 0.05
-            and abs(m["sigmoid"][0] - 0.22) < 0.05
+            and abs(m["tanh"][0] - 0.33) < 0.06
+            and abs(m["sigmoid"][0] - 0.22) < 0.03
             and m["random"][0] > LEARNT
             and m["other"] < GUESS
         ),
