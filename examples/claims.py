@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -216,8 +217,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     running, possible = kernels()
     everywhere = {running: measure(claims)}
-    for other in progress([name for name in possible if name != running], desc="other kernels"):
-        everywhere[other] = measure_with(other)
+    others = [name for name in possible if name != running]
+    with ThreadPoolExecutor() as pool:  # each waits for a process
+        for other, result in zip(
+            others, progress(pool.map(measure_with, others), total=len(others), desc="other kernels"), strict=True
+        ):
+            everywhere[other] = result
     (DOCS / "claims").mkdir(exist_ok=True)
     for drawn, command in progress(dict.fromkeys((claim.picture, claim.command) for claim in claims), desc="pictures"):
         draw(command, DOCS / "claims" / drawn)
