@@ -594,7 +594,7 @@ class Tensor:
 
     def item(self) -> Any:
         """The value of a tensor of one element, as a Python number."""
-        if self.size != 1:
+        if self._data.size != 1:
             raise ValueError(f"item() needs a tensor of one element, got shape {self.shape}; use .numpy() for an array")
         return self._data.item()
 
@@ -648,6 +648,7 @@ class Tensor:
         """
         gradients: dict[Tensor, Any] = {self: _first_gradient(self, gradient)}  # dL/d(tensor), as far as it is known
         made, waiting, leaves, visited, retained = self._made, [(-self._number, self)], [], [], []
+        retaining = set(_retaining) if _retaining else ()
         if made is None:
             waiting, leaves = [], [self]
         while waiting:
@@ -657,7 +658,7 @@ class Tensor:
                 if count[0] != then:
                     raise _changed_since(node)
             visited.append(node)
-            if _retaining and id(node) in _retaining:
+            if retaining and id(node) in retaining:
                 retained.append((node, np.array(gradients[node])))
             # Gradients are handed on without a variable here, so that whoever gets one can tell whether anybody else has it.
             ours = backward.__module__.startswith(_OWN)

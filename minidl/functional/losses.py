@@ -160,15 +160,16 @@ def _classes(name: str, x: Tensor, target: Any) -> np.ndarray | None:
     """The targets as class numbers, a copy, one for each sample of x; None if they are probabilities."""
     refuse_masks(target)
     labels = np.asarray(target._data if isinstance(target, Tensor) else target)
-    if labels.dtype.kind == "f" and x.ndim and labels.shape == x.shape:
+    shape, kind = x.shape, labels.dtype.kind
+    if kind == "f" and shape and labels.shape == shape:
         _check_probabilities(f"{name} expects target probabilities", labels)
         return None
-    if not x.ndim or labels.shape != x.shape[: min(x.ndim - 1, 1)] + x.shape[2:]:
+    if not shape or labels.shape != (shape[:1] + shape[2:] if len(shape) > 1 else ()):
         raise ValueError(
-            f"{name} expects input of shape (batch, classes) and target of shape (batch,), got {x.shape} and {labels.shape}; "
+            f"{name} expects input of shape (batch, classes) and target of shape (batch,), got {shape} and {labels.shape}; "
             "of one-hot rows, pass target.argmax(1)"
         )
-    if labels.size and labels.dtype.kind not in "iu":
+    if kind not in "iu" and labels.size:
         cast = "target.data.astype(int)" if isinstance(target, Tensor) else "np.asarray(target).astype(int)"
         raise TypeError(
             f"{name} expects class numbers as target, got dtype {labels.dtype} (a Tensor made of integers holds "
