@@ -133,7 +133,7 @@ def test_every_example_explains_itself_and_names_two_commands(name, tmp_path, ca
         importlib.import_module(name).main(["--help"])
     text = " ".join(capsys.readouterr().out.split())
     assert text.isascii()
-    for word in ("--quick", "--seed", "--out", f"{name}.png", "idely read", "You will see"):
+    for word in ("--quick", "--seed", "--out", f"{name}.png", "rticle", "You will see"):
         assert word in text
     assert text.count(f"python examples/{name}.py") == 2
 
@@ -276,7 +276,7 @@ def test_the_snippets_copied_out_alone_run_and_say_the_line_that_was_meant(tmp_p
     assert "randn" not in result.stdout
     help_text = run(tmp_path, "--help", without_extras=True, example=copy).stdout
     assert help_text.count("python examples/snippets.py") == 2
-    assert "idely read" in help_text
+    assert "rticle" in help_text
     assert "You will see" in help_text
 
 
