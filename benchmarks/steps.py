@@ -120,7 +120,7 @@ def numpy_step(network: Network) -> Step:
     x, y, layers = start(network)
     gradients = [[np.empty_like(p) for p in layer] for layer in layers]
     velocities = [[np.zeros_like(p) for p in layer] for layer in layers]
-    squares = [[np.zeros_like(p) for p in layer] for layer in layers]
+    squares = [[np.zeros_like(p) for p in layer] for layer in layers if network.optimizer == "Adam"]
     steps = 0
     running = [[np.zeros_like(layer[1]), np.ones_like(layer[1])] for layer in layers[:-1]]
     rows, n = np.arange(len(y)), len(y)
