@@ -285,4 +285,4 @@ def test_a_terminal_that_knows_only_ascii_shows_what_it_can():
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     result = subprocess.run(command, env=environment, capture_output=True, timeout=120)
     assert result.returncode == 0, result.stderr
-    assert b"uniform on ??(6/(n_in + n_out))" in result.stdout
+    assert b"same variance: ??(6/(n_in + n_out))" in result.stdout

@@ -276,7 +276,11 @@ def test_after_an_interrupted_step_training_goes_on_as_if_it_had_not_been_tried(
 def test_a_step_that_finds_no_memory_has_moved_all_or_nothing(rule):
     after = two_groups(rule)
     after.step()
-    assert states_without_memory(lambda: two_groups(rule), rule.step, all_of) == [all_of(two_groups(rule)), all_of(after)]
+    nothing, everything = all_of(two_groups(rule)), all_of(after)
+    found = states_without_memory(lambda: two_groups(rule), rule.step, all_of)
+    # NumPy keeps small memory for later, so which allocation fails, and whether before the step or after it, is not in order.
+    assert (found[0], found[-1]) == (nothing, everything)
+    assert all(state in (nothing, everything) for state in found)
 
 
 # state_dict

@@ -171,6 +171,8 @@ def in_chains(products, dtype):
 
 @pytest.mark.parametrize("shape", [s for s in SHAPES if s[0] * s[3] * s[4] * s[1] < 30000])
 def test_each_sum_is_cut_where_a_matrix_product_cuts_it(shape, instruction_set):
+    if instruction_set == "numpy":
+        pytest.skip("the reference takes NumPy's product, which cuts its sums elsewhere")
     # numbers of 11 bits: float32 holds a product of two, so that it makes no difference whether it is rounded
     arrays, options = operands(shape, np.float32, lambda size: np.random.default_rng(2).integers(-2047, 2048, size) / 1024)
     x, w, _, _, dy = arrays
