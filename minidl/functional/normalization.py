@@ -10,7 +10,7 @@ from .. import kernels
 from ..atomic import at_once
 from ..tensor import Tensor, as_tensor, overwriting, record
 from .arguments import Array, as_real
-from .reductions import array_mean
+from .reductions import array_mean, centred_at_mean
 
 __all__ = ["batch_norm", "layer_norm"]
 
@@ -163,8 +163,7 @@ def layer_norm(
     a = x._data
     w = None if weight is None else weight._data
     with np.errstate(over="ignore"):
-        centred = a - array_mean(a, last, True)
-        centred = centred - array_mean(centred, last, True)  # what the first mean had lost by rounding
+        centred = centred_at_mean(a, last)
         variance = array_mean(centred * centred, last, True)
     if np.isinf(variance).any():  # infinite elements make it NaN
         raise _overflow("layer_norm: the variance of a sample", a)

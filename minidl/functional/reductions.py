@@ -47,6 +47,20 @@ def array_mean(a: np.ndarray, dim: Dim, keepdim: bool) -> np.ndarray:
     return kernels.sum(a, dim, keepdim) / a.dtype.type(_count(a.shape, dim))
 
 
+def centred_at_mean(a: np.ndarray, dim: Dim) -> np.ndarray:
+    """a - mean(a), over the axes `dim`."""
+    centred = a - array_mean(a, dim, True)
+    return centred - array_mean(centred, dim, True)  # what the first mean had lost by rounding
+
+
+def _deviations(a: np.ndarray, dim: Dim, correction: int) -> tuple[np.ndarray, int]:
+    """The deviations from the mean, and by what the sum of their squares is divided."""
+    n = _count(a.shape, dim) - correction
+    if n <= 0:
+        raise ValueError(f"var over {n + correction} elements of shape {a.shape} with correction={correction}: too few")
+    return centred_at_mean(a, dim), n
+
+
 @numpy_names
 def sum(x: Array, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """y = sum of x over the axes `dim` (all of them if None).  Backward: every term gets dy."""
@@ -81,11 +95,7 @@ def var(x: Array, dim: Dim = None, correction: int = 1, keepdim: bool = False) -
     """
     x = as_real(x)
     dim = _axes(x, dim)
-    n = _count(x.shape, dim) - correction
-    if n <= 0:
-        raise ValueError(f"var over {n + correction} elements of shape {x.shape} with correction={correction}: too few")
-    centred = x._data - array_mean(x._data, dim, True)
-    centred = centred - array_mean(centred, dim, True)  # what the first mean had lost by rounding
+    centred, n = _deviations(x._data, dim, correction)
     y = kernels.sum(centred * centred, dim, keepdim) / centred.dtype.type(n)
 
     def backward(dy):
@@ -102,11 +112,10 @@ def std(x: Array, dim: Dim = None, correction: int = 1, keepdim: bool = False) -
     """
     x = as_real(x)
     dim = _axes(x, dim)
-    y = np.sqrt(var(x._data, dim, correction, True)._data)
-    n = _count(x.shape, dim) - correction
+    centred, n = _deviations(x._data, dim, correction)
+    y = np.sqrt(kernels.sum(centred * centred, dim, True) / centred.dtype.type(n))
     with np.errstate(divide="ignore"):
         slope = np.where(y > 0, 1 / (n * y), y.dtype.type(0))
-    centred = x._data - array_mean(x._data, dim, True)
 
     def backward(dy):
         return (_spread(dy, centred.shape, dim, keepdim) * centred * slope,)
