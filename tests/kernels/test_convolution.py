@@ -37,21 +37,6 @@ SHAPES = [
 ]
 
 
-@pytest.fixture(params=kernels._backend.instruction_sets())
-def instruction_set(request):
-    before = kernels._backend.instruction_set()
-    assert kernels._backend.choose_instruction_set(request.param)
-    yield request.param
-    kernels._backend.choose_instruction_set(before)
-
-
-@pytest.fixture
-def restored_threads():
-    before = kernels.get_num_threads()
-    yield
-    kernels.set_num_threads(before)
-
-
 def operands(shape, dtype, draw=None):
     """Images, filters, biases of filters and of channels, the output's gradient; and the options."""
     batch, channels, filters, height, width, kernel, stride, padding, dilation, groups = shape

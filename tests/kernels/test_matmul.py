@@ -25,21 +25,6 @@ ACROSS_BLOCKS += [(40, 600, 411), (100, 70, 411)]  # B in place, and packed, wit
 ACROSS_BLOCKS += [(20, 70, 1024)]  # rows of B that share their places in the cache: packed for fewer rows of A
 
 
-@pytest.fixture(params=kernels._backend.instruction_sets())
-def instruction_set(request):
-    before = kernels._backend.instruction_set()
-    assert kernels._backend.choose_instruction_set(request.param)
-    yield request.param
-    kernels._backend.choose_instruction_set(before)
-
-
-@pytest.fixture
-def restored_threads():
-    before = kernels.get_num_threads()
-    yield
-    kernels.set_num_threads(before)
-
-
 def integers(seed, shape, dtype, bits):
     """Random integers of this many bits, of both signs."""
     return np.random.default_rng(seed).integers(-(2**bits) + 1, 2**bits, shape).astype(dtype)
