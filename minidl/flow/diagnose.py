@@ -17,7 +17,7 @@ from .. import gaussian, init, nn, theory
 from ..nn.norm import BatchNorm
 from ..tensor import Tensor
 from .measure import Call, are_labels, run
-from .quantities import rows_of
+from .quantities import rows_of, units_of
 from .remedy import Remedy, normalize, pattern_of, redraw
 from .report import FlowReport, LayerRecord
 
@@ -343,14 +343,16 @@ def _clones(network: _Network) -> list[Finding]:
 
 def _stay_clones(call: Call) -> bool:
     """Whether there are units with the same weights and bias that all have the same gradient."""
-    gradient = call.weight_grad
-    if gradient is None:
+    if call.weight_grad is None:
         return False
-    groups: dict[bytes, list[int]] = {}
-    for unit, row in enumerate(rows_of(call.module.weight, getattr(call.module, "bias", None))):
-        groups.setdefault(row.tobytes(), []).append(unit)
-    room = 1e-5 * float(np.abs(gradient).max())  # for rounding
-    return any(len(same) > 1 and np.abs(gradient[same] - gradient[same[0]]).max() <= room for same in groups.values())
+    room = 1e-5 * float(np.abs(call.weight_grad).max())  # for rounding
+    for (weight, bias), gradient in zip(units_of(call.module), call.module.unit_weights(call.weight_grad), strict=True):
+        alike: dict[bytes, list[int]] = {}
+        for unit, row in enumerate(rows_of(weight, bias)):
+            alike.setdefault(row.tobytes(), []).append(unit)
+        if any(len(same) > 1 and np.abs(gradient[same] - gradient[same[0]]).max() <= room for same in alike.values()):
+            return True
+    return False
 
 
 def _dead(network: _Network) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import numpy as np
 from .. import nn
 from ..nn import module as hooks
 from ..tensor import Tensor, backward_observers
-from .quantities import distinct_units, norm, saturation, unit_axis
+from .quantities import distinct_units, norm, saturation, sums_inputs, unit_axis
 
 
 class Watch:
@@ -109,8 +109,8 @@ class Watch:
                 found["weight_grad_norm"] = norm(weight.grad)
                 if size:
                     self._weights.append((found, weight, weight.data.copy(), size))
-            if weight.ndim > 1:
-                found["distinct_units"] = distinct_units(weight, getattr(module, "bias", None))
+            if sums_inputs(module):
+                found["distinct_units"] = distinct_units(module)
 
     def _moved(self) -> None:
         """What the optimizer has done with the weights since."""
