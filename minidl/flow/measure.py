@@ -161,6 +161,7 @@ class Call:
     source: int | None  # the call whose output this one took, -1 for the model's input
     record: LayerRecord
     axis: int  # of its units in its output
+    shape: tuple[int, ...]  # of its output
     weight_grad: np.ndarray | None = None
 
 
@@ -192,7 +193,7 @@ class _Recorder:
         record.units = output.shape[axis] if output.ndim > 1 else None
         if isinstance(module, nn.Elementwise) and x is not None:
             record.saturated, record.dead = saturation(module, x, output, axis)
-        self.calls.append(Call(module, source, record, axis))
+        self.calls.append(Call(module, source, record, axis, output.shape))
 
         if output.requires_grad:
 
