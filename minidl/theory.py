@@ -632,11 +632,11 @@ def _averages_at(activation: nn.Module, variances: np.ndarray, mean: float) -> l
     return [np.interp(variances, points, column) for column in table.T]
 
 
-def _elementwise_at_places(activation: nn.Module, x: Signal, samples: int) -> _Step:
+def _elementwise_at_places(activation: nn.Module, x: Signal, places: np.ndarray, samples: int) -> _Step:
     """The activation of a signal that has another size at every place, which for curved functions differs from that of its
     mean size: E[f^2] and E[f'^2] are taken at each place, what two places share is taken at the mean size."""
     step = _elementwise(activation, replace(x, places=None), samples)
-    mean, square, slopes = _averages_at(activation, np.maximum(x.places - x.mean**2, 0.0), x.mean)
+    mean, square, slopes = _averages_at(activation, np.maximum(places - x.mean**2, 0.0), x.mean)
     size = float(square.mean())
     pair = step.out.pair * (size / step.out.square if step.out.square else 1.0)
     out = replace(step.out, mean=float(mean.mean()), square=size, pair=pair, places=square)
@@ -683,29 +683,28 @@ class Incoming:
         are moved together, is, too; how far the pairs of places scatter can only become less, and is left as it is.
         Source: Xiao et al. 2018, section 2.
         """
-        x, weight = self._signal, layer.weight
+        x, weight, q = self._signal, layer.weight, self._signal.places
         std = self._cancelling(weight)
         if std is None or x.width != layer.in_channels:
             return None
-        if x.places is None:  # an image of any size
+        if q is None:  # an image of any size
             if not layer.meets_all_alike:
                 return None
             fan_in, fan_out = weight.fans
             return self._sum(layer.out_channels, fan_in * std**2, fan_out * std**2, layer.bias)
-        seen, seeing, taps = layer.in_channels // layer.groups, layer.out_channels // layer.groups, _taps(weight, std)
+        if q.ndim != 3:
+            return None
+        seen, seeing = layer.in_channels // layer.groups, layer.out_channels // layer.groups
+        squares = Tensor(q[:, None], requires_grad=True)
+        with enable_grad(), observed_by([], []):
+            summed = layer.slide(squares, _taps(weight, std), None, 1)
 
-        def slid() -> tuple[Tensor, Tensor]:
-            q = Tensor(x.places[:, None], requires_grad=True)
-            with enable_grad(), observed_by([], []):
-                return q, layer.slide(q, taps, None, 1)
-
-        def adjoint(squares: Any) -> np.ndarray:
-            q, y = slid()
+        def adjoint(behind: Any) -> np.ndarray:
             with observed_by([], []):
-                y.backward(np.broadcast_to(squares, y[:, 0].shape)[:, None])
-            return seeing * q.grad[:, 0]
+                summed.backward(np.broadcast_to(behind, places.shape)[:, None])
+            return seeing * np.asarray(squares.grad)[:, 0]
 
-        places = seen * slid()[1].data[:, 0]
+        places = seen * summed.data[:, 0]
         gain = float(places.mean()) / x.square if x.square else 0.0
         return self._sum(layer.out_channels, gain, 1.0, layer.bias, places, adjoint)
 
@@ -742,7 +741,9 @@ class Incoming:
     def elementwise(self, activation: nn.Module) -> _Step:
         """Applies this function to each unit by itself."""
         x = self._signal
-        return (_elementwise if x.places is None else _elementwise_at_places)(activation, x, self._samples)
+        if x.places is None:
+            return _elementwise(activation, x, self._samples)
+        return _elementwise_at_places(activation, x, x.places, self._samples)
 
     def normalize(
         self,
@@ -765,7 +766,8 @@ class Incoming:
             square = factor * variance + float((shift**2).mean())
             # A unit's mean and variance over the batch are fixed now, whatever the weights: nothing is left to chance.
             out = Signal(units, mean, square, float((shift**2).mean()), x.scatter)
-            if x.places is not None:  # E[(y_a - m)^2], m the mean over all b, with E[y_a y_b] in proportion to the sizes of both
+            if x.places is not None:
+                # E[(y_a - m)^2] for m = mean of y_b over all b, where E[y_a y_b] is taken to go as the sizes of both.
                 sizes = np.sqrt(x.places)
                 moved = x.places - 2 * x.pair * sizes / (sizes.mean() or 1.0) + x.pair
                 out = replace(out, places=factor * moved + float((shift**2).mean()))
@@ -821,10 +823,10 @@ class Incoming:
 
     def flatten(self) -> _Step:
         """Makes a unit of each place of each channel. Pairs of images are taken to be as pairs of places of any images were."""
-        x = self._signal
+        x = _counted(self._signal)
         if x.places is None:
             return self.keep()
-        x, n = _counted(x), x.places[0].size
+        n = x.places[0].size
         out = replace(x, width=x.width * n, one=_together(x.one, x.shared, n), places=None)
         return _Step(out, _std(out), _spread(out, len(x.places)))
 

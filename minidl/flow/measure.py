@@ -187,7 +187,7 @@ class _Recorder:
         name = names[count - 1] if count <= len(names) else f"{names[0]}#{count}"
         x = arguments[0] if arguments else None
         place, source = len(self.calls), self._maker.get(id(x))
-        axis = unit_axis(module, output, self.calls[source].axis if source is not None and source >= 0 else -1)
+        axis = unit_axis(module, output, None if source is None or source < 0 else self.calls[source].axis)
         mean, std, histogram = distribution(output._data)
         record = LayerRecord(name, type(module).__name__, mean, std, out_histogram=histogram)
         record.units = output.shape[axis] if output.ndim > 1 else None

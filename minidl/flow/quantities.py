@@ -15,14 +15,17 @@ from .report import Histogram
 BINS = 40
 
 
-def unit_axis(layer: nn.Module, y: Tensor, of_input: int = -1) -> int:
+def unit_axis(layer: nn.Module, y: Tensor, of_input: int | None = None) -> int:
     """The axis of y, a layer's output, on which its units are: 1 where they are channels, otherwise the last, -1.
 
-    An activation or dropout has them where its input has: `of_input`.
+    An activation or dropout has them where its input has: `of_input`. Where that is None, for it is not known, four axes are
+    those of images.
     """
     if y.ndim < 3:
         return -1
-    return of_input if layer.unit_axis is None else layer.unit_axis
+    if layer.unit_axis is not None:
+        return layer.unit_axis
+    return of_input or (1 if y.ndim == 4 else -1)
 
 
 def distribution(values: np.ndarray) -> tuple[float, float, Histogram | None]:
@@ -83,7 +86,7 @@ def sums_inputs(layer: nn.Module) -> bool:
     return isinstance(weight, nn.Parameter) and weight.ndim > 1 and layer.unit_axis is not None
 
 
-def units_of(layer: nn.Module) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+def units_of(layer: Any) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """For each group of units that see the same inputs: the incoming weights, a row for each unit, and the biases."""
     groups, bias = layer.unit_weights(layer.weight.data), getattr(layer, "bias", None)
     biases = [None] * len(groups) if bias is None else bias.data.reshape(len(groups), -1)

@@ -70,7 +70,10 @@ class Convolution(Module):
         k = self.kernel_size[0] * self.kernel_size[1]
         return fine // self.groups * k, max(1, round(coarse // self.groups * k / (self.stride[0] * self.stride[1])))
 
-    meets_all_alike = False  # whether every number of an image meets a filter equally often, however large the image is
+    @property
+    def meets_all_alike(self) -> bool:
+        """Whether all numbers of an image meet a filter equally often, however large the image is."""
+        return False
 
     def slide(self, x: Tensor, weight: Any, bias: Any, groups: int) -> Tensor:
         """What the layer does, with any weight."""
@@ -186,9 +189,9 @@ class Conv2d(Convolution):
 
     @property
     def meets_all_alike(self):
-        pairs = zip(self.padding, self.kernel_size, self.dilation, strict=True) if isinstance(self.padding, tuple) else ()
-        as_large = all(2 * p == d * (k - 1) for p, k, d in pairs) and self.padding != "valid"
-        return (self.padding_mode == "circular" and as_large) or self.kernel_size == (1, 1)
+        reach = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
+        added = {"valid": [0, 0], "same": reach}.get(self.padding) or [2 * p for p in self.padding]
+        return added == reach and (self.padding_mode == "circular" or not any(reach))
 
 
 class ConvTranspose2d(Convolution):
