@@ -81,9 +81,9 @@ def diagnose(model: nn.Module, x: Any, y: Any, loss: Callable[..., Any] | None =
     """What will go wrong in training: the layer, the symptom, the evidence, and the line of code that fixes it.
 
     Below, "from end to end" is from the first layer with weights to the second-to-last one: the last one's scale is a
-    choice of its own. (Those in the branch of an `nn.Residual`, which signals pass by, are left out; and where a batch
-    norm follows, its output counts.) And s is the fraction of inputs from N(0, 1) for which an activation is flat: 1/2
-    for ReLU.
+    choice of its own. (Those in the branch of an `nn.Residual`, which signals pass by, are left out; and where a
+    normalization follows, its output counts.) Of images, units are channels. And s is the fraction of inputs from
+    N(0, 1) for which an activation is flat: 1/2 for ReLU.
 
     clones
         Units of a layer, but the last, have the same weights and bias, and the same gradient too; or all its units
@@ -100,8 +100,9 @@ def diagnose(model: nn.Module, x: Any, y: Any, loss: Callable[..., Any] | None =
     vanishing, exploding
         From end to end, the gradient's norm squared changes by more than e^6, or numbers overflow. Why: that square
         goes as exp(-depth / xi), xi the depth scale, and networks train to a depth of about 6 xi (Schoenholz et al.
-        2017, figure 5). With batch norm, growth is not a fault: the larger gradient makes weights grow, and their
+        2017, figure 5). With a normalization, growth is not a fault: the larger gradient makes weights grow, and their
         steps shrink (Arora, Li and Lyu, "Theoretical analysis of auto rate-tuning by batch normalization", ICLR 2019).
+        What average pooling divides the square by is left out: it comes back where filters sum over all places.
     mismatch
         Widths rise or fall by more than e^3; the mean square of outputs or of gradients changes by more than e^3 from
         end to end, and so does their ratio; and an initializer between fan_in and fan_out puts both below e^3. Why: an
