@@ -626,7 +626,7 @@ def _averages_at(activation: nn.Module, variances: np.ndarray, mean: float) -> l
     high = float(variances.max())
     low = max(float(variances.min()), high / 4096)
     points = [0.0]
-    if high:
+    if high > LIMIT:
         points += (2.0 ** (np.arange(math.floor(4 * math.log2(low)), 4 * math.log2(high) + 1) / 4)).tolist()
     table = np.array([_averages(activation, variance, mean) for variance in points])
     return [np.interp(variances, points, column) for column in table.T]

@@ -176,6 +176,16 @@ def test_batchnorm_rescues_learns_the_same_where_the_learning_rate_goes_with_the
     assert one > script.learn(0.045 * 4, "before", 4, 1, 0, digits) + 0.02
 
 
+def test_deep_conv_counts_the_directions_in_which_images_differ(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    script = importlib.import_module("deep_conv")
+    cross = 1e-3 * np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]])  # so small that tanh is straight
+    model = script.nn.Sequential(script.nn.Tanh())
+    assert script.directions(model, cross) == pytest.approx([2])
+    assert script.directions(model, cross[:2]) == pytest.approx([1])
+    assert script.directions(model, cross[[0, 1, 2]]) == pytest.approx([1.6])  # variances 1 and 1/3: (4/3)^2 / (10/9)
+
+
 def test_backprop_on_a_page_learns_alone_in_a_folder_and_has_the_gradients_of_minidl(tmp_path):
     result = run(tmp_path, without_extras=True, example=shutil.copy(PAGE, tmp_path))
     assert result.returncode == 0, result.stderr

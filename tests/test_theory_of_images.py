@@ -9,7 +9,7 @@ import pytest
 from minidl import data, flow, nn, theory
 from minidl.random import Generator
 
-DIGITS = data.digits().x_train[:16].reshape(-1, 1, 8, 8)
+DIGITS = data.digits().x_train[:8].reshape(-1, 1, 8, 8)
 CIRCULAR = {"padding": 1, "padding_mode": "circular"}
 
 
@@ -40,6 +40,11 @@ def test_at_edges_with_zeros_a_filter_meets_fewer_numbers():
     before, behind = chain(nn.Identity(), layer, signal=signal)
     assert behind.std**2 == pytest.approx(2 * 100 / 144)
     assert before.grad_ratio**2 == pytest.approx(3 * 100 / 144)  # and back, where fan_out var(w) is 3
+    for place, met in (((0, 0), 4), ((1, 2), 9)):  # of a gradient at one place only
+        gradient = np.zeros((1, 6, 4, 4))
+        gradient[(0, slice(None), *place)] = 1
+        (before, _) = chain(nn.Identity(), layer, signal=signal, gradient=theory.input_signal(gradient, 1))
+        assert before.grad_ratio**2 == pytest.approx(3 * met / 9)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +95,18 @@ def test_a_delta_orthogonal_kernel_loses_nothing_at_edges_and_mixes_no_places():
     np.testing.assert_allclose(out(layer, images(places, 8)).places, places / 2, rtol=1e-5)  # 8 numbers' square in 16
 
 
+def test_more_places_are_more_inputs():
+    # Of images whose places have nothing in common 2 x 2 are left, in 6 channels each: 2 / 6 / 4.
+    layer = nn.Conv2d(4, 6, 2, stride=2, weight_init="lecun_normal", rng=0)
+    assert chain(layer, signal=images(np.ones((1, 4, 4))))[0].std_spread == pytest.approx(math.sqrt(2 / 24) / 2)
+    assert chain(layer, signal=images(np.ones((1, 4, 4)), pair=1.0))[0].std_spread == pytest.approx(math.sqrt(2 / 6) / 2)
+
+
+def test_equal_inputs_stay_equal():
+    result = out(nn.Tanh(), images([[[0.1, 9.0]]], pair=4.55))
+    assert result.pair == pytest.approx(result.square)
+
+
 def test_an_activation_sees_each_place_with_its_own_variance():
     """E[tanh(u)^2] for variances 0, 0.09 and 4, and E[relu(u)] = sqrt(q / (2 pi))."""
     z = np.linspace(-12, 12, 24001)
@@ -103,7 +120,8 @@ def test_an_activation_sees_each_place_with_its_own_variance():
     relu = out(nn.ReLU(), signal)
     np.testing.assert_allclose(relu.places[0, 0], [0.0, 0.045, 2.0], rtol=1e-9)
     assert relu.mean == pytest.approx((0.3 + 2) / 3 / math.sqrt(2 * math.pi), rel=4e-3)
-    assert out(nn.ReLU(), images(np.zeros((1, 2, 2)))).places.tolist() == [[[0, 0], [0, 0]]]
+    for nothing in (0.0, 1e-322):
+        assert out(nn.ReLU(), images(np.full((1, 2, 2), nothing))).places.tolist() == [[[0, 0], [0, 0]]]
 
 
 def test_batch_norm_of_channels_takes_away_what_places_have_in_common():
@@ -115,6 +133,9 @@ def test_batch_norm_of_channels_takes_away_what_places_have_in_common():
     result = out(nn.BatchNorm2d(4, eps=0), images([[[1.0, 4.0]]]))
     np.testing.assert_allclose(result.places, [[[0.4, 1.6]]])
     assert result.square == pytest.approx(1)
+    # Of what is shared, 1, a place that is twice as large has twice as much: 1 - 2 (2 / 3) + 1 and 4 - 2 (4 / 3) + 1.
+    result = out(nn.BatchNorm2d(4, eps=0), images([[[1.0, 4.0]]], pair=1.0))
+    np.testing.assert_allclose(result.places, [[[2 / 3 / 1.5, 7 / 3 / 1.5]]])
     norm.eval().running_var[...] = 16  # (x 2 / 4) + 1
     np.testing.assert_allclose(out(norm, images([[[1.0, 4.0]]])).places, [[[1.25, 2.0]]])
 
@@ -134,6 +155,15 @@ def test_flatten_makes_units_of_places():
     assert conv.grad_ratio**2 == flat.grad_ratio**2 == pytest.approx(7 * 2 / 10)  # fan_out var(w)
 
 
+def test_back_through_flatten_each_place_has_units_of_its_own():
+    # Two inputs' gradients have a square cosine of 0.36. In the 5 channels of a place they have it where the place is the same
+    # one of 2, and otherwise 1 / 5: 0.28. So of 6 images and places 2 / 5 (0.28 + 0.72 / 6) is left to chance.
+    layers = nn.Conv2d(4, 5, 1, weight_init="he_normal", rng=0), nn.Flatten(), nn.Linear(10, 7, weight_init="he_normal", rng=0)
+    gradient = theory.Signal(7, 0.0, 1.0, pair=0.6)
+    conv, _, _ = chain(*layers, signal=images(np.ones((3, 1, 2))), samples=3, gradient=gradient)
+    assert conv.grad_spread == pytest.approx(math.sqrt(0.4 * (0.28 + 0.72 / 6)) / 2)
+
+
 # Layer norm
 
 
@@ -147,6 +177,9 @@ def test_layer_norm_worked_out_by_hand():
     assert norm.std == pytest.approx(math.sqrt(10.8 - 0.16))
     # dy times the weights, less two of five directions, over sqrt(5).
     assert first.grad_ratio**2 == pytest.approx(11 * (1 - 2 / 5) / 5)
+    # Where an input is larger by chance, less comes back.
+    first, _ = chain(nn.Identity(), layer, signal=theory.Signal(5, 0.0, 1.0, one=0.04))
+    assert first.grad_spread == pytest.approx(0.1)
     (plain,) = chain(nn.LayerNorm(5, elementwise_affine=False), signal=theory.Signal(5, 1.0, 5.0))
     assert plain.std == pytest.approx(1, rel=1e-5)
 

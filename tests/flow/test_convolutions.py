@@ -84,6 +84,16 @@ def test_the_units_of_images_are_their_channels():
     assert w.curves["distinct_units"][0].tolist() == pytest.approx([5, *[np.nan] * 4], nan_ok=True)
 
 
+def test_four_axes_are_not_images_where_a_linear_layer_made_them():
+    model = nn.Sequential(nn.Linear(4, 5, rng=0), nn.Tanh())
+    x = Generator(0).normal((2, 3, 6, 4))
+    assert [record.units for record in flow.measure(model, x)] == [5, 5]
+    with flow.watch(model, every=1) as w:
+        model(x).sum().backward()
+    assert w.units == [5, 5]
+    assert flow.measure(nn.Tanh(), X)[""].units == 1  # of images that come first
+
+
 def with_equal(layer, *places):
     """The layer, where the weights at these places are alike."""
     for place in places:
@@ -237,6 +247,12 @@ def test_scores_of_each_pixel_are_judged_by_their_number_of_classes():
 )  # fmt: skip
 def test_healthy_convolutional_networks_have_no_fault(model):
     assert str(flow.diagnose(model, X, Y)) == "No fault found."
+
+
+@pytest.mark.parametrize("norm", [lambda: nn.BatchNorm2d(8), lambda: nn.LayerNorm((8, 8, 8))])
+def test_before_a_normalization_the_scale_of_the_filters_is_not_a_fault(norm):
+    model = deep(norm=norm, depth=3)
+    assert not flow.diagnose(changed(model, 0, weight=1e4 * model[0].weight.data), X, Y)
 
 
 def test_the_shares_of_a_mean_over_many_places_are_not_a_vanishing_gradient():
