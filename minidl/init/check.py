@@ -268,10 +268,8 @@ def _what_is_off(measured: dict, expected: dict, fit: Callable, known: list[str]
         share = f" ({equal} of it where fan_in = fan_out)" if of_one_fan else ""
         return f"{known[0]}, not {stated}{share}: {about}"
     if fit(lambda *fans: ratio[SQUARE] * expected[fans]):
-        times = math.sqrt(ratio[SQUARE])
-        return (
-            f"{ratio[SQUARE]:.3g} times {stated}, whatever the fans: the standard deviation is {times:.2g} times what is right"
-        )
+        root = math.sqrt(ratio[SQUARE])
+        return f"{ratio[SQUARE]:.3g} times {stated}, whatever the fans: the standard deviation is {root:.2g} times what is right"
     return f"not {stated}; it is this many times that: {times}"
 
 

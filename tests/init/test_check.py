@@ -150,7 +150,7 @@ WRONG = [
     (
         normal(lambda s: 200 / s[1]),
         he,
-        r"(99|10\d)\S* times 2 / fan_in, .*: the standard deviation is (10|9.9|10.1) times too large",
+        r"(99|10\d)\S* times 2 / fan_in, .*: the standard deviation is (10|9.9|10.1) times what is right",
     ),
     (normal(lambda s: 0.5 / s[1]), he, "variance is 1/4 of 2 / fan_in"),
     (normal(lambda s: 8 / s[1]), he, "variance is 4 times 2 / fan_in"),
