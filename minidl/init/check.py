@@ -269,7 +269,9 @@ def _what_is_off(measured: dict, expected: dict, fit: Callable, known: list[str]
         return f"{known[0]}, not {stated}{share}: {about}"
     if fit(lambda *fans: ratio[SQUARE] * expected[fans]):
         root = math.sqrt(ratio[SQUARE])
-        return f"{ratio[SQUARE]:.3g} times {stated}, whatever the fans: the standard deviation is {root:.2g} times what is right"
+        return (
+            f"{ratio[SQUARE]:.3g} times {stated}, whatever the fans: the standard deviation is {root:.2g} times what is right"
+        )
     return f"not {stated}; it is this many times that: {times}"
 
 
