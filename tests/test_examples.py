@@ -25,10 +25,10 @@ EXAMPLE = EXAMPLES / "zero_vs_xavier.py"
 PAGE = EXAMPLES / "backprop_on_a_page.py"
 SNIPPETS = EXAMPLES / "snippets.py"
 OTHERS = ("claims", EXAMPLE.stem, PAGE.stem, SNIPPETS.stem)
-GALLERY = {f"{path.stem}.py" for path in EXAMPLES.glob("*.py") if path.stem not in OTHERS}
+GALLERY = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in OTHERS)
 COMMANDS = {claim.command.removeprefix("python examples/") for claim in claims.collect()}  # with the options of their pictures
-COMMANDS = {command for command in COMMANDS if shlex.split(command)[0] in GALLERY}
-COMMANDS |= GALLERY - {shlex.split(command)[0] for command in COMMANDS}
+COMMANDS = {command for command in COMMANDS if Path(shlex.split(command)[0]).stem in GALLERY}
+COMMANDS |= {f"{name}.py" for name in GALLERY if not any(command.startswith(f"{name}.py") for command in COMMANDS)}
 RUN = """
 sys.argv = sys.argv[1:]
 sys.path.insert(0, os.path.dirname(sys.argv[0]))
