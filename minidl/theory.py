@@ -1,18 +1,18 @@
 """What a signal does in a deep network, by theory: its size from layer to layer, forward and backward, and how far one
 random network strays from that.
 
-In a wide layer with random weights the sums before the activation are close to normal (mean-field theory). So the second
-moment q of layer l follows from that of layer l - 1, and the whole network from its initializers and widths, before any
-weight is drawn. First the maps of one layer, in the notation of Poole et al. (sigma_w^2 = fan_in var(w)); then
-`propagate`, which asks a network's own layers what they do with a signal (`Incoming`). `flow` compares what it measures
-with the results. Weights are taken as independent with mean 0, as they are at the beginning of training.
+In a wide layer with random weights the sums before the activation are close to normal (mean-field theory). So the second moment
+q of layer l follows from that of layer l - 1, and the whole network from its initializers and widths, before any weight is
+drawn. First the maps of one layer, in the notation of Poole et al. (sigma_w^2 = fan_in var(w)); then `propagate`, which asks a
+network's own layers what they do with a signal (`Incoming`). Of images, units are channels, and the second moment is followed
+place by place. `flow` compares what it measures with the results. Weights are taken as independent with mean 0, as they are at
+the beginning of training.
 
 Sources: Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
 ICLR 2014; Poole et al., "Exponential expressivity in deep neural networks through transient chaos", NIPS 2016; Schoenholz et
 al., "Deep information propagation", ICLR 2017; Xiao et al., "Dynamical isometry and a mean field theory of CNNs", ICML 2018,
-section 2; Klambauer et al., "Self-normalizing neural networks", NIPS 2017; Hanin and
-Rolnick, "How to start training: the effect of initialization and architecture", NeurIPS 2018; Yang et al., "A mean field theory
-of batch normalization", ICLR 2019.
+section 2; Klambauer et al., "Self-normalizing neural networks", NIPS 2017; Hanin and Rolnick, "How to start training: the
+effect of initialization and architecture", NeurIPS 2018; Yang et al., "A mean field theory of batch normalization", ICLR 2019.
 """
 
 import contextlib
@@ -666,11 +666,11 @@ class Incoming:
 
     def linear(self, weight: nn.Parameter, bias: nn.Parameter | None) -> _Step | None:
         """Sums over the units with these weights, of shape (out, in, ...)."""
-        std = self._cancelling(weight)
+        std, q = self._cancelling(weight), self._signal.places
         if weight.fans is None or std is None or self._signal.width != weight.shape[1]:
             return None
-        fan_in, fan_out = weight.fans
-        return self._sum(len(weight), fan_in * std**2, fan_out * std**2, bias)
+        gain, factor = (fan * std**2 for fan in weight.fans)
+        return self._sum(len(weight), gain, factor, bias, None if q is None else gain * q)
 
     def convolve(self, layer: Any) -> _Step | None:
         """Sums over the channels at and around each place, as a `Conv2d` or `ConvTranspose2d` does.
@@ -690,8 +690,8 @@ class Incoming:
         if q is None:  # an image of any size
             if not layer.meets_all_alike:
                 return None
-            fan_in, fan_out = weight.fans
-            return self._sum(layer.out_channels, fan_in * std**2, fan_out * std**2, layer.bias)
+            gain, factor = (fan * std**2 for fan in weight.fans)
+            return self._sum(layer.out_channels, gain, factor, layer.bias)
         if q.ndim != 3:
             return None
         seen, seeing = layer.in_channels // layer.groups, layer.out_channels // layer.groups

@@ -95,6 +95,22 @@ def test_a_delta_orthogonal_kernel_loses_nothing_at_edges_and_mixes_no_places():
     np.testing.assert_allclose(out(layer, images(places, 8)).places, places / 2, rtol=1e-5)  # 8 numbers' square in 16
 
 
+class PixelByPixel(nn.Module):
+    """A linear layer of channels, of one's own."""
+
+    unit_axis = 1
+
+    def __init__(self):
+        self.weight = nn.Linear(4, 3, weight_init="he_normal", rng=0).weight
+
+    def propagate(self, signal):
+        return signal.linear(self.weight, None)
+
+
+def test_a_linear_layer_of_channels_leaves_each_place_by_itself():
+    np.testing.assert_allclose(out(PixelByPixel(), images([[[1.0, 3.0]]])).places, [[[2.0, 6.0]]])
+
+
 def test_more_places_are_more_inputs():
     # Of images whose places have nothing in common 2 x 2 are left, in 6 channels each: 2 / 6 / 4.
     layer = nn.Conv2d(4, 6, 2, stride=2, weight_init="lecun_normal", rng=0)

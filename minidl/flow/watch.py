@@ -43,7 +43,7 @@ class Watch:
         self._rows: list[dict[str, dict[str, Any]]] = []  # of each measured step: layer -> what -> value
         self._row: dict[str, dict[str, Any]] = {}  # of the step under way
         self._weights: list[tuple[dict[str, Any], nn.Parameter, np.ndarray, float]] = []  # before they are moved; their norms
-        self._axes: dict[int, tuple[int, Tensor]] = {}  # outputs of this step, and where their units are, by their ids
+        self._axes: dict[int, tuple[int, Tensor]] = {}  # by its id, an output of this step, and the axis of its units
         self._step, self._ran, self._measuring = 0, False, True
 
     def __enter__(self):
@@ -72,7 +72,8 @@ class Watch:
             return output
         of_input, _ = self._axes.get(id(arguments[0]), (None, None)) if arguments else (None, None)
         axis = unit_axis(module, output, of_input)
-        self._axes[id(output)] = axis, output
+        if output.ndim > 2:
+            self._axes[id(output)] = axis, output
         if name not in self.names:
             self.names.append(name)
             self.kinds.append(type(module).__name__)
