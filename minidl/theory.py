@@ -394,7 +394,7 @@ class Prediction:
     grad_ratio : float or None
         Root mean square of the gradient here, divided by that at the last layer's output.
     grad_spread : float or None
-        As std_spread; for a gradient at the last layer's output whose elements are normal.
+        As std_spread; for a gradient at the last layer's output whose elements are normal. None before a batch norm of images.
     """
 
     std: float | None = None
@@ -773,6 +773,8 @@ class Incoming:
                 out = replace(out, places=factor * moved + float((shift**2).mean()))
             # But backward, E[1/v] > 1/E[v], v a unit's variance: of order 1 / width, which is left out and counts as spread.
             unsure = 2 * x.scatter * (x.square / variance) ** 2 if variance else 0.0
+            if x.places is not None:  # of few weights v may be anything, and how far patches scatter is not known
+                unsure = math.nan
             return _Step(out, _std(out), 0.0, factor, coherent=unsure)
         running_mean, running_var = statistics
         scale = scale / np.sqrt(running_var + eps)
@@ -865,7 +867,7 @@ def input_width(layers: Sequence[nn.Module]) -> int:
 
 def _backward(
     steps: Sequence[_Step | None], sources: Sequence[int | None], samples: int, gradient: Signal | None
-) -> dict[int, tuple[float, float]]:
+) -> dict[int, tuple[float, float | None]]:
     """(grad_ratio, grad_spread) of the layers on the way back from the last, as long as it is a chain."""
     if not steps:
         return {}
@@ -879,7 +881,7 @@ def _backward(
         samples = 1
     fresh = False  # as in Signal: whether a linear layer has just sent back new random numbers
     i = len(steps) - 1
-    result = {i: (1.0, 0.0)}
+    result: dict[int, tuple[float, float | None]] = {i: (1.0, 0.0)}
     while (step := steps[i]) is not None:
         source = sources[i]
         if source is None or source < 0 or sources.count(source) > 1:
@@ -906,6 +908,6 @@ def _backward(
         extra = (2 / n, 2 / n * rho) if fresh else (0.0, 0.0)
         inputs = samples if places is None or samples == 1 else places.size
         spread = 0.5 * math.sqrt(coherent**2 + _together(one + extra[0], shared + extra[1], inputs))
-        result[source] = (math.sqrt(np.mean(ratio)), spread)
+        result[source] = (math.sqrt(np.mean(ratio)), None if math.isnan(spread) else spread)
         i = source
     return result
