@@ -11,7 +11,7 @@ from minidl import functional as F
 from minidl.random import Generator
 
 DIGITS = data.digits()
-X, Y = DIGITS.x_train[:64].reshape(-1, 1, 8, 8), DIGITS.y_train[:64]
+X, Y = DIGITS.x_train[:32].reshape(-1, 1, 8, 8), DIGITS.y_train[:32]
 CIRCULAR = {"padding": 1, "padding_mode": "circular"}
 
 
@@ -202,7 +202,7 @@ def test_dead_and_saturated_channels_are_found():
 
 def test_images_that_are_too_large_are_normalized_channel_by_channel():
     model = nn.Sequential(nn.Tanh(), nn.Conv2d(3, 8, 3, rng=0), nn.ReLU(), nn.Flatten(), nn.Linear(288, 10, rng=0))
-    images = 1000 * Generator(0).normal((64, 3, 8, 8))
+    images = 1000 * Generator(0).normal((32, 3, 8, 8))
     (finding,) = flow.diagnose(model, images, Y)
     assert finding.remedy == "model[0] = nn.Sequential(nn.BatchNorm2d(3), model[0])"
     exec(finding.remedy)
