@@ -11,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* At most so many filters are run over the image itself, for so few do not repay packing; with at most so many taps: such
- * a sum is one chain of matmul's, too. */
-enum { FEW_FILTERS = 4, FEW_TAPS = 512 };
+/* Up to this many filters are run over the image itself whatever its width, for so few do not repay packing. */
+enum { FEW_FILTERS = 4 };
 
-/* About so many numbers of an image are padded at a time, and at least so many rows. */
-enum { BAND = 1 << 14, LEAST_ROWS = 4 };
+/* About this many numbers of an image are padded at a time, and at least this many rows. */
+enum { BAND = 1 << 15, LEAST_ROWS = 4 };
+
+/* At least mr * nr of every micro-kernel, and ROW_VECTORS * lanes. */
+enum { LARGEST_TILE = 8 * 48 };
 
 /* At most so many sums of a weight are made over the image itself. */
 enum { FEW_SUMS = 512 };
@@ -27,11 +29,26 @@ enum { WORK_PER_THREAD = 1 << 18 };
 enum { LARGEST_VECTOR = 16 };
 
 /* A band of some rows of the output needs this of its channels, padded: `rows` rows from `top` on, `columns` from `left`
- * on. They stand in `stride` pieces of `piece` numbers, so that what neighbours in the output need are neighbours. */
+ * on. They stand in `stride` pieces of `piece` numbers, so that what neighbours in the output need are neighbours; a
+ * channel has `channel` numbers, with a vector more than it needs, since vectors may begin at every one of them. */
 typedef struct {
-    size_t out_rows, rows, columns, pieces, piece;
+    size_t out_rows, rows, columns, pieces, piece, channel;
     ptrdiff_t top, left;
 } band;
+
+/* The first of as few parts as have at most `most` each, nearly equal ones. */
+static size_t panel(size_t length, size_t most)
+{
+    size_t panels = (length + most - 1) / most;
+    return (length + panels - 1) / panels;
+}
+
+/* How many vectors of places meet a panel of so many filters: more, where it has few. (`filter` has all of these.) */
+static size_t most_vectors(size_t mr, size_t vectors, size_t rows)
+{
+    size_t fit = mr * vectors / rows, most = rows == 1 ? ROW_VECTORS : 4;
+    return fit < most ? fit : most;
+}
 
 /* The matrix of images, a channel a row, a place a column. */
 static patches images_of(size_t images, size_t groups, size_t channels, const size_t size[2])
@@ -90,12 +107,39 @@ static band band_of(const patches *in, size_t channels, size_t lanes, size_t pie
     }
     band b = {.top = low[0], .left = low[1], .pieces = pieces};
     b.columns = (size_t)(((ptrdiff_t)in->out[1] - 1) * in->stride[1] + reach[1]);
-    b.piece = b.columns / pieces + lanes + 1; /* a whole vector from each of them on can be read */
+    b.piece = (b.columns + pieces - 1) / pieces;
     size_t fit = most / (channels * pieces * b.piece * (size_t)in->stride[0]);
     b.out_rows = fit < LEAST_ROWS ? LEAST_ROWS : fit;
-    b.out_rows = b.out_rows < in->out[0] ? b.out_rows : in->out[0];
+    b.out_rows = panel(in->out[0], b.out_rows);
     b.rows = (b.out_rows - 1) * (size_t)in->stride[0] + (size_t)reach[0];
+    b.channel = b.rows * pieces * b.piece + lanes;
     return b;
+}
+
+static size_t taps_of(const patches *in, size_t channels)
+{
+    return channels * in->kernel[0] * in->kernel[1];
+}
+
+/* Where in a padded band the first place meets each tap. */
+static void places_of_taps(const patches *in, const band *b, size_t channels, ptrdiff_t *places)
+{
+    for (size_t c = 0; c < channels; c++)
+        for (size_t t = 0; t < in->kernel[0]; t++)
+            for (size_t l = 0; l < in->kernel[1]; l++) {
+                size_t down = (size_t)((ptrdiff_t)t * in->dilation[0] - in->padding[0] - b->top);
+                size_t right = (size_t)((ptrdiff_t)l * in->dilation[1] - in->padding[1] - b->left);
+                *places++ = (ptrdiff_t)(c * b->channel + down * b->pieces * b->piece + right % b->pieces * b->piece + right / b->pieces);
+            }
+}
+
+/* Whether filters are run over the images themselves: if vectors of places in a row are mostly full, and they are no
+ * plain matrix already. */
+static int are_run_over(const patches *in, size_t filters, size_t taps, size_t lanes)
+{
+    size_t width = in->out[1], whole = (width + lanes - 1) / lanes * lanes;
+    int plain = taps_of(in, 1) == 1 && in->stride[0] == 1 && in->stride[1] == 1 && in->padding[0] == 0 && in->padding[1] == 0;
+    return taps && taps <= LONGEST && (filters <= FEW_FILTERS || (!plain && 3 * width >= 2 * whole));
 }
 
 /* In one direction, of all places y of the input those with y = phase (mod stride): which taps meet them. A tap t does

@@ -19,13 +19,19 @@ typedef INDEX NAME(places) __attribute__((vector_size(LANES * sizeof(REAL))));
 #define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (NAME(places)){__VA_ARGS__})
 #endif
 
-/* tile_f32, tile_f64 */
-static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, const size_t vectors, size_t k, const REAL *a,
-                                                             ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
-                                                             ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row,
+/* tile_f32, tile_f64: row p of B begins b_row after the one before it; or, where it is scattered, its vector j begins at
+ * b[places[p] + at[j]]. */
+static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, const size_t vectors, const int scattered, size_t k,
+                                                             const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
+                                                             ptrdiff_t b_row, const ptrdiff_t *places, const ptrdiff_t *at,
+                                                             const REAL *added, ptrdiff_t added_row, ptrdiff_t added_column,
                                                              REAL *c, ptrdiff_t c_row)
 {
+    const REAL *from[ROW_VECTORS];
     VEC sum[MR][ROW_VECTORS];
+#pragma GCC unroll 8
+    for (size_t j = 0; j < vectors; j++)
+        from[j] = b + (scattered ? at[j] : (ptrdiff_t)(j * LANES));
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 8
@@ -33,11 +39,12 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
             sum[i][j] = BROADCAST(0);
 
 #pragma GCC unroll 4
-    for (; k; k--, a += a_column, b += b_row) {
+    for (size_t p = 0; p < k; p++, a += a_column) {
+        ptrdiff_t place = scattered ? places[p] : (ptrdiff_t)p * b_row;
         VEC row[ROW_VECTORS];
 #pragma GCC unroll 8
         for (size_t j = 0; j < vectors; j++)
-            row[j] = LOAD(b + j * LANES);
+            row[j] = LOAD(from[j] + place);
 #pragma GCC unroll 16
         for (size_t i = 0; i < rows; i++) {
             VEC element = BROADCAST(a[(ptrdiff_t)i * a_row]);
@@ -52,7 +59,7 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
         for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 8
             for (size_t j = 0; j < vectors; j++)
-                sum[i][j] += LOAD(added + (ptrdiff_t)i * added_row + j * LANES);
+                sum[i][j] += added_column ? LOAD(added + (ptrdiff_t)i * added_row + j * LANES) : BROADCAST(added[(ptrdiff_t)i * added_row]);
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 8
@@ -62,20 +69,38 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
 
 /* run_f32, run_f64: calls the tile that was compiled for this many rows and vectors. */
 static void NAME(run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
-                      ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, REAL *c, ptrdiff_t c_row)
+                      ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, ptrdiff_t added_column, REAL *c, ptrdiff_t c_row)
 {
-#define CASE(r, v)                                                                         \
-    case 16 * r + v:                                                                       \
-        if (v <= (r == 1 ? ROW_VECTORS : r <= MR ? NV : 0))                                \
-            NAME(tile)(r, v, k, a, a_row, a_column, b, b_row, added, added_row, c, c_row); \
+#define CASE(r, v)                                                                                                     \
+    case 16 * r + v:                                                                                                   \
+        if (v <= (r == 1 ? ROW_VECTORS : r <= MR ? NV : 0))                                                            \
+            NAME(tile)(r, v, 0, k, a, a_row, a_column, b, b_row, NULL, NULL, added, added_row, added_column, c, c_row); \
         break;
 #define CASES(r) CASE(r, 1) CASE(r, 2) CASE(r, 3) CASE(r, 4)
+#define ALL_CASES                                         \
+    CASES(1) CASE(1, 5) CASE(1, 6) CASE(1, 7) CASE(1, 8)  \
+    CASES(2) CASES(3) CASES(4) CASES(5) CASES(6) CASES(7) CASES(8)
     switch (16 * rows + vectors) {
-        CASES(1) CASE(1, 5) CASE(1, 6) CASE(1, 7) CASE(1, 8)
-        CASES(2) CASES(3) CASES(4) CASES(5) CASES(6) CASES(7) CASES(8)
+        ALL_CASES
     }
-#undef CASES
 #undef CASE
+}
+
+/* filter_f32, filter_f64: the same for B that is scattered; fewer rows have more vectors. */
+static void NAME(filter)(size_t rows, size_t vectors, size_t k, const REAL *a, const REAL *b, const ptrdiff_t *places,
+                         const ptrdiff_t *at, const REAL *added, ptrdiff_t added_row, ptrdiff_t added_column, REAL *c, ptrdiff_t c_row)
+{
+#define CASE(r, v)                                                                                                       \
+    case 16 * r + v:                                                                                                     \
+        if (r <= MR && r * v <= MR * NV)                                                                                 \
+            NAME(tile)(r, v, 1, k, a, 1, (ptrdiff_t)r, b, 0, places, at, added, added_row, added_column, c, c_row); \
+        break;
+    switch (16 * rows + vectors) {
+        ALL_CASES
+    }
+#undef CASE
+#undef CASES
+#undef ALL_CASES
 }
 
 /* dot_group_f32, dot_group_f64: one row times `columns` contiguous columns, each b_column after the one before. Here
@@ -273,40 +298,6 @@ static void NAME(unfold)(const patches *x, const REAL *data, size_t i, size_t de
     for (size_t r = 0; length % width && r < depth; r++)
         for (size_t q = length % width; q % LANES && q < width; q++)
             last[r * width + q] = 0;
-}
-
-/* filter_few_f32, filter_few_f64 */
-static inline __attribute__((always_inline)) void NAME(filter_few)(const size_t vectors, size_t taps, const REAL *w, const REAL *x,
-                                                                   const ptrdiff_t *places, const ptrdiff_t *at, REAL *out)
-{
-    VEC sum[ROW_VECTORS];
-    const REAL *from[ROW_VECTORS];
-#pragma GCC unroll 8
-    for (size_t v = 0; v < vectors; v++) {
-        sum[v] = BROADCAST(0);
-        from[v] = x + at[v];
-    }
-    for (size_t p = 0; p < taps; p++) {
-        VEC element = BROADCAST(w[p]);
-        ptrdiff_t place = places[p];
-#pragma GCC unroll 8
-        for (size_t v = 0; v < vectors; v++)
-            sum[v] = FMA(element, LOAD(from[v] + place), sum[v]);
-    }
-#pragma GCC unroll 8
-    for (size_t v = 0; v < vectors; v++)
-        STORE(out + v * LANES, sum[v]);
-}
-
-/* filter_f32, filter_f64: explained in isa.h. */
-static void NAME(filter)(size_t vectors, size_t taps, const REAL *w, const REAL *x, const ptrdiff_t *places, const ptrdiff_t *at,
-                         REAL *out)
-{
-    if (vectors == ROW_VECTORS)
-        NAME(filter_few)(ROW_VECTORS, taps, w, x, places, at, out);
-    else
-        for (size_t v = 0; v < vectors; v++)
-            NAME(filter_few)(1, taps, w, x, places, at + v, out + v * LANES);
 }
 
 /* correlate_few_f32, correlate_few_f64 */
