@@ -1,5 +1,7 @@
-/* convolution.c: convolutions as products with the matrix of the images' patches (patches.h), which matmul reads
- * straight from the images when it packs. The loops are in convolution_loops.h, once for each precision. */
+/* convolution.c: convolutions as products with the matrix of the images' patches (patches.h), which nobody makes. Some
+ * rows of the images are padded, and the micro-kernel finds the patches in them by tables of offsets; where vectors of
+ * neighbours would be mostly empty, matmul reads the patches from the images when it packs. The loops are in
+ * convolution_loops.h, once for each precision. */
 #include "convolution.h"
 
 #include "isa.h"
@@ -20,13 +22,10 @@ enum { BAND = 1 << 15, LEAST_ROWS = 4 };
 /* At least mr * nr of every micro-kernel, and ROW_VECTORS * lanes. */
 enum { LARGEST_TILE = 8 * 48 };
 
-/* At most so many sums of a weight are made over the image itself. */
-enum { FEW_SUMS = 512 };
+/* The weight gradient of this many taps is made at once: what they meet in a chain of places stays in the cache. */
+enum { TAPS_AT_ONCE = 384 };
 
 enum { WORK_PER_THREAD = 1 << 18 };
-
-/* At least the lanes of every vector. */
-enum { LARGEST_VECTOR = 16 };
 
 /* A band of some rows of the output needs this of its channels, padded: `rows` rows from `top` on, `columns` from `left`
  * on. They stand in `stride` pieces of `piece` numbers, so that what neighbours in the output need are neighbours; a
@@ -67,13 +66,19 @@ static patches images_of(size_t images, size_t groups, size_t channels, const si
     };
 }
 
+/* Whether patches are just the images' numbers, in order. */
+static int is_plain(const patches *x)
+{
+    int plain = 1;
+    for (int i = 0; i < 2; i++)
+        plain &= x->kernel[i] == 1 && x->stride[i] == 1 && x->padding[i] == 0 && x->out[i] == (i ? x->width : x->height);
+    return plain;
+}
+
 /* The same with each plane as one row, where its places are just its numbers: so that runs of neighbours are long. */
 static patches flat(patches x)
 {
-    int numbers = 1;
-    for (int i = 0; i < 2; i++)
-        numbers &= x.kernel[i] == 1 && x.stride[i] == 1 && x.padding[i] == 0 && x.out[i] == (i ? x.width : x.height);
-    if (numbers) {
+    if (is_plain(&x)) {
         x.width *= x.height;
         x.row *= (ptrdiff_t)x.height;
         x.out[1] = x.width;
@@ -129,8 +134,18 @@ static void places_of_taps(const patches *in, const band *b, size_t channels, pt
             for (size_t l = 0; l < in->kernel[1]; l++) {
                 size_t down = (size_t)((ptrdiff_t)t * in->dilation[0] - in->padding[0] - b->top);
                 size_t right = (size_t)((ptrdiff_t)l * in->dilation[1] - in->padding[1] - b->left);
-                *places++ = (ptrdiff_t)(c * b->channel + down * b->pieces * b->piece + right % b->pieces * b->piece + right / b->pieces);
+                *places++ = (ptrdiff_t)(c * b->channel + (down * b->pieces + right % b->pieces) * b->piece + right / b->pieces);
             }
+}
+
+/* What a chain of places of one or several images needs of each channel at most, one image below the other. */
+static band band_of_chains(const patches *in, size_t images, size_t lanes)
+{
+    band b = band_of(in, 1, lanes, 1, SIZE_MAX); /* a whole image */
+    size_t lines = KC / in->out[1] + 2, most = KC / (in->out[0] * in->out[1]) + 2, stride = (size_t)in->stride[0];
+    images = images < most ? images : most;
+    b.channel = (lines * stride + images * (b.rows - (in->out[0] - 1) * stride)) * b.piece;
+    return b;
 }
 
 /* Whether filters are run over the images themselves: if vectors of places in a row are mostly full, and they are no
@@ -138,8 +153,7 @@ static void places_of_taps(const patches *in, const band *b, size_t channels, pt
 static int are_run_over(const patches *in, size_t filters, size_t taps, size_t lanes)
 {
     size_t width = in->out[1], whole = (width + lanes - 1) / lanes * lanes;
-    int plain = taps_of(in, 1) == 1 && in->stride[0] == 1 && in->stride[1] == 1 && in->padding[0] == 0 && in->padding[1] == 0;
-    return taps && taps <= LONGEST && (filters <= FEW_FILTERS || (!plain && 3 * width >= 2 * whole));
+    return taps && taps <= LONGEST && (filters <= FEW_FILTERS || (!is_plain(in) && 3 * width >= 2 * whole));
 }
 
 /* In one direction, of all places y of the input those with y = phase (mod stride): which taps meet them. A tap t does
