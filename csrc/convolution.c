@@ -22,8 +22,9 @@ enum { BAND = 1 << 15, LEAST_ROWS = 4 };
 /* At least mr * nr of every micro-kernel, and ROW_VECTORS * lanes. */
 enum { LARGEST_TILE = 8 * 48 };
 
-/* The weight gradient of this many taps is made at once: what they meet in a chain of places stays in the cache. */
-enum { TAPS_AT_ONCE = 384 };
+/* The weight gradient of this many taps and filters is made at once: what they meet in a chain of places stays in the
+ * cache. */
+enum { TAPS_AT_ONCE = 384, FILTERS_AT_ONCE = 96 };
 
 enum { WORK_PER_THREAD = 1 << 18 };
 

@@ -314,9 +314,11 @@ static void NAME(weights_of_taps)(const void *job, size_t begin, size_t end)
     const size_t kernel = taps_of(&s->in, 1), filters = s->size->filters;
     for (size_t t = begin, n; t < end; t += n) {
         n = panel(end - t, TAPS_AT_ONCE);
-        NAME(make_weights)((NAME(weights_part)){.all = s, .filter = s->group * filters, .filters = filters,
-            .channel = s->group * s->size->channels + t / kernel, .channels = (t + n - 1) / kernel - t / kernel + 1,
-            .tap = t % kernel, .taps = n});
+        for (size_t f = 0; f < filters; f += FILTERS_AT_ONCE)
+            NAME(make_weights)((NAME(weights_part)){.all = s, .filter = s->group * filters + f,
+                .filters = filters - f < FILTERS_AT_ONCE ? filters - f : FILTERS_AT_ONCE,
+                .channel = s->group * s->size->channels + t / kernel, .channels = (t + n - 1) / kernel - t / kernel + 1,
+                .tap = t % kernel, .taps = n});
     }
 }
 
