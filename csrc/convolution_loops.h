@@ -149,7 +149,8 @@ static int NAME(sum_up)(NAME(sum) s)
     _Atomic int failed = 0;
     if (over_images) {
         _Atomic size_t undone = 0;
-        s.band = band_of(&s.in, s.channels, lanes, (size_t)s.in.stride[1], BAND);
+        int few_images = s.images * s.groups < 4 * threads_get(); /* threads share their rows, too */
+        s.band = band_of(&s.in, s.channels, lanes, (size_t)s.in.stride[1], few_images ? BAND / 4 : BAND);
         s.undone = &undone;
         s.failed = &failed;
         size_t parts = 1 + s.images * s.groups * s.filters * taps * places / WORK_PER_THREAD;

@@ -49,8 +49,8 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
             row[j] = LOAD(from[j] + row_place);
 #pragma GCC unroll 16
         for (size_t i = 0; i < rows; i++) {
-            VEC element = scattered == VECTORS_OF_A ? LOAD(of[i] + place)
-                                                    : BROADCAST(scattered == ELEMENTS_OF_A ? of[i][place] : a[(ptrdiff_t)i * a_row]);
+            const REAL *number = scattered > ROWS_OF_B ? of[i] + place : a + (ptrdiff_t)i * a_row;
+            VEC element = scattered == VECTORS_OF_A ? LOAD(number) : BROADCAST(*number);
 #pragma GCC unroll 8
             for (size_t j = 0; j < vectors; j++)
                 sum[i][j] = FMA(element, row[j], sum[i][j]);
@@ -74,14 +74,14 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
 static void NAME(run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
                       ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, ptrdiff_t added_column, REAL *c, ptrdiff_t c_row)
 {
-#define CASE(r, v)                                                                                                     \
-    case 16 * r + v:                                                                                                   \
-        if (v <= (r == 1 ? ROW_VECTORS : r <= MR ? NV : 0))                                                            \
+#define CASE(r, v)                                                                                                               \
+    case 16 * r + v:                                                                                                             \
+        if (v <= (r == 1 ? ROW_VECTORS : r <= MR ? NV : 0))                                                                      \
             NAME(tile)(r, v, IN_STRIDES, k, a, a_row, a_column, b, b_row, NULL, NULL, added, added_row, added_column, c, c_row); \
         break;
 #define CASES(r) CASE(r, 1) CASE(r, 2) CASE(r, 3) CASE(r, 4)
-#define ALL_CASES                                         \
-    CASES(1) CASE(1, 5) CASE(1, 6) CASE(1, 7) CASE(1, 8)  \
+#define ALL_CASES                                        \
+    CASES(1) CASE(1, 5) CASE(1, 6) CASE(1, 7) CASE(1, 8) \
     CASES(2) CASES(3) CASES(4) CASES(5) CASES(6) CASES(7) CASES(8)
     switch (16 * rows + vectors) {
         ALL_CASES
@@ -93,9 +93,9 @@ static void NAME(run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrd
 static void NAME(filter)(size_t rows, size_t vectors, size_t k, const REAL *a, const REAL *b, const ptrdiff_t *places,
                          const ptrdiff_t *at, const REAL *added, ptrdiff_t added_row, ptrdiff_t added_column, REAL *c, ptrdiff_t c_row)
 {
-#define CASE(r, v)                                                                                                       \
-    case 16 * r + v:                                                                                                     \
-        if (r <= MR && r * v <= MR * NV)                                                                                 \
+#define CASE(r, v)                                                                                                          \
+    case 16 * r + v:                                                                                                        \
+        if (r <= MR && r * v <= MR * NV)                                                                                    \
             NAME(tile)(r, v, ROWS_OF_B, k, a, 1, (ptrdiff_t)r, b, 0, places, at, added, added_row, added_column, c, c_row); \
         break;
     switch (16 * rows + vectors) {
@@ -108,9 +108,9 @@ static void NAME(filter)(size_t rows, size_t vectors, size_t k, const REAL *a, c
 static void NAME(correlate)(size_t rows, size_t vectors, size_t k, const REAL *a, const ptrdiff_t *places, const ptrdiff_t *at,
                             const REAL *b, ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, REAL *c, ptrdiff_t c_row)
 {
-#define CASE(r, v)                                                                                  \
-    case 16 * r + v:                                                                                \
-        if (r <= MR && v <= NV)                                                                     \
+#define CASE(r, v)                                                                                            \
+    case 16 * r + v:                                                                                          \
+        if (r <= MR && v <= NV)                                                                               \
             NAME(tile)(r, v, ELEMENTS_OF_A, k, a, 0, 0, b, b_row, places, at, added, added_row, 1, c, c_row); \
         break;
     switch (16 * rows + vectors) {
