@@ -13,17 +13,18 @@ typedef struct {
 } convolution;
 
 /* y = bias + w * x. With K = channels * kernel numbers, an element of y is a sum over K made as one of matmul is, from
- * the first channel's first row on. Returns 0, or -1 where there is no memory for buffers; y may be filled in part
- * then. */
+ * the first channel's first row on. Memory: another weight, and for each thread some padded rows of an image. Returns 0,
+ * or -1 where there is no memory for them; y may be filled in part then. */
 int convolve_f32(const convolution *size, const float *x, const float *w, const float *bias, float *y);
 int convolve_f64(const convolution *size, const double *x, const double *w, const double *bias, double *y);
 
 /* dx of dy; plus a bias for each channel, as the transposed convolution has it whose forward pass this is. The sum over
- * those filters and taps which meet an element is made in the same way. Memory: another weight. */
+ * those filters and taps which meet an element is made in the same way, with as much memory. */
 int convolve_input_gradient_f32(const convolution *size, const float *dy, const float *w, const float *bias, float *dx);
 int convolve_input_gradient_f64(const convolution *size, const double *dy, const double *w, const double *bias, double *dx);
 
-/* dw: sums over all places of all images, in this order. */
+/* dw: sums over all places of all images, in this order. Memory, for each thread: what a chain of places needs of the
+ * images, padded, and of dy; and the sums of some filters and taps, once more for each doubling beyond 4,096 places. */
 int convolve_weight_gradient_f32(const convolution *size, const float *x, const float *dy, float *dw);
 int convolve_weight_gradient_f64(const convolution *size, const double *x, const double *dy, double *dw);
 
