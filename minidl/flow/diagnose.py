@@ -340,7 +340,8 @@ def _clones(network: _Network) -> list[Finding]:
         record = network.records[i]
         if record.units is not None and record.distinct_units != record.units:
             feeds = any(k in network.weighted for k in network.after(i))
-            if _stay_clones(network.calls[i]) or (record.distinct_units == 1 and feeds):
+            groups = len(list(units_of(network.calls[i].module)))
+            if _stay_clones(network.calls[i]) or (record.distinct_units == groups and feeds):
                 stay[i] = _stay_clones(network.calls[i])
     if not stay:
         return []
@@ -355,7 +356,8 @@ def _clones(network: _Network) -> list[Finding]:
     if all(stay.values()):
         evidence += "Equal units get equal gradients too, so they stay clones however long they are trained."
     else:
-        evidence += "The next layer gives them different gradients, but until they have moved they pass on one number."
+        number = "one number" + " for each group" * (getattr(module, "groups", 1) > 1)
+        evidence += f"The next layer gives them different gradients, but until they have moved they pass on {number}."
     candidates = network.rules(places, _initializers(network.activation(places[0])))
     return [Finding("clones", network.names(places), evidence, candidates=candidates)]
 
