@@ -622,14 +622,18 @@ def _averages(activation: nn.Elementwise, variance: float, mean: float) -> tuple
 
 
 def _averages_at(activation: nn.Module, variances: np.ndarray, mean: float) -> list[np.ndarray]:
-    """The same for many variances: they are interpolated between points a quarter of an octave apart, and 0."""
+    """The same for many variances: they are interpolated between points a quarter of an octave apart, and 0.
+
+    Below the lowest of these, but for 0 itself, E[f'^2] is as there: at 0 it may be another, as it is with ReLU.
+    """
     high = float(variances.max())
     low = max(float(variances.min()), high / 4096)
     points = [0.0]
     if high > LIMIT:
         points += (2.0 ** (np.arange(math.floor(4 * math.log2(low)), 4 * math.log2(high) + 1) / 4)).tolist()
-    table = np.array([_averages(activation, variance, mean) for variance in points])
-    return [np.interp(variances, points, column) for column in table.T]
+    first, second, slopes = np.array([_averages(activation, variance, mean) for variance in points]).T
+    lifted = np.where(variances > 0, np.maximum(variances, points[min(1, len(points) - 1)]), 0.0)
+    return [np.interp(variances, points, first), np.interp(variances, points, second), np.interp(lifted, points, slopes)]
 
 
 def _elementwise_at_places(activation: nn.Module, x: Signal, places: np.ndarray, samples: int) -> _Step:

@@ -140,6 +140,13 @@ def test_an_activation_sees_each_place_with_its_own_variance():
         assert out(nn.ReLU(), images(np.full((1, 2, 2), nothing))).places.tolist() == [[[0, 0], [0, 0]]]
 
 
+def test_where_an_image_is_dark_a_ramp_lets_half_of_the_gradient_pass_as_elsewhere():
+    (before, _) = chain(nn.Identity(), nn.ReLU(), signal=images([[[1e-8, 1e-5, 1e-3, 1.0]]]))
+    assert before.grad_ratio**2 == pytest.approx(1 / 2)
+    (before, _) = chain(nn.Identity(), nn.ReLU(), signal=images([[[0.0, 0.0, 0.0, 1.0]]]))  # at 0 its slope is 0
+    assert before.grad_ratio**2 == pytest.approx(1 / 8)
+
+
 def test_batch_norm_of_channels_takes_away_what_places_have_in_common():
     # Numbers of variance 1 around a mean of the unit whose square is 3: so 4, of which a pair shares 3. Divided by 4 - 3.
     norm = nn.BatchNorm2d(4, eps=0, weight_init=2.0, bias_init=1.0)
