@@ -435,7 +435,10 @@ def _overflow(network: _Network) -> list[Finding]:
     if not (outputs or gradients):
         return []
     first, what = (outputs[0], "output") if outputs else (gradients[-1], "gradient")
-    evidence = f"{network.titles([first])}: its {what} is infinite or NaN, for the numbers are too large for their dtype."
+    weight = getattr(network.calls[first].module, "weight", None)
+    broken = outputs and isinstance(weight, nn.Parameter) and not np.isfinite(weight.data).all()
+    why = "its weights are" if broken else "the numbers are too large for their dtype"
+    evidence = f"{network.titles([first])}: its {what} is infinite or NaN, for {why}."
     initializers = _initializers(network.activation(network.weighted[0])) if network.weighted else []
     candidates = network.rules(network.weighted, initializers)
     return [Finding("exploding", network.names([first]), evidence, candidates=candidates)]
@@ -496,7 +499,9 @@ def _first_loss(network: _Network) -> list[Finding]:
         tries.append(([last], init.Normal(0.0, _rounded(record.weight_std / math.sqrt(_square(record))))))
     candidates = [network.rule(some, weights) for some, weights in tries]
     if not labels:
-        mean = [_rounded(value) for value in np.ravel(network.y.mean(axis=0, dtype=np.float64))]
+        axes = np.arange(network.y.ndim)  # over all but that of the units, where there are more than two
+        over = tuple(np.delete(axes, network.calls[last].axis)) if len(axes) > 2 else 0
+        mean = [_rounded(value) for value in np.ravel(network.y.mean(axis=over, dtype=np.float64))]
         candidates += [network.rule(some, weights, mean) for some, weights in tries]
     evidence = (
         f"{network.titles(places)}: the first loss is {loss:.4g}, where {expected}. The output of '{network.name(last)}' has "

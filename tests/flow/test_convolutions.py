@@ -2,6 +2,7 @@
 line that is proposed fixes it; healthy networks have no fault."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -322,3 +323,19 @@ def test_clones_within_each_group_are_found():
     layers[2] = nn.Conv2d(8, 8, 3, groups=8, weight_init=0.2, rng=rng)  # one unit in each group has no clone
     layers[5] = nn.Linear(128, 10, rng=rng)
     assert not flow.diagnose(nn.Sequential(*layers), X, Y)
+
+
+def test_images_far_from_zero_are_aimed_at_by_the_last_bias():
+    rng = Generator(0)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3, weight_init="he_normal", rng=rng), nn.ReLU(), nn.Conv2d(8, 2, 1, rng=rng))
+    targets = rng.normal((len(X), 2, 6, 6)) + np.array([1000, -500])[:, None, None]
+    (finding,) = flow.diagnose(model, X, targets.astype(np.float32))
+    assert finding.symptom == "loss"
+    assert re.search(r'"2\.bias": \[(999\.|1000\.)\d*, -(499|500)\.\d*\]', finding.remedy), finding.remedy
+
+
+def test_weights_that_are_nan_are_named_as_the_cause():
+    model = lenet()
+    model[3].weight.data[0, 0, 0, 0] = np.nan
+    (finding,) = flow.diagnose(model, X, Y)
+    assert "Conv2d '3': its output is infinite or NaN, for its weights are." in finding.evidence
