@@ -323,10 +323,12 @@ def of_shape(given: tuple[int, ...], expected: tuple[int, ...], others: list[tup
     if axes > 0 and given[axes:] == expected:
         which = "axis 0" if axes == 1 else f"the first {axes} axes"
         return f"the input was used for everything along {which}, so sum over {which} (functional.unbroadcast does it)"
-    if axes == 0 and all(n in (m, 1) for m, n in zip(given, expected, strict=True)):
-        return "if the input was broadcast, sum over the axes where it has length 1 (functional.unbroadcast does it)"
+    if axes >= 0 and all(n in (m, 1) for m, n in zip(given[axes:], expected, strict=True)):
+        return "if the input was broadcast, sum over the axes where it has length 1, or none (functional.unbroadcast does it)"
     if axes == 0 and all(m in (n, 1) for m, n in zip(given, expected, strict=True)):
         return "is it summed over the axes where it has length 1? Each element has a gradient of its own"
     if given in others:
         return "that is the shape of another input: return the gradients in the order of the inputs"
+    if math.prod(given) == math.prod(expected):
+        return "it has as many elements as the input: is a reshape missing, or a transpose?"
     return "the gradient has an element for each element of the input"

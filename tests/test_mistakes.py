@@ -356,3 +356,16 @@ def test_paths_and_sums_are_missed_only_where_there_are_any():
 def test_a_difference_whose_sign_is_forgotten_is_no_other_order():
     said = said_of(np.subtract, lambda dy, y, a, b: (dy, dy), leaf(3), leaf(3, seed=1))
     assert re.search("input 1, .* exactly the negative", said)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "sentence"),
+    [
+        ((2, 5, 3, 4), (3, 1), "if the input was broadcast, sum over the axes where it has length 1, or none"),
+        ((4, 3, 2), (2, 3, 4), "is a reshape missing, or a transpose?"),
+        ((12,), (3, 4), "is a reshape missing, or a transpose?"),
+        ((2, 4), (3, 4), "an element for each element of the input"),
+    ],
+)
+def test_a_gradient_of_another_shape(given, expected, sentence):
+    assert sentence in said_of(np.tanh, lambda dy, y, x: (np.zeros(given),), leaf(*expected))
