@@ -68,7 +68,8 @@ def gradcheck(
     Raises
     ------
     ValueError
-        If an input that requires a gradient is not float64, or none requires one.
+        If an input that requires a gradient is not float64, is read-only or shares memory with another, or none requires one;
+        if fn gives NaN or infinity, or something else at every call.
     AssertionError
         If the derivatives differ: names the operation, the input, the index, both derivatives and the mistake, and at a kink
         the slopes on its two sides.
@@ -88,10 +89,17 @@ def gradcheck(
             raise ValueError(f"gradcheck: input {i} is {x.dtype}; make it of a float64 array, float32 is too coarse")
         if x.operation:
             raise ValueError(f"gradcheck: input {i} was made by {x.operation}; pass a tensor that no operation made")
+        if not x.data.flags.writeable:
+            raise ValueError(f"gradcheck: input {i} is read-only, and each element must be moved a little; pass a copy of it")
+        for k, other in enumerate(inputs):
+            if other is not x and isinstance(other, Tensor) and np.shares_memory(x.data, other.data):
+                raise ValueError(f"gradcheck: inputs {i} and {k} share memory, so both would move together; pass copies")
 
     result = fn(*inputs)
     if not isinstance(result, Tensor):
         raise TypeError(f"gradcheck: fn must return a Tensor, got {type(result).__name__}; float() and .data lose the gradient")
+    if not np.isfinite(result.data).all():
+        raise ValueError("gradcheck: fn gives NaN or infinity, which has no differences; check it where all is finite")
     v = Generator(0).normal(result.shape, dtype=np.float64)
     operation = result.operation or "fn"
     analytic = _gradients(result, v, checked)
@@ -108,8 +116,10 @@ def gradcheck(
         allowed = rtol * sizes + atol * sizes.max(initial=0.0, where=np.isfinite(sizes)) + rounding
         wrong = ~(np.abs(gradient - quotients) <= allowed)
         if wrong.any():
+            if not np.array_equal(fn(*inputs).data, result.data):
+                raise ValueError("gradcheck: fn gives something else when it is called again; seed what is random in it")
             index = tuple(int(k) for k in np.argwhere(wrong)[0])
-            kink = _kink(losses[i][(0, *index)], loss(), losses[i][(1, *index)], eps, rounding)
+            kink = _kink(losses[i][(0, *index)], loss(), losses[i][(1, *index)], eps, rounding, gradient[index])
             raise AssertionError(
                 f"gradcheck: {operation}, input {i}, index {index}: backward says {gradient[index]:.10g}, finite differences "
                 f"say {quotients[index]:.10g}{kink or _mistake(fn, inputs, i, gradient, differences, v, eps)}"
@@ -139,10 +149,12 @@ def _beside(measure: Callable[[], Any], x: Tensor, eps: float, shape: tuple[int,
     return measured
 
 
-def _kink(below: float, here: float, above: float, eps: float, rounding: float) -> str:
-    """What to say of three values eps apart if the slopes between them differ, and not by rounding alone."""
+def _kink(below: float, here: float, above: float, eps: float, rounding: float, gradient: float) -> str:
+    """What to say of three values eps apart if the slopes between them differ, and not by rounding alone, and the gradient is
+    one of them, or something between; at an extremum of a smooth function they differ, too, but a wrong gradient is neither."""
     left, right = (here - below) / eps, (above - here) / eps
-    if not abs(right - left) > 0.01 * max(abs(left), abs(right)) + 4 * rounding:
+    room = 0.01 * max(abs(left), abs(right)) + 4 * rounding
+    if not abs(right - left) > room or not min(left, right) - room <= gradient <= max(left, right) + room:
         return ""
     return (
         f"; there is a kink within eps={eps:g}: below it the slope is {left:.10g}, above it {right:.10g}. Check at a value "
@@ -178,7 +190,7 @@ def _mistake(
     others = {
         f"input {k}": (np.array(t.data if isinstance(t, Tensor) else t), differences.get(k))
         for k, t in enumerate(inputs)
-        if k != i and isinstance(t, (Tensor, np.ndarray))
+        if k != i and isinstance(t, (Tensor, np.ndarray)) and t.dtype.kind in "fiub"
     }
     said = mistakes.sentence(
         mistakes.Wrong(

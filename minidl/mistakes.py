@@ -75,16 +75,20 @@ def _dy_unused(w: Wrong) -> str:
 
 def _other_input(w: Wrong) -> str:
     for name, (_, right) in w.others.items():
-        if right is not None and _alike(w.given, right):
+        if right is not None and _alike(w.given, right) and not _alike(right, -w.right):  # where it is the sign
             return f"this is the gradient of {name}: return the gradients in the order of the inputs"
     return ""
 
 
-def _factor(w: Wrong) -> str:
-    """A number times what is right."""
+def _times(w: Wrong) -> float:
+    """The number c with given = c right; NaN if there is none."""
     c = float(np.vdot(w.given, w.right) / np.vdot(w.right, w.right))
-    if not _alike(w.given, c * w.right):
-        return ""
+    return c if _alike(w.given, c * w.right) else math.nan
+
+
+def _factor(w: Wrong) -> str:
+    """A fraction of what is right."""
+    c = _times(w)
     if abs(c + 1) < 1e-4:
         return "exactly the negative of what is right: look at the sign"
     sign = ", with the wrong sign" if c < 0 else ""
@@ -93,7 +97,14 @@ def _factor(w: Wrong) -> str:
             if abs(abs(c) - up / down) < 2e-5 * abs(c):
                 exact = f"exactly {up}/{down} of" if down > 1 else f"exactly {up} times"
                 return f"{exact} what is right in every element{sign}{_why_this_factor(w, abs(c))}"
-    return f"{abs(c):.4g} times what is right in every element{sign}" if w.given.size > 1 else ""
+    return ""
+
+
+def _multiple(w: Wrong) -> str:
+    """A number times what is right, of which no more is known."""
+    c = _times(w)
+    sign = ", with the wrong sign" if c < 0 else ""
+    return f"{abs(c):.4g} times what is right in every element{sign}" if math.isfinite(c) and w.given.size > 1 else ""
 
 
 def _why_this_factor(w: Wrong, c: float) -> str:
@@ -135,7 +146,8 @@ def _one_sample(w: Wrong) -> str:
         return ""
     parts = w.jacobian.reshape(len(w.y), -1, *w.x.shape) * w.dy.reshape(len(w.y), -1, *(1,) * w.x.ndim)
     for n, part in enumerate(parts.sum(axis=1)):
-        if _alike(w.given, part):
+        elsewhere = np.abs(w.right - part) > 1e-4 * np.abs(w.right).max()  # what the other samples add
+        if _alike(w.given, part) and (elsewhere & (part != 0)).any():
             return f"only sample {n} of {len(w.y)} counts: sum over the batch, axis 0"
     return ""
 
@@ -153,8 +165,10 @@ def _factor_of_values(w: Wrong) -> str:
             return f"the factor {what} is missing"
         if _alike(w.given, w.right * z):
             return f"there is a factor {what} too many"
-        if _alike(w.given * z * z, w.right) or _alike(w.given, w.right * z * z):
-            return f"multiplied where it should be divided by {what}, or the other way round"
+        if _alike(w.given * z * z, w.right):
+            return f"the factor {what}, squared, is missing: or is it divided where it should be multiplied by {what}?"
+        if _alike(w.given, w.right * z * z):
+            return f"there is a factor {what}, squared, too many: is it multiplied where it should be divided by {what}?"
     return ""
 
 
@@ -206,9 +220,10 @@ def _slope(w: Wrong) -> str:
 def _path(w: Wrong) -> str:
     """What goes through a mean or a variance over some axes, which is left out or wrong."""
     off = w.given - w.right
+    reached = (np.abs(w.jacobian) > 1e-6 * np.abs(w.jacobian).max()).reshape(-1, *w.x.shape)  # by each element of y
     for axes in _sets_of_axes(w.x):
         n = math.prod(w.x.shape[axis] for axis in axes)
-        if n < 4:
+        if n < 4 or not reached.all(axis=tuple(axis + 1 for axis in axes)).any():
             continue
         constant = off.mean(axis=axes, keepdims=True)
         centred = w.x - w.x.mean(axis=axes, keepdims=True)
@@ -284,6 +299,7 @@ LOOKS = (
     _summed,
     _one_sample,
     _factor_of_values,
+    _multiple,
     _slope,
     _product,
     _path,
@@ -300,13 +316,19 @@ def of_shape(given: tuple[int, ...], expected: tuple[int, ...], others: list[tup
     if len(given) < len(expected):
         for axis in range(len(expected)):
             if given == expected[:axis] + expected[axis + 1 :]:
+                if expected[axis] == 1:
+                    return f"axis {axis}, of length 1, is missing: sum with keepdims=True"
                 return f"axis {axis} is missing: is it summed over, where each element has a gradient of its own?"
     axes = len(given) - len(expected)
     if axes > 0 and given[axes:] == expected:
         which = "axis 0" if axes == 1 else f"the first {axes} axes"
         return f"the input was used for everything along {which}, so sum over {which} (functional.unbroadcast does it)"
-    if axes == 0 and all(n in (m, 1) or m == 1 for m, n in zip(given, expected, strict=True)):
-        return "if the input was broadcast, sum over the axes where it has length 1 (functional.unbroadcast does it)"
+    if axes >= 0 and all(n in (m, 1) for m, n in zip(given[axes:], expected, strict=True)):
+        return "if the input was broadcast, sum over the axes where it has length 1, or none (functional.unbroadcast does it)"
+    if axes == 0 and all(m in (n, 1) for m, n in zip(given, expected, strict=True)):
+        return "is it summed over the axes where it has length 1? Each element has a gradient of its own"
     if given in others:
         return "that is the shape of another input: return the gradients in the order of the inputs"
+    if math.prod(given) == math.prod(expected):
+        return "it has as many elements as the input: is a reshape missing, or a transpose?"
     return "the gradient has an element for each element of the input"

@@ -622,14 +622,18 @@ def _averages(activation: nn.Elementwise, variance: float, mean: float) -> tuple
 
 
 def _averages_at(activation: nn.Module, variances: np.ndarray, mean: float) -> list[np.ndarray]:
-    """The same for many variances: they are interpolated between points a quarter of an octave apart, and 0."""
+    """The same for many variances: they are interpolated between points a quarter of an octave apart, and 0.
+
+    Below the lowest of these, but for 0 itself, E[f'^2] is as there: at 0 it may be another, as it is with ReLU.
+    """
     high = float(variances.max())
     low = max(float(variances.min()), high / 4096)
     points = [0.0]
     if high > LIMIT:
         points += (2.0 ** (np.arange(math.floor(4 * math.log2(low)), 4 * math.log2(high) + 1) / 4)).tolist()
-    table = np.array([_averages(activation, variance, mean) for variance in points])
-    return [np.interp(variances, points, column) for column in table.T]
+    first, second, slopes = np.array([_averages(activation, variance, mean) for variance in points]).T
+    lifted = np.where(variances > 0, np.maximum(variances, points[min(1, len(points) - 1)]), 0.0)
+    return [np.interp(variances, points, first), np.interp(variances, points, second), np.interp(lifted, points, slopes)]
 
 
 def _elementwise_at_places(activation: nn.Module, x: Signal, places: np.ndarray, samples: int) -> _Step:
@@ -651,6 +655,19 @@ def _taps(weight: nn.Parameter, std: float) -> np.ndarray:
     chance = 6 * math.sqrt(2 / (weight.size / squares.size))  # six standard errors of a mean of squares of normal numbers
     uneven = mean > 0 and float(np.abs(squares - mean).max()) > chance * mean
     return std**2 * (squares / mean if uneven else np.ones_like(squares))
+
+
+def _pairs(layer: Any, taps: np.ndarray, q: np.ndarray) -> float:
+    """What a convolution with weights of these variances multiplies the mean product of two places by, a channel.
+
+    Where E[x(a) x(b)] goes as s(a) s(b), s = sqrt(q), it becomes sum_t v(t) s(a + t) s(b + t): its mean over a and b is
+    sum_t v(t) m(t)^2, m(t) the mean of s(a + t) over all a.
+    """
+    size = np.sqrt(q).mean(axis=0)
+    one_tap = np.eye(taps.size).reshape(-1, *taps.shape)
+    with observed_by([], []):
+        means = [float(layer.slide(Tensor(size[None, None]), tap, None, 1).data.mean()) for tap in one_tap]
+    return float(taps.ravel() @ np.square(means)) / (float(size.mean()) ** 2 or 1.0)
 
 
 class Incoming:
@@ -680,7 +697,8 @@ class Incoming:
         variances as its kernel. So it is at edges and with strides, too. The gradient's second moment goes back through the
         transposed map, times the m channels that see i. On a torus without strides every place meets every t, so the mean of q
         over all places is multiplied by sigma_w^2 = fan_in v, as in a linear layer, and the mean product of two places, which
-        are moved together, is, too; how far the pairs of places scatter can only become less, and is left as it is.
+        are moved together, is, too; at edges it becomes smaller than q does, for both must meet a number (`_pairs`). How far
+        the pairs of places scatter can only become less, and is left as it is.
         Source: Xiao et al. 2018, section 2.
         """
         x, weight, q = self._signal, layer.weight, self._signal.places
@@ -697,7 +715,8 @@ class Incoming:
         seen, seeing = layer.in_channels // layer.groups, layer.out_channels // layer.groups
         squares = Tensor(q[:, None], requires_grad=True)
         with enable_grad(), observed_by([], []):
-            summed = layer.slide(squares, _taps(weight, std), None, 1)
+            taps = _taps(weight, std)
+            summed = layer.slide(squares, taps, None, 1)
 
         def adjoint(behind: Any) -> np.ndarray:
             with observed_by([], []):
@@ -706,7 +725,7 @@ class Incoming:
 
         places = seen * summed.data[:, 0]
         gain = float(places.mean()) / x.square if x.square else 0.0
-        return self._sum(layer.out_channels, gain, 1.0, layer.bias, places, adjoint)
+        return self._sum(layer.out_channels, gain, 1.0, layer.bias, places, adjoint, seen * _pairs(layer, taps, q))
 
     def _cancelling(self, weight: nn.Parameter) -> float | None:
         """The standard deviation of weights that cancel out in a sum; None if their mean is not 0."""
@@ -722,13 +741,15 @@ class Incoming:
         bias: nn.Parameter | None,
         places: np.ndarray | None = None,
         adjoint: Callable[[Any], Any] | None = None,
+        pairs: float | None = None,
     ) -> _Step:
-        """A sum over units that multiplies the second moment by `gain`, and the gradient's by `factor`."""
+        """A sum over units that multiplies the second moment by `gain`, mean products by it or by `pairs`, and the gradient's
+        second moment by `factor`."""
         x = _counted(self._signal)
         shift, shift_std = (0.0, 0.0) if bias is None else weight_moments(bias, self._actual)
         added = shift_std**2 + shift**2
         square = gain * x.square + added
-        pair = gain * x.pair + added
+        pair = (gain if pairs is None else pairs) * x.pair + added
         kept = (gain * x.square / square) ** 2 if square else 0.0
         out = Signal(units, shift, square, pair, kept * x.scatter, kept * x.one, kept * x.shared, fresh=True)
         # Its own units are a sample: 2 / units is the relative variance of a mean of squares of normal variables.

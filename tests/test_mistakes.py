@@ -293,3 +293,79 @@ def test_of_large_inputs_the_numbers_are_told_and_no_jacobian_is_made():
 
     with pytest.raises(AssertionError, match=r"differences say \S+$"):
         gradcheck(wrong, leaf(2100))
+
+
+@pytest.mark.parametrize(("forward", "backward"), [(np.square, lambda dy, y, x: (dy,)), (np.cos, lambda dy, y, x: (dy,))])
+def test_an_extremum_of_a_smooth_function_is_no_kink(forward, backward):
+    said = said_of(forward, backward, Tensor(np.zeros(3), requires_grad=True))
+    assert said.endswith("finite differences say 0; this is dy")
+
+
+def test_two_missing_factors_are_not_a_division():
+    said = said_of(lambda x: x**3, lambda dy, y, x: (3 * dy,), leaf(BATCH, 3))
+    assert re.search(r"the factor input itself \(x\), squared, is missing", said)
+
+
+def test_a_factor_that_is_one_number_is_called_by_its_name():
+    said = said_of(lambda x: np.sqrt((x * x).sum()), lambda dy, y, x: (dy * x,), leaf(BATCH, 3))  # dy x / y
+    assert said.endswith("there is a factor result (y) too many")
+
+
+@pytest.mark.parametrize("other", [np.array(["a"] * 3), np.array([None] * 3), np.zeros(3, [("a", int)]), 5, None])
+def test_an_argument_that_is_no_array_of_numbers_is_left_out(other):
+    def wrong(x, other):
+        return record(x.data**2, (x,), lambda dy: (dy * np.sin(x.data),))
+
+    with pytest.raises(AssertionError, match=r"this is dy \* \(sin\(x\)\)$"):
+        gradcheck(wrong, (leaf(3), other))
+
+
+def test_shapes_that_were_summed_too_far():
+    assert "summed over the axes where it has length 1" in said_of(
+        np.tanh, lambda dy, y, x: (dy.sum(0, keepdims=True),), leaf(BATCH, 3)
+    )
+    said = said_of(np.add, lambda dy, y, a, b: (dy, dy.sum(1)), leaf(BATCH, 3), leaf(BATCH, 1))
+    assert "axis 1, of length 1, is missing: sum with keepdims=True" in said
+
+
+def test_what_cannot_be_compared_is_refused():
+    values = np.ones(3)
+    shared = Tensor(values, requires_grad=True), Tensor(values[1:2], requires_grad=True)
+    with pytest.raises(ValueError, match="inputs 0 and 1 share memory"):
+        gradcheck(lambda x, y: x * y, shared)
+    with pytest.raises(ValueError, match="input 0 is read-only"):
+        gradcheck(lambda x: x * x, Tensor(np.broadcast_to(values, (2, 3)), requires_grad=True))
+    with pytest.raises(ValueError, match="fn gives NaN or infinity"):  # beside infinity any gradient would pass
+        gradcheck(operation(lambda x: np.array([np.inf, x.sum()]), lambda dy, y, x: (dy[1] * 7 * x,)), leaf(3))
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="something else when it is called again"):
+        gradcheck(lambda x: x * rng.normal(size=3), leaf(3))
+
+
+def test_paths_and_sums_are_missed_only_where_there_are_any():
+    for axis, shift in enumerate([0.1, 0.1 * np.arange(3)]):
+        inputs = leaf(BATCH, 3), leaf(4, 3)
+        said = said_of(lambda x, w: x @ w.T, lambda dy, y, x, w, b=shift: (dy @ w + b, dy.T @ x), *inputs)
+        assert "axis 0" not in said, axis  # of a linear layer, samples have nothing to do with each other
+    said = said_of(np.tanh, lambda dy, y, x: (dy * (1 - y * y) + 0.1,), leaf(BATCH, 3))
+    assert "path" not in said
+    said = said_of(np.tanh, lambda dy, y, x: (dy * (1 - y * y) * (np.arange(BATCH) == 0)[:, None],), leaf(BATCH, 3))
+    assert "sum over the batch" not in said
+
+
+def test_a_difference_whose_sign_is_forgotten_is_no_other_order():
+    said = said_of(np.subtract, lambda dy, y, a, b: (dy, dy), leaf(3), leaf(3, seed=1))
+    assert re.search("input 1, .* exactly the negative", said)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "sentence"),
+    [
+        ((2, 5, 3, 4), (3, 1), "if the input was broadcast, sum over the axes where it has length 1, or none"),
+        ((4, 3, 2), (2, 3, 4), "is a reshape missing, or a transpose?"),
+        ((12,), (3, 4), "is a reshape missing, or a transpose?"),
+        ((2, 4), (3, 4), "an element for each element of the input"),
+    ],
+)
+def test_a_gradient_of_another_shape(given, expected, sentence):
+    assert sentence in said_of(np.tanh, lambda dy, y, x: (np.zeros(given),), leaf(*expected))

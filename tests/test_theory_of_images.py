@@ -140,6 +140,36 @@ def test_an_activation_sees_each_place_with_its_own_variance():
         assert out(nn.ReLU(), images(np.full((1, 2, 2), nothing))).places.tolist() == [[[0, 0], [0, 0]]]
 
 
+def test_where_an_image_is_dark_a_ramp_lets_half_of_the_gradient_pass_as_elsewhere():
+    (before, _) = chain(nn.Identity(), nn.ReLU(), signal=images([[[1e-8, 1e-5, 1e-3, 1.0]]]))
+    assert before.grad_ratio**2 == pytest.approx(1 / 2)
+    (before, _) = chain(nn.Identity(), nn.ReLU(), signal=images([[[0.0, 0.0, 0.0, 1.0]]]))  # at 0 its slope is 0
+    assert before.grad_ratio**2 == pytest.approx(1 / 8)
+
+
+def test_at_edges_two_places_share_less_than_each_has():
+    # A tap at the middle meets all 16 numbers of 4 x 4, one beside it 12, one at a corner 9: both of two places the square.
+    layer = nn.Conv2d(4, 6, 3, padding=1, weight_init="he_normal", rng=0)
+    result = out(layer, images(np.ones((2, 4, 4)), pair=1.0))
+    assert result.pair == pytest.approx(2 / 9 * (1 + 4 * (12 / 16) ** 2 + 4 * (9 / 16) ** 2))
+    # With strides of 2 each number comes from one of four taps: 16 pairs of taps, and 4 of them are of the same weight.
+    layer = nn.ConvTranspose2d(4, 6, 2, stride=2, weight_init=nn.init.Normal(), rng=0)
+    result = out(layer, images(np.ones((2, 3, 3)), pair=1.0))
+    assert (result.square, result.pair) == (pytest.approx(4), pytest.approx(1))
+
+
+def test_bright_images_are_normalized_by_what_edges_make_of_them():
+    """Images of mean 2 and standard deviation 0.3: at edges filters meet less of the mean, which is most of the variance."""
+    rng, squares = Generator(0), []
+    x = rng.normal((6, 4, 8, 8), 2.0, 0.3)
+    for _ in range(20):
+        model = nn.Sequential(nn.Conv2d(4, 24, 3, padding=1, weight_init="he_normal", rng=rng), nn.BatchNorm2d(24))
+        v = rng.normal((6, 24, 8, 8))
+        record = flow.measure(model, x, loss=lambda y, v=v: (y * v).sum())["0"]
+        squares.append((record.predicted_grad_ratio / record.grad_ratio) ** 2)
+    assert 0.7 < np.sqrt(np.mean(squares)) < 1  # and 1 / v is more on average than 1 / mean(v)
+
+
 def test_batch_norm_of_channels_takes_away_what_places_have_in_common():
     # Numbers of variance 1 around a mean of the unit whose square is 3: so 4, of which a pair shares 3. Divided by 4 - 3.
     norm = nn.BatchNorm2d(4, eps=0, weight_init=2.0, bias_init=1.0)

@@ -340,7 +340,8 @@ def _clones(network: _Network) -> list[Finding]:
         record = network.records[i]
         if record.units is not None and record.distinct_units != record.units:
             feeds = any(k in network.weighted for k in network.after(i))
-            if _stay_clones(network.calls[i]) or (record.distinct_units == 1 and feeds):
+            groups = len(list(units_of(network.calls[i].module)))
+            if _stay_clones(network.calls[i]) or (record.distinct_units == groups and feeds):
                 stay[i] = _stay_clones(network.calls[i])
     if not stay:
         return []
@@ -355,7 +356,8 @@ def _clones(network: _Network) -> list[Finding]:
     if all(stay.values()):
         evidence += "Equal units get equal gradients too, so they stay clones however long they are trained."
     else:
-        evidence += "The next layer gives them different gradients, but until they have moved they pass on one number."
+        number = "one number" + " for each group" * (getattr(module, "groups", 1) > 1)
+        evidence += f"The next layer gives them different gradients, but until they have moved they pass on {number}."
     candidates = network.rules(places, _initializers(network.activation(places[0])))
     return [Finding("clones", network.names(places), evidence, candidates=candidates)]
 
@@ -433,7 +435,10 @@ def _overflow(network: _Network) -> list[Finding]:
     if not (outputs or gradients):
         return []
     first, what = (outputs[0], "output") if outputs else (gradients[-1], "gradient")
-    evidence = f"{network.titles([first])}: its {what} is infinite or NaN, for the numbers are too large for their dtype."
+    weight = getattr(network.calls[first].module, "weight", None)
+    broken = outputs and isinstance(weight, nn.Parameter) and not np.isfinite(weight.data).all()
+    why = "its weights are" if broken else "the numbers are too large for their dtype"
+    evidence = f"{network.titles([first])}: its {what} is infinite or NaN, for {why}."
     initializers = _initializers(network.activation(network.weighted[0])) if network.weighted else []
     candidates = network.rules(network.weighted, initializers)
     return [Finding("exploding", network.names([first]), evidence, candidates=candidates)]
@@ -494,7 +499,9 @@ def _first_loss(network: _Network) -> list[Finding]:
         tries.append(([last], init.Normal(0.0, _rounded(record.weight_std / math.sqrt(_square(record))))))
     candidates = [network.rule(some, weights) for some, weights in tries]
     if not labels:
-        mean = [_rounded(value) for value in np.ravel(network.y.mean(axis=0, dtype=np.float64))]
+        axes = np.arange(network.y.ndim)  # over all but that of the units, where there are more than two
+        over = tuple(np.delete(axes, network.calls[last].axis)) if len(axes) > 2 else 0
+        mean = [_rounded(value) for value in np.ravel(network.y.mean(axis=over, dtype=np.float64))]
         candidates += [network.rule(some, weights, mean) for some, weights in tries]
     evidence = (
         f"{network.titles(places)}: the first loss is {loss:.4g}, where {expected}. The output of '{network.name(last)}' has "

@@ -16,7 +16,8 @@ BINS = 40
 
 
 def unit_axis(layer: nn.Module, y: Tensor, of_input: int | None = None) -> int:
-    """The axis of y, a layer's output, on which its units are: 1 where they are channels, otherwise the last, -1.
+    """The axis of y, a layer's output, on which its units are: 1 where they are channels (0 of an image alone), otherwise the
+    last, -1.
 
     An activation or dropout has them where its input has: `of_input`. Where that is None, for it is not known, four axes are
     those of images.
@@ -24,8 +25,8 @@ def unit_axis(layer: nn.Module, y: Tensor, of_input: int | None = None) -> int:
     if y.ndim < 3:
         return -1
     if layer.unit_axis is not None:
-        return layer.unit_axis
-    return of_input or (1 if y.ndim == 4 else -1)
+        return layer.unit_axis if layer.unit_axis == -1 else layer.unit_axis % y.ndim
+    return (1 if y.ndim == 4 else -1) if of_input is None else of_input
 
 
 def distribution(values: np.ndarray) -> tuple[float, float, Histogram | None]:

@@ -79,7 +79,7 @@ class Watch:
             self.kinds.append(type(module).__name__)
             self.units.append(output.shape[axis] if output.ndim else 1)
         found = self._row[name] = {}
-        if isinstance(module, nn.Elementwise) and output.ndim > 1:
+        if isinstance(module, nn.Elementwise) and output.ndim > 1 and output.size:
             found["saturated"], found["dead"] = saturation(module, arguments[0], output, axis)
         return output
 

@@ -43,7 +43,7 @@ FORMULAS: dict[str, tuple[Callable[[int, int], float], str]] = {
 }
 
 FACTORS = {
-    1 / 3: "1/3 of {}: is this U(-1/sqrt n, 1/sqrt n)? U(-b, b) has variance b^2 / 3, so b = sqrt(3 variance)",
+    1 / 3: "1/3 of {}: is std the bound b? U(-b, b) has variance b^2 / 3, so b = sqrt(3 variance)",
     3.0: "3 times {}: is the bound of the uniform distribution used as a standard deviation?",
     1 / 2: "1/2 of {}: is the factor 2{} missing?",
     2.0: "2 times {}: is there a factor 2{} that should not be?",
@@ -96,7 +96,7 @@ def check(initializer: Any, variance: Any = None) -> Report:
     ...     return rng.uniform(shape, -1 / fan_in**0.5, 1 / fan_in**0.5)
     >>> print(check(mine, variance=lambda fan_in, fan_out: 1 / fan_in))
     Custom(mine): 1 problem
-    - the variance is 1/3 of 1 / fan_in: is this U(-1/sqrt n, 1/sqrt n)? U(-b, b) has variance b^2 / 3, so b = sqrt(3 variance)
+    - the variance is 1/3 of 1 / fan_in: is std the bound b? U(-b, b) has variance b^2 / 3, so b = sqrt(3 variance)
     >>> print(check("he_normal"))
     HeNormal(a=0.0, mode='fan_in'): all is well
     """
@@ -148,7 +148,7 @@ def _stated(variance: Any) -> Callable[[Shape, tuple[int, int]], Moments]:
 
     def moments(shape: Shape, fans: tuple[int, int]) -> Moments:
         value = variance(*fans)
-        if not 0 < value < math.inf:
+        if not (isinstance(value, (int, float, np.integer, np.floating)) and 0 < value < math.inf):
             raise ValueError(f"check: variance{fans} gave {value!r}, expected a positive number")
         return Moments(0.0, math.sqrt(value))
 
@@ -227,9 +227,9 @@ def _check_centre(report: Report, samples: dict, moments: Callable) -> bool:
         if abs(values.mean() - stated) > 5 * std / math.sqrt(values.size):
             off = (values.mean() - stated) / std
             half = values.min() >= 0 and stated == 0
-            hint = (
-                "; no value is negative: is this [0, b) instead of [-b, b)? Its variance is a quarter of that" if half else ""
-            )
+            hint = "; no value is negative" if half else ""
+            if half and abs(off - math.sqrt(3)) < 0.05:  # mean b / 2, variance b^2 / 12
+                hint += ": is this [0, b) instead of [-b, b)? Its variance is a quarter of that"
             report.problems.append(f"the mean is {values.mean():.3g}, expected {stated:.3g}: off by {off:.2f} std{hint}")
             if half:
                 return False
@@ -256,6 +256,8 @@ def _check_variance(report: Report, samples: dict, moments: Callable) -> None:
         report.notes.append(f"the variance {about}; state what it should be, as variance=")
         return
     expected = {fans: std**2 for fans, std in stds.items()}
+    if not all(expected.values()):
+        raise ValueError("check: the stated variance is 0, which no random weights have")
     stated = next((name for name, (f, _) in FORMULAS.items() if all(math.isclose(f(*k), expected[k]) for k in expected)), "")
     stated = stated or "the stated variance"
     if not fit(lambda *fans: expected[fans]):
@@ -325,8 +327,9 @@ def _check_kernel(found: list[str], initializer: Initializer, moments: Callable,
         return
     std = moments(*kernel).std
     if std is not None and abs((ratio := values.var() / std**2) - 1) > _tolerance(values):
-        shape = values.shape
-        found.append(f"for a kernel of shape {shape} the variance is {ratio:.2g} times too large: 9 places multiply the fans")
+        nine = ratio > 1 and (kernel is KERNEL or abs(ratio / 9 - 1) < _tolerance(values))  # of KERNEL, matrices are right
+        off = "too large: 9 places multiply the fans" if nine else "what is right"
+        found.append(f"for a kernel of shape {values.shape} the variance is {ratio:.2g} times {off}")
 
 
 def _tolerance(values: np.ndarray) -> float:

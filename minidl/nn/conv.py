@@ -24,7 +24,7 @@ __all__ = ["Conv2d", "ConvTranspose2d"]
 class Convolution(Module):
     """What both layers share: sizes and their checks, parameters, and how an input is refused."""
 
-    unit_axis = 1
+    unit_axis = -3  # of a batch of images, and of one image
 
     in_channels: int
     out_channels: int

@@ -13,7 +13,7 @@ __all__ = ["AdaptiveAvgPool2d", "AvgPool2d", "MaxPool2d"]
 class Pooling(Module):
     """What they share: images come in, and a refusal names the layer."""
 
-    unit_axis = 1
+    unit_axis = -3  # of a batch of images, and of one image
 
     def pool(self, x: Tensor) -> Tensor:
         raise NotImplementedError

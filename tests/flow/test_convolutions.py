@@ -2,6 +2,7 @@
 line that is proposed fixes it; healthy networks have no fault."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -291,3 +292,50 @@ def test_a_zero_branch_passes_the_signal_and_the_gradient_unchanged():
     model = nn.Sequential(nn.Conv2d(1, 8, 3, rng=0, padding=1), *blocks, nn.Identity(), nn.Flatten(), nn.Linear(512, 10, rng=0))
     report = flow.measure(model, X, Y)
     assert (report["0"].out_std, report["0"].grad_std) == (report["3"].out_std, report["3"].grad_std)
+
+
+def test_the_units_of_one_image_without_a_batch_are_its_channels():
+    rng = Generator(0)
+    model = nn.Sequential(nn.Conv2d(3, 5, 3, padding=1, rng=rng), nn.ReLU(), nn.AvgPool2d(2), nn.Tanh())
+    image = rng.normal((3, 8, 10))
+    assert [record.units for record in flow.measure(model, image)] == [5, 5, 5, 5]
+    with flow.watch(model) as watched:
+        model(image).sum().backward()
+    assert watched.units == [5, 5, 5, 5]
+
+
+def test_of_an_empty_batch_no_unit_is_called_dead():
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, rng=0), nn.ReLU())
+    with flow.watch(model) as watched:
+        model(X[:0]).sum().backward()
+    assert np.isnan(watched.curves["dead"]).all()
+
+
+def test_clones_within_each_group_are_found():
+    rng = Generator(0)
+    layers = [nn.Conv2d(1, 8, 3, weight_init="he_normal", rng=rng), nn.ReLU()]
+    layers += [nn.Conv2d(8, 16, 3, groups=8, weight_init=0.2, rng=rng), nn.ReLU(), nn.Flatten(), nn.Linear(256, 10, rng=rng)]
+    (finding,) = flow.diagnose(nn.Sequential(*layers), X, Y)
+    assert (finding.symptom, finding.layers) == ("clones", ("2",))
+    assert "8 distinct of 16 units" in finding.evidence
+    assert "pass on one number for each group" in finding.evidence
+    assert finding.remedy
+    layers[2] = nn.Conv2d(8, 8, 3, groups=8, weight_init=0.2, rng=rng)  # one unit in each group has no clone
+    layers[5] = nn.Linear(128, 10, rng=rng)
+    assert not flow.diagnose(nn.Sequential(*layers), X, Y)
+
+
+def test_images_far_from_zero_are_aimed_at_by_the_last_bias():
+    rng = Generator(0)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3, weight_init="he_normal", rng=rng), nn.ReLU(), nn.Conv2d(8, 2, 1, rng=rng))
+    targets = rng.normal((len(X), 2, 6, 6)) + np.array([1000, -500])[:, None, None]
+    (finding,) = flow.diagnose(model, X, targets.astype(np.float32))
+    assert finding.symptom == "loss"
+    assert re.search(r'"2\.bias": \[(999\.|1000\.)\d*, -(499|500)\.\d*\]', finding.remedy), finding.remedy
+
+
+def test_weights_that_are_nan_are_named_as_the_cause():
+    model = lenet()
+    model[3].weight.data[0, 0, 0, 0] = np.nan
+    (finding,) = flow.diagnose(model, X, Y)
+    assert "Conv2d '3': its output is infinite or NaN, for its weights are." in finding.evidence

@@ -128,7 +128,7 @@ WRONG = [
     (
         uniform(lambda s: math.sqrt(2 / (s[0] + s[1]))),
         xavier,
-        r"variance is 1/3 of 2 / \(fan_in \+ fan_out\): is this U\(-1/sqrt n",
+        r"variance is 1/3 of 2 / \(fan_in \+ fan_out\): is std the bound b",
     ),
     (
         uniform(lambda s: 1 / math.sqrt(s[1])),
@@ -340,3 +340,20 @@ def test_a_check_leaves_the_global_generators_as_they_were(initializer):
 def test_a_stated_variance_that_is_none_is_an_error(variance, error, message):
     with pytest.raises(error, match=message):
         init.check(init.HeNormal(), variance)
+
+
+def test_values_that_are_not_negative_are_from_0_to_b_only_if_spread_evenly():
+    for draw in (lambda shape, rng: np.abs(rng.normal(shape)), lambda shape, rng: rng.normal(shape, 1, 0.05)):
+        (problem,) = init.check(draw, he).problems
+        assert problem.endswith("no value is negative")
+
+
+def test_places_explain_the_variance_of_a_kernel_only_where_they_do():
+    (problem,) = init.check("delta_orthogonal", he).problems  # its variance is 1 / fan_in: half of that
+    assert problem.endswith("the variance is 0.5 times what is right")
+
+
+@pytest.mark.parametrize("variance", ["zeros", lambda n, m: None, lambda n, m: 1j, lambda n, m: np.ones(2)])
+def test_a_stated_variance_that_is_none_is_refused(variance):
+    with pytest.raises(ValueError, match="variance"):
+        init.check("he_normal", variance)
