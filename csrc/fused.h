@@ -46,10 +46,10 @@ typedef struct {
     void *out;
 } column_sums_job;
 
-/* y = weight (x - mean) / sqrt(var + eps) + bias for each column; in training mean and var are computed, else
- * given. */
+/* y = weight (x - mean) / sqrt(var + eps) + bias for each channel; in training mean and var are computed, else given.
+ * A row of x has all places of its first channel, then those of the second: x is rows x channels x places. */
 typedef struct {
-    size_t rows, columns;
+    size_t rows, channels, places;
     int training;
     double eps;
     const void *x, *weight, *bias; /* weight, bias: NULL for none */
@@ -58,7 +58,7 @@ typedef struct {
 
 /* Its gradients. dx may be NULL. */
 typedef struct {
-    size_t rows, columns;
+    size_t rows, channels, places;
     int training;
     double eps;
     const void *dy, *x, *weight, *mean, *var; /* weight: NULL for none */

@@ -232,6 +232,10 @@ def not_a_matrix(name, came):
     return ValueError(f"{name} must be a matrix, got {described(came)}")
 
 
+def no_channels(came):
+    return ValueError(f"x must have shape (rows, channels) or (rows, channels, places), got {described(came)}")
+
+
 def unwritable_statistics():
     return ValueError("batch_norm: mean and var must be contiguous and writable, for in training they are computed")
 
