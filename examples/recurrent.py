@@ -15,7 +15,6 @@ numbers of a sequence, which they have to remember: who always answers 1 has a m
     python examples/recurrent.py --quick --gain 1.05
 """
 
-import argparse
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -150,21 +149,13 @@ def draw(norms: dict, theories: dict, errors: dict) -> Any:
     return figure
 
 
-def positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 10:
-        raise argparse.ArgumentTypeError(f"expected a number between 0 and 10, got {text!r}")
-    return value
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = options(__doc__, "recurrent.png")
-    parser.add_argument("--gain", type=positive, default=1.0, help="what W is multiplied by, default: 1")
+    parser.add_argument("--gain", type=float, default=1.0, help="what W is multiplied by, default: 1")
     parser.add_argument("--steps", type=positive_integer, help="default: 200, or 40 with --quick")
     args = parser.parse_args(arguments)
+    if not 0 < args.gain < 10:
+        parser.error(f"--gain takes a number between 0 and 10, got {args.gain:g}")
     steps, seeds, length, updates = (40, 2, 10, 30) if args.quick else (200, 5, 50, 400)
     steps = args.steps or steps
     norms, rows = {}, []

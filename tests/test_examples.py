@@ -227,7 +227,7 @@ def test_convnet_learns_from_he_and_from_zeros_only_how_frequent_the_digits_are(
     split = script.images()
     he, zeros = (script.build(name, 16, 0) for name in ("He", "zeros"))
     assert [record.kind for record in script.layers(he, split)] == ["Conv2d", "Conv2d", "Linear", "Linear"]
-    assert script.learn(he, 5, 0, split)[-1].accuracy > 0.95
+    assert script.learn(he, 8, 0, split)[-1].accuracy > 0.95
     frequencies = np.bincount(split.y_train) / len(split.y_train)
     entropy = -(frequencies * np.log(frequencies)).sum()
     assert script.learn(zeros, 1, 0, split)[-1].loss == pytest.approx(entropy, abs=0.01)
