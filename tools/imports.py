@@ -37,6 +37,7 @@ HOUSE = {
     "random": "",
     "gaussian": "",
     "kernels": "",
+    "mistakes": "",
     "names": "",
     "ownership": "",
     "atomic": "",

@@ -15,8 +15,8 @@ from .base import Custom, Initializer, Moments, Shape, get
 from .distributions import CUT_STD
 from .matrices import Fixed
 
-# (fan_in, fan_out), and with them shape (fan_out, fan_in): 40,000 values each.
-WIDE, TALL, SQUARE = (400, 100), (100, 400), (200, 200)
+# (fan_in, fan_out), and with them shape (fan_out, fan_in). Sum, product and both fans differ between some two of them.
+WIDE, TALL, SQUARE = (400, 100), (100, 400), (160, 160)
 
 # What the variance of an initializer may be, with what is known of it.
 FORMULAS: dict[str, tuple[Callable[[int, int], float], str]] = {
@@ -26,6 +26,13 @@ FORMULAS: dict[str, tuple[Callable[[int, int], float], str]] = {
     "2 / fan_out": (lambda n, m: 2 / m, "He's for the backward pass"),
     "2 / (fan_in + fan_out)": (lambda n, m: 2 / (n + m), "Xavier's"),
     "1 / (fan_in + fan_out)": (lambda n, m: 1 / (n + m), "half of Xavier's: is a 2 missing?"),
+    "1 / (fan_in fan_out)": (lambda n, m: 1 / (n * m), "are the fans multiplied where they should be added?"),
+    "2 / (fan_in fan_out)": (lambda n, m: 2 / (n * m), "are the fans multiplied where they should be added?"),
+    "1 / fan_in^2": (lambda n, m: 1 / n**2, "the standard deviation is 1 / fan_in: is a square root missing?"),
+    "2 / fan_in^2": (
+        lambda n, m: 2 / n**2,
+        "the standard deviation is sqrt(2) / fan_in: does the root belong over fan_in, too?",
+    ),
     "1 / (3 fan_in)": (lambda n, m: 1 / (3 * n), "is this U(-1/sqrt n, 1/sqrt n)?"),
     "1 / (3 fan_out)": (lambda n, m: 1 / (3 * m), "is this U(-1/sqrt n, 1/sqrt n), with n = fan_out?"),
     "2 / (3 fan_in)": (lambda n, m: 2 / (3 * n), "is this U(-s, s), with He's standard deviation s as the bound?"),
@@ -36,12 +43,13 @@ FORMULAS: dict[str, tuple[Callable[[int, int], float], str]] = {
 FACTORS = {
     1 / 3: "1/3 of {}: is this U(-1/sqrt n, 1/sqrt n)? U(-b, b) has variance b^2 / 3, so b = sqrt(3 variance)",
     3.0: "3 times {}: is the bound of the uniform distribution used as a standard deviation?",
-    1 / 2: "1/2 of {}: is the factor 2 for ReLU missing?",
-    2.0: "2 times {}: is there a factor 2 for ReLU that should not be?",
+    1 / 2: "1/2 of {}: is the factor 2{} missing?",
+    2.0: "2 times {}: is there a factor 2{} that should not be?",
     1 / 4: "1/4 of {}: is the standard deviation halved, or a gain of 2 missing?",
     4.0: "4 times {}: was a factor 2 meant for the variance given to the standard deviation?",
     CUT_STD**2: "0.774 of {}: is a normal distribution cut at two standard deviations? Divide its standard deviation by 0.8796",
 }
+FOR_RELU = "1 / fan_in", "2 / fan_in", "1 / fan_out", "2 / fan_out"  # where a factor 2 more or less is ReLU's
 
 
 class Report:
@@ -111,8 +119,8 @@ def check(initializer: Any, variance: Any = None) -> Report:
         _check_units(report, samples[WIDE])
         if not report:
             return report
-        _check_centre(report, samples, moments)
-        _check_variance(report, samples, moments)
+        if _check_centre(report, samples, moments):
+            _check_variance(report, samples, moments)
     except _Broken as broken:
         report.problems.append(str(broken))
     finally:
@@ -192,20 +200,27 @@ def _check_units(report: Report, values: np.ndarray) -> None:
             )
 
 
-def _check_centre(report: Report, samples: dict, moments: Callable) -> None:
+def _check_centre(report: Report, samples: dict, moments: Callable) -> bool:
+    """Whether there is more to be learned from the variance."""
     for fans, values in samples.items():
         stated = moments(values.shape, fans).mean or 0.0
         std = values.std()
         if abs(values.mean() - stated) > 5 * std / math.sqrt(values.size):
             off = (values.mean() - stated) / std
-            hint = "; no value is negative: is this [0, b) instead of [-b, b)?" if values.min() >= 0 else ""
+            half = values.min() >= 0 and stated == 0
+            hint = (
+                "; no value is negative: is this [0, b) instead of [-b, b)? Its variance is a quarter of that" if half else ""
+            )
             report.problems.append(f"the mean is {values.mean():.3g}, expected {stated:.3g}: off by {off:.2f} std{hint}")
+            if half:
+                return False
             break
     z = np.concatenate([(values - values.mean()).ravel() / values.std() for values in samples.values()])
     cube = z * z * z
     skewness, error = np.mean(cube), math.sqrt(np.mean(np.square(cube - 3 * z)) / z.size)  # for z symmetric about 0
     if abs(skewness) > 5 * error:
         report.problems.append(f"it is not symmetric about its mean: the skewness is {skewness:.2f}, expected 0")
+    return True
 
 
 def _check_variance(report: Report, samples: dict, moments: Callable) -> None:
@@ -234,7 +249,7 @@ def _what_is_off(measured: dict, expected: dict, fit: Callable, known: list[str]
     ratio = {fans: measured[fans] / expected[fans] for fans in measured}
     for factor, mistake in FACTORS.items():
         if fit(lambda *fans: factor * expected[fans]):  # noqa: B023 - called at once
-            return mistake.format(stated)
+            return mistake.format(stated, " for ReLU" if stated in FOR_RELU else "")
     if fit(lambda *fans: expected[fans[::-1]]):
         return f"{stated} with fan_in and fan_out swapped: the shape of a weight is (fan_out, fan_in)"
     if fit(lambda *fans: expected[fans] ** 2):
@@ -247,8 +262,16 @@ def _what_is_off(measured: dict, expected: dict, fit: Callable, known: list[str]
     if known:
         from fractions import Fraction  # only here, for it is slow to import
 
+        formula, about = FORMULAS[known[0]]
         equal = Fraction(ratio[SQUARE]).limit_denominator(6)
-        return f"{known[0]}, not {stated} ({equal} of it where fan_in = fan_out): {FORMULAS[known[0]][1]}"
+        of_one_fan = math.isclose(formula(1, 1), 2 * formula(2, 2))  # so that the fraction is the same for any size
+        share = f" ({equal} of it where fan_in = fan_out)" if of_one_fan else ""
+        return f"{known[0]}, not {stated}{share}: {about}"
+    if fit(lambda *fans: ratio[SQUARE] * expected[fans]):
+        root = math.sqrt(ratio[SQUARE])
+        return (
+            f"{ratio[SQUARE]:.3g} times {stated}, whatever the fans: the standard deviation is {root:.2g} times what is right"
+        )
     return f"not {stated}; it is this many times that: {times}"
 
 
