@@ -2,9 +2,10 @@
 
 python -m benchmarks.conv_step [--threads 2] [--quick]
 
-The networks are LeNet on images of 28 x 28 and of 8 x 8 pixels, and the residual network of 20 layers on 8 x 8 (He et al., 2016,
-section 4.2, with projections where the shape changes). One function writes each of them, for either library's `nn`; PyTorch gets
-minidl's weights. As in `training_step.py` each loss of the first steps must be minidl's to 1e-4 of it, and they take turns.
+The networks are LeNet on images of 28 x 28 and of 8 x 8 pixels, and the residual network of 20 layers on 8 x 8 (He et al.,
+2016, section 4.2, with projections where the shape changes). One function writes each of them, for either library's `nn`,
+and PyTorch gets minidl's weights. As in `training_step.py` the losses of the first 20 steps must agree to 1e-4, and they
+take turns.
 """
 
 from collections.abc import Callable
@@ -53,7 +54,11 @@ def resnet(nn: Any, size: int) -> Any:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
-NETWORKS: dict[str, tuple[Callable[[Any, int], Any], int]] = {"lenet 28x28": (lenet, 28), "lenet 8x8": (lenet, 8), "resnet20 8x8": (resnet, 8)}
+NETWORKS: dict[str, tuple[Callable[[Any, int], Any], int]] = {
+    "lenet 28x28": (lenet, 28),
+    "lenet 8x8": (lenet, 8),
+    "resnet20 8x8": (resnet, 8),
+}
 
 
 def step_of(nn: Any, optim: Any, model: Any, x: Any, y: Any, **options: Any) -> steps.Step:
@@ -88,7 +93,8 @@ def calls_of(name: str, torch: Any = None) -> dict[str, Callable[[], object]]:
         calls["torch"] = step_of(torch.nn, torch.optim, peer, torch.from_numpy(x), torch.from_numpy(y), fused=True)
         ours, theirs = ([float(step()) for _ in range(20)] for step in calls.values())
         if wrong := steps.first_difference(theirs, ours):
-            print(f"WRONG: torch in {name}: the loss of step {wrong} is {theirs[wrong - 1]:.6f}, minidl's {ours[wrong - 1]:.6f}; left out")
+            losses = f"{theirs[wrong - 1]:.6f}, minidl's {ours[wrong - 1]:.6f}"
+            print(f"WRONG: torch in {name}: the loss of step {wrong} is {losses}; left out")
             del calls["torch"]
     return calls
 

@@ -39,15 +39,16 @@ typedef struct {
     void *out;
 } elementwise_job;
 
-/* out_j = sum_i x_ij, pairwise */
+/* out_j = sum_i x_ij, or sum_ip x_ijp, pairwise. A row of x has all places of its first channel, then those of the second:
+ * x is rows x channels x places. A matrix has one place. */
 typedef struct {
-    size_t rows, columns;
+    size_t rows, channels, places;
     const void *x;
     void *out;
 } column_sums_job;
 
-/* y = weight (x - mean) / sqrt(var + eps) + bias for each channel; in training mean and var are computed, else given.
- * A row of x has all places of its first channel, then those of the second: x is rows x channels x places. */
+/* y = weight (x - mean) / sqrt(var + eps) + bias for each channel, x as above; in training mean and var are computed, else
+ * given. */
 typedef struct {
     size_t rows, channels, places;
     int training;

@@ -288,19 +288,6 @@ static void NAME(sums)(int kind, const NAME(summed) *t, size_t begin, size_t end
     }
 }
 
-/* column_sums_f32, column_sums_f64 */
-static void NAME(column_sums)(const void *job, size_t begin, size_t end)
-{
-    const column_sums_job *s = job;
-    for (size_t width; begin < end; begin += width) {
-        width = end - begin < COLUMNS ? end - begin : COLUMNS;
-        NAME(summed) t = {s->columns, width, (const REAL *)s->x + begin, NULL, NULL, NULL};
-        REAL sum[COLUMNS], unused[COLUMNS];
-        NAME(sums)(NAME(VALUES), &t, 0, s->rows, sum, unused);
-        memcpy((REAL *)s->out + begin, sum, width * sizeof *sum);
-    }
-}
-
 /* channels_f32, channels_f64: how many channels of the `left` ones are worked on at a time: those that have COLUMNS
  * columns together. A column is a place of a channel. */
 static size_t NAME(channels)(size_t left, size_t places)
@@ -358,6 +345,19 @@ static void NAME(channel_sums)(
     for (size_t c = 0; c < channels; c++) {
         first[c] = NAME(sum_of)(sum + c * places, places);
         second[c] = NAME(sum_of)(other + c * places, places);
+    }
+}
+
+/* column_sums_f32, column_sums_f64 */
+static void NAME(column_sums)(const void *job, size_t begin, size_t end)
+{
+    const column_sums_job *s = job;
+    for (size_t channels; begin < end; begin += channels) {
+        channels = NAME(channels)(end - begin, s->places);
+        const REAL *x = (const REAL *)s->x + begin * s->places;
+        REAL unused[COLUMNS];
+        NAME(channel_sums)(NAME(VALUES), &(NAME(summed)){s->channels * s->places, 0, x, x, NULL, NULL}, s->rows, channels,
+            s->places, (REAL *)s->out + begin, unused);
     }
 }
 

@@ -125,7 +125,7 @@ cdef extern from "fused.h" nogil:
         const void *dy
         void *out
     ctypedef struct column_sums_job:
-        size_t rows, columns
+        size_t rows, channels, places
         const void *x
         void *out
     ctypedef struct batch_norm_job:
@@ -688,26 +688,6 @@ def log(x):
     return elementwise(LOG, x)
 
 
-def column_sums(x):
-    cdef cnp.ndarray a = matrix(x, "x")
-    cdef cnp.npy_intp columns = a.shape[1]
-    cdef cnp.ndarray out = cnp.PyArray_EMPTY(1, &columns, cnp.PyArray_TYPE(a), 0)
-    cdef column_sums_job job = column_sums_job(a.shape[0], columns, a.data, out.data)
-    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
-    with nogil:
-        fused_column_sums(&job, precision)
-    return out
-
-
-cdef bint is_plain_vector(array, int kind, Py_ssize_t size, bint written) noexcept:
-    """Whether it is a contiguous array of this many numbers, whatever its shape, as csrc takes it."""
-    if not cnp.PyArray_Check(array):
-        return False
-    cdef cnp.ndarray x = array
-    return (cnp.PyArray_TYPE(x) == kind and x.size == size
-            and (cnp.PyArray_ISCARRAY(x) if written else cnp.PyArray_ISCARRAY_RO(x)))
-
-
 cdef cnp.ndarray channels(x):
     """x as a contiguous array (rows, channels) or (rows, channels, places)."""
     cdef cnp.ndarray array = contiguous(x)
@@ -724,6 +704,26 @@ cdef size_t rows_of(cnp.ndarray x) noexcept:
 cdef size_t places_of(cnp.ndarray x) noexcept:
     """At least 1."""
     return x.shape[2] if x.ndim == 3 and x.shape[2] else 1
+
+
+def column_sums(x):
+    cdef cnp.ndarray a = channels(x)
+    cdef cnp.npy_intp count = a.shape[1]
+    cdef cnp.ndarray out = cnp.PyArray_EMPTY(1, &count, cnp.PyArray_TYPE(a), 0)
+    cdef column_sums_job job = column_sums_job(rows_of(a), count, places_of(a), a.data, out.data)
+    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
+    with nogil:
+        fused_column_sums(&job, precision)
+    return out
+
+
+cdef bint is_plain_vector(array, int kind, Py_ssize_t size, bint written) noexcept:
+    """Whether it is a contiguous array of this many numbers, whatever its shape, as csrc takes it."""
+    if not cnp.PyArray_Check(array):
+        return False
+    cdef cnp.ndarray x = array
+    return (cnp.PyArray_TYPE(x) == kind and x.size == size
+            and (cnp.PyArray_ISCARRAY(x) if written else cnp.PyArray_ISCARRAY_RO(x)))
 
 
 def batch_norm(x, weight, bias, mean, var, double eps, bint training):

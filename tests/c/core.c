@@ -860,7 +860,7 @@ static uint64_t made(int kind, size_t real, size_t rows, size_t columns)
 {
     const char *name = FUSED[kind].name;
     int precision = real == 8, all = kind < SUMS;
-    size_t n = rows * columns, channels = columns % 3 ? columns : 3; /* of batch norm: of one place each, or of many */
+    size_t n = rows * columns, channels = columns % 3 ? columns : 3; /* of sums and batch norm: of one place each, or many */
     void *x = numbers(real, 11, n, all), *dy = numbers(real, 12, n, all);
     void *weight = numbers(real, 13, columns, 0), *bias = numbers(real, 14, columns, 0), *row_dy = numbers(real, 15, rows, 0);
     ptrdiff_t *labels = memory_of(rows * sizeof *labels);
@@ -875,9 +875,9 @@ static uint64_t made(int kind, size_t real, size_t rows, size_t columns)
         break;
     }
     case SUMS: {
-        column_sums_job job = {rows, columns, x, place_for(real, columns)};
+        column_sums_job job = {rows, channels, columns / channels, x, place_for(real, channels)};
         fused_column_sums(&job, precision);
-        h = result(real, job.out, columns, h, name);
+        h = result(real, job.out, channels, h, name);
         break;
     }
     case NORM:
@@ -1048,13 +1048,13 @@ static void test_known_fused(size_t real)
     /* One column 1 2 3 6: mean 3, variance 14/4, 1 / sqrt(14/4 + 1/2) = 1/2. */
     void *x = GIVEN(1, 2, 3, 6), *dy = GIVEN(1, 0, 0, 0), *weight = GIVEN(2), *bias = GIVEN(10), *y = memory_of(4 * real);
     void *mean = memory_of(real), *var = memory_of(real), *dweight = memory_of(real), *dbias = memory_of(real);
-    fused_column_sums(&(column_sums_job){4, 1, x, mean}, precision);
+    fused_column_sums(&(column_sums_job){4, 1, 1, x, mean}, precision);
     check(ARE(mean, 0, 12), "the sum of a column");
     size_t rows = 1000000;
     void *tenths = memory_of(rows * real);
     for (size_t i = 0; i < rows; i++)
         put(real, tenths, (ptrdiff_t)i, 0.1);
-    fused_column_sums(&(column_sums_job){rows, 1, tenths, mean}, precision);
+    fused_column_sums(&(column_sums_job){rows, 1, 1, tenths, mean}, precision);
     check(ARE(mean, 16, 1e6 * get(real, tenths, 0)), "the sum of a long column, %.17g", get(real, mean, 0)); /* in one chain: 1e5 */
     free(tenths);
     fused_batch_norm(&(batch_norm_job){4, 1, 1, 1, 0.5, x, weight, bias, mean, var, y}, precision);

@@ -474,9 +474,27 @@ def test_a_sum_of_a_column_by_hand(backend):
     assert backend.column_sums(x).tolist() == [2**24 + 8, 9]  # and one more alone: 2^24 + 7, to even
 
 
-def test_sums_of_columns_take_matrices_only(backend):
-    with pytest.raises(ValueError, match=r"x must be a matrix, got float64 of shape \(3,\)"):
-        backend.column_sums(np.ones(3))
+@compiled_only
+@pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize("shape", [(0, 3, 2), (3, 2, 0), (9, 40, 2), (130, 3, 36), (5, 3, 64), (3, 2, 129), (2, 200, 300)])
+def test_sums_of_channels_have_the_bits_of_the_reference(shape, dtype):
+    x = normal(20, shape, dtype) * dtype(1e3) ** normal(21, shape, dtype)
+    expected = bits(reference.column_sums(x))
+    for way in ways():
+        assert bits(COMPILED.column_sums(x)) == expected, way
+
+
+def test_a_sum_of_a_channel_by_hand(backend):
+    x = np.ones((8, 2, 3), np.float32)
+    x[:, 1] = 10
+    x[0, 0, 0] = 2**24  # a place has 2^24 + 6, as above, the others 8
+    assert backend.column_sums(x).tolist() == [2**24 + 22, 240]
+
+
+def test_sums_of_columns_take_matrices_and_channels_with_places(backend):
+    for x in (np.ones(3), np.ones((3, 1, 1, 1))):
+        with pytest.raises(ValueError, match=r"x must have shape \(rows, channels\) or .*, got float64 of shape \(3,"):
+            backend.column_sums(x)
 
 
 @pytest.mark.parametrize("dtype", REALS)

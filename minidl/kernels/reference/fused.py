@@ -302,31 +302,34 @@ def gelu_backward(dy, x):
 # Sums, batch norm and cross-entropy
 
 
-@silently
-def column_sums(x):
-    """The sums over the rows of a matrix, pairwise: more than 128 rows are cut in two, and the sums of the halves added.
-
-    Within 128 rows, eight are added up to one, and these one after the other. So the error grows like the logarithm of the
-    rows, where in one chain it grows like their number; and where they are cut depends on nothing else.
-
-    Source: Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14 (1993), section 3.
-    """
-    x = real_matrix("x", x)
-    rows, columns = x.shape
-    if rows > 128:
-        middle = (rows // 2 + 127) // 128 * 128
-        return column_sums(x[:middle]) + column_sums(x[middle:])
-    a, b, c, d, e, f, g, h = x[: rows // 8 * 8].reshape(rows // 8, 8, columns).swapaxes(0, 1)
-    eights = ((a + b) + (c + d)) + ((e + f) + (g + h))
-    return np.cumsum(np.concatenate([np.zeros_like(x, shape=(1, columns)), eights, x[rows // 8 * 8 :]]), axis=0)[-1]
-
-
 def with_channels(x):
     """x as an array of reals, (rows, channels) or (rows, channels, places)."""
     x = real_array(x)
     if x.ndim not in (2, 3):
         raise no_channels(x)
     return x
+
+
+@silently
+def column_sums(x):
+    """The sums over the rows of a matrix, pairwise: more than 128 rows are cut in two, and the sums of the halves added.
+
+    Within 128 rows, eight are added up to one, and these one after the other. So the error grows like the logarithm of the
+    rows, where in one chain it grows like their number; and where they are cut depends on nothing else. Of an array (rows,
+    channels, places) it is the sum of each channel, over the rows first, and in the same way over the places.
+
+    Source: Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14 (1993), section 3.
+    """
+    x = with_channels(x)
+    rows, columns = x.shape[:2]
+    if x.ndim == 3:
+        return column_sums(column_sums(x.reshape(rows, math.prod(x.shape[1:]))).reshape(x.shape[1:]).T)
+    if rows > 128:
+        middle = (rows // 2 + 127) // 128 * 128
+        return column_sums(x[:middle]) + column_sums(x[middle:])
+    a, b, c, d, e, f, g, h = x[: rows // 8 * 8].reshape(rows // 8, 8, columns).swapaxes(0, 1)
+    eights = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    return np.cumsum(np.concatenate([np.zeros_like(x, shape=(1, columns)), eights, x[rows // 8 * 8 :]]), axis=0)[-1]
 
 
 def for_channels(x, name, value):
@@ -337,11 +340,6 @@ def for_channels(x, name, value):
 def beside(x, value):
     """A number for each channel in a shape that goes with x."""
     return value.reshape(-1, *[1] * (x.ndim - 2))
-
-
-def channel_sums(x):
-    """The sum of each channel, over the rows and then over its places."""
-    return column_sums(column_sums(x.reshape(len(x), math.prod(x.shape[1:]))).reshape(x.shape[1], -1).T)
 
 
 @silently
@@ -362,9 +360,9 @@ def batch_norm(x, weight, bias, mean, var, eps, training):
     bias = None if bias is None else for_channels(x, "bias", bias)
     if training:
         n = real(x.size // x.shape[1])
-        first = channel_sums(x) / n
+        first = column_sums(x) / n
         d = x - beside(x, first)
-        off, square = channel_sums(d) / n, channel_sums(d * d) / n
+        off, square = column_sums(d) / n, column_sums(d * d) / n
         square = square - off * off
         m[...], v[...] = first + off, np.where(square < 0, real(0), square)
     y = (x - beside(x, m)) * beside(x, (1 if weight is None else weight) / np.sqrt(v + real(eps)))
@@ -381,7 +379,7 @@ def batch_norm_backward(dy, x, weight, mean, var, eps, training):
     weight = None if weight is None else for_channels(x, "weight", weight)
     s = 1 / np.sqrt(var + real(eps))
     centred, n = x - beside(x, mean), real(x.size // x.shape[1])
-    dweight, dbias = channel_sums(dy * (centred * beside(x, s))), channel_sums(dy)
+    dweight, dbias = column_sums(dy * (centred * beside(x, s))), column_sums(dy)
     along_1, along_h = (dbias / n, dweight / n * s) if training else (np.zeros_like(dbias), np.zeros_like(dbias))
     dh = dy - beside(x, along_1) - centred * beside(x, along_h)
     return dh * beside(x, (1 if weight is None else weight) * s), dweight, dbias
