@@ -309,10 +309,9 @@ static void NAME(spread)(size_t channels, size_t places, const REAL *value, REAL
 static inline REAL NAME(sum_of)(const REAL *x, size_t n)
 {
     REAL sum = 0;
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        sum += ((x[i] + x[i + 1]) + (x[i + 2] + x[i + 3])) + ((x[i + 4] + x[i + 5]) + (x[i + 6] + x[i + 7]));
-    for (; i < n; i++)
+    for (size_t eights = n / 8; eights > 0; eights--, x += 8)
+        sum += ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+    for (size_t i = 0; i < n % 8; i++)
         sum += x[i];
     return sum;
 }
@@ -342,9 +341,9 @@ static void NAME(channel_sums)(
         part.x = t->x + j, part.dy = t->dy + j;
         NAME(sums)(kind, &part, 0, rows, sum + j, other + j);
     }
-    for (size_t c = 0; c < channels; c++) {
-        first[c] = NAME(sum_of)(sum + c * places, places);
-        second[c] = NAME(sum_of)(other + c * places, places);
+    for (size_t c = 0, j = 0; c < channels; c++, j += places) {
+        first[c] = NAME(sum_of)(sum + j, places);
+        second[c] = NAME(sum_of)(other + j, places);
     }
 }
 

@@ -20,7 +20,7 @@ static void NAME(max_pool)(const void *job, size_t begin, size_t end)
                     for (ptrdiff_t here = i * width + columns.begin[b]; here < i * width + columns.end[b]; here += columns.step) {
                         const REAL number = x[here];
                         /* Above `most`, or NaN. All of it is computed, for a jump could not be foreseen. */
-                        const int better = !(number <= most) & ((most == most) | (number != number));
+                        const int better = (!(number <= most)) & ((most == most) | (number != number));
                         most = better ? number : most;
                         place = better ? here : place;
                     }
