@@ -269,6 +269,16 @@ def test_convnet_learns_from_he_and_from_zeros_only_how_frequent_the_digits_are(
     assert not any(p.data.any() for p in list(zeros.parameters())[:-1])
 
 
+def test_deep_conv_counts_the_directions_in_which_images_differ(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    script = importlib.import_module("deep_conv")
+    cross = 1e-3 * np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]])  # so small that tanh is straight
+    model = script.nn.Sequential(script.nn.Tanh())
+    assert script.directions(model, cross) == pytest.approx([2])
+    assert script.directions(model, cross[:2]) == pytest.approx([1])
+    assert script.directions(model, cross[[0, 1, 2]]) == pytest.approx([1.6])  # variances 1 and 1/3: (4/3)^2 / (10/9)
+
+
 def test_backprop_on_a_page_learns_alone_in_a_folder_and_has_the_gradients_of_minidl(tmp_path):
     result = run(tmp_path, inside=WITHOUT_EXTRAS, example=shutil.copy(PAGE, tmp_path))
     assert result.returncode == 0, result.stderr

@@ -17,6 +17,8 @@ from .matrices import Fixed
 
 # (fan_in, fan_out), and with them shape (fan_out, fan_in). Sum, product and both fans differ between some two of them.
 WIDE, TALL, SQUARE = (400, 100), (100, 400), (160, 160)
+# The shape and the fans of a kernel: each of the nine places multiplies both. Some initializers take no other than square ones.
+KERNEL, SQUARE_KERNEL = ((32, 16, 3, 3), (144, 288)), ((24, 24, 3, 3), (216, 216))
 
 # What the variance of an initializer may be, with what is known of it.
 FORMULAS: dict[str, tuple[Callable[[int, int], float], str]] = {
@@ -71,8 +73,8 @@ class Report:
 def check(initializer: Any, variance: Any = None) -> Report:
     """Whether an initializer of weights is right: its variance and fans, mean, symmetry, shape, dtype, and its use of `rng`.
 
-    It is drawn for matrices, so one for kernels only (Dirac, say) cannot be checked. Of one that draws nothing on
-    purpose only shape and dtype are checked.
+    It is drawn for matrices; for a kernel of a convolution, if it takes no matrices. Of one that draws nothing on purpose only
+    shape and dtype are checked.
 
     Parameters
     ----------
@@ -105,22 +107,27 @@ def check(initializer: Any, variance: Any = None) -> Report:
     default = as_generator(None)
     before = dict(vars(default))
     try:
-        samples = {fans: _draw(initializer, fans[::-1], fans) for fans in (WIDE, TALL, SQUARE)}
+        samples = _samples(initializer)
+        fans, first = next(iter(samples.items()))
         if isinstance(initializer, Fixed):
             report.notes.append("it draws nothing: every layer of one shape begins alike, from every seed")
             return report
-        _check_state(report, samples[WIDE])
+        _check_state(report, first, fans)
         if vars(default) != before:
             report.problems.append("it uses minidl's global generator: draw from the rng that it gets")
         if not _same(numpy_state, np.random.get_state()):  # noqa: NPY002
             report.problems.append("it draws from np.random's global state, which every import may change: draw from rng")
         if not report:
             return report
-        _check_units(report, samples[WIDE])
+        _check_units(report, first)
         if not report:
             return report
-        if _check_centre(report, samples, moments):
+        if not _check_centre(report, samples, moments):
+            return report
+        if fans == WIDE:
             _check_variance(report, samples, moments)
+        else:
+            _check_kernel(report.problems, initializer, moments, SQUARE_KERNEL)
     except _Broken as broken:
         report.problems.append(str(broken))
     finally:
@@ -173,11 +180,23 @@ def _draw(initializer: Initializer, shape: Shape, fans: tuple[int, int], rng: An
     return values.astype(np.float64)
 
 
-def _check_state(report: Report, first: np.ndarray) -> None:
+def _samples(initializer: Initializer) -> dict[tuple[int, int], np.ndarray]:
+    """By their fans: three matrices, or, where these are refused, a kernel."""
+    try:
+        return {fans: _draw(initializer, fans[::-1], fans) for fans in (WIDE, TALL, SQUARE)}
+    except _Broken as broken:
+        try:
+            shape, fans = SQUARE_KERNEL
+            return {fans: _draw(initializer, shape, fans)}
+        except _Broken:
+            raise broken from None
+
+
+def _check_state(report: Report, first: np.ndarray, fans: tuple[int, int]) -> None:
     """Equal generators give equal values, whatever was drawn before; one generator gives other values each time."""
-    initializer, shape, rng = report.initializer, WIDE[::-1], Generator(1)
-    again, then = _draw(initializer, shape, WIDE, rng), _draw(initializer, shape, WIDE, rng)
-    _draw(initializer, shape, WIDE, dtype=np.float32)
+    initializer, shape, rng = report.initializer, first.shape, Generator(1)
+    again, then = _draw(initializer, shape, fans, rng), _draw(initializer, shape, fans, rng)
+    _draw(initializer, shape, fans, dtype=np.float32)
     if not np.array_equal(first, again):
         fraction = np.mean(first != again)
         report.problems.append(
@@ -192,7 +211,7 @@ def _check_state(report: Report, first: np.ndarray) -> None:
 
 
 def _check_units(report: Report, values: np.ndarray) -> None:
-    for what, rows in (("units", values), ("inputs", values.T)):
+    for what, rows in (("units", values), ("inputs", values.swapaxes(0, 1))):
         distinct = len(np.unique(rows, axis=0))
         if distinct < len(rows):
             report.problems.append(
@@ -279,7 +298,7 @@ def _check_fans(report: Report, moments: Callable, of_shape: float, stated: str)
     """Whether the fans that a layer states count, where they are not those of the shape; and the places of a kernel."""
     initializer = report.initializer
     if isinstance(initializer, Custom):
-        _check_kernel(report, moments)
+        _check_kernel(report.notes, initializer, moments, KERNEL)
         report.notes.append(
             "a function (shape, rng) reads its fans off the shape; an Initializer gets those that the layer states"
         )
@@ -298,18 +317,16 @@ def _check_fans(report: Report, moments: Callable, of_shape: float, stated: str)
         )
 
 
-def _check_kernel(report: Report, moments: Callable) -> None:
-    shape, fans = (32, 16, 3, 3), (144, 288)  # each of the nine places multiplies both fans
+def _check_kernel(found: list[str], initializer: Initializer, moments: Callable, kernel: tuple[Shape, tuple[int, int]]) -> None:
     try:
-        values = _draw(report.initializer, shape, fans)
+        values = _draw(initializer, *kernel)
     except _Broken:
-        report.notes.append("it is for matrices only; a convolution's kernel has further axes, which multiply both fans")
+        found.append("it is for matrices only; a convolution's kernel has further axes, which multiply both fans")
         return
-    ratio = values.var() / moments(shape, fans).std ** 2
-    if abs(ratio - 1) > _tolerance(values):
-        report.notes.append(
-            f"for a kernel of shape {shape} the variance is {ratio:.2g} times too large: 9 places multiply the fans"
-        )
+    std = moments(*kernel).std
+    if std is not None and abs((ratio := values.var() / std**2) - 1) > _tolerance(values):
+        shape = values.shape
+        found.append(f"for a kernel of shape {shape} the variance is {ratio:.2g} times too large: 9 places multiply the fans")
 
 
 def _tolerance(values: np.ndarray) -> float:

@@ -76,7 +76,7 @@ def test_a_right_initializer_gives_no_alarm_whatever_the_numbers(initializer, va
     assert init.check(later, variance).problems == []
 
 
-@pytest.mark.parametrize("initializer", [init.Identity(), init.ZerO()], ids=str)
+@pytest.mark.parametrize("initializer", [init.Identity(), init.ZerO(), init.Dirac(2), init.Bilinear()], ids=str)
 def test_an_initializer_that_draws_nothing_on_purpose_is_right_and_the_report_says_so(initializer):
     report = init.check(initializer)
     assert report
@@ -296,6 +296,23 @@ def test_a_function_is_told_what_it_does_to_a_kernel():
         return rng.normal(shape, std=math.sqrt(2 / fan_in))
 
     assert "it is for matrices only" in init.check(matrices_only, he).notes[0]
+
+
+class Kernels(init.Initializer):
+    """For kernels only; the places are forgotten."""
+
+    def sample(self, shape, fans, rng, dtype):
+        _, channels, _, _ = shape
+        return rng.normal(shape, 0.0, math.sqrt(1 / channels), dtype)
+
+
+def test_an_initializer_of_kernels_is_checked_with_a_kernel():
+    assert init.check("delta_orthogonal").problems == []
+    assert init.check(init.DeltaOrthogonal(2.0)).notes == []
+    assert init.check(Kernels()).problems == []  # it states nothing
+    (problem,) = init.check(Kernels(), "lecun_normal").problems
+    assert "(24, 24, 3, 3) the variance is" in problem
+    assert float(problem.split("variance is ")[1].split()[0]) == pytest.approx(9, rel=0.1)
 
 
 @pytest.mark.parametrize("initializer", [draws_from_numpy, lambda s, rng: minidl.manual_seed(9).normal(s), init.HeNormal()])
