@@ -129,7 +129,6 @@ LABELS = {
     "orthogonal": "正交",
     # recurrent
     "identity": "恒等矩阵",
-    "Gaussian": "高斯",
     "theory": "理论",
     "t: step": "t：时间步",
     "relative to the last": "相对于最后一步",
