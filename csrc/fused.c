@@ -29,19 +29,28 @@ void fused_elementwise(const elementwise_job *job, int precision)
     deal(kernels(precision)->elementwise, job, job->n, GRAIN, job->n * (exponential ? HEAVY : 1));
 }
 
+/* The number of channels that have GRAIN places. */
+static size_t grain_of(size_t places)
+{
+    return places < GRAIN ? GRAIN / places : 1;
+}
+
 void fused_column_sums(const column_sums_job *job, int precision)
 {
-    deal(kernels(precision)->column_sums, job, job->columns, GRAIN, job->rows * job->columns);
+    size_t work = job->rows * job->channels * job->places;
+    deal(kernels(precision)->column_sums, job, job->channels, grain_of(job->places), work);
 }
 
 void fused_batch_norm(const batch_norm_job *job, int precision)
 {
-    deal(kernels(precision)->batch_norm, job, job->columns, GRAIN, job->rows * job->columns * MODEST);
+    size_t work = job->rows * job->channels * job->places * MODEST;
+    deal(kernels(precision)->batch_norm, job, job->channels, grain_of(job->places), work);
 }
 
 void fused_batch_norm_backward(const batch_norm_backward_job *job, int precision)
 {
-    deal(kernels(precision)->batch_norm_backward, job, job->columns, GRAIN, job->rows * job->columns * MODEST);
+    size_t work = job->rows * job->channels * job->places * MODEST;
+    deal(kernels(precision)->batch_norm_backward, job, job->channels, grain_of(job->places), work);
 }
 
 void fused_cross_entropy(const cross_entropy_job *job, int precision)

@@ -39,17 +39,18 @@ typedef struct {
     void *out;
 } elementwise_job;
 
-/* out_j = sum_i x_ij, pairwise */
+/* out_j = sum_i x_ij, or sum_ip x_ijp, pairwise. A row of x has all places of its first channel, then those of the second:
+ * x is rows x channels x places. A matrix has one place. */
 typedef struct {
-    size_t rows, columns;
+    size_t rows, channels, places;
     const void *x;
     void *out;
 } column_sums_job;
 
-/* y = weight (x - mean) / sqrt(var + eps) + bias for each column; in training mean and var are computed, else
+/* y = weight (x - mean) / sqrt(var + eps) + bias for each channel, x as above; in training mean and var are computed, else
  * given. */
 typedef struct {
-    size_t rows, columns;
+    size_t rows, channels, places;
     int training;
     double eps;
     const void *x, *weight, *bias; /* weight, bias: NULL for none */
@@ -58,7 +59,7 @@ typedef struct {
 
 /* Its gradients. dx may be NULL. */
 typedef struct {
-    size_t rows, columns;
+    size_t rows, channels, places;
     int training;
     double eps;
     const void *dy, *x, *weight, *mean, *var; /* weight: NULL for none */

@@ -288,16 +288,75 @@ static void NAME(sums)(int kind, const NAME(summed) *t, size_t begin, size_t end
     }
 }
 
+/* channels_f32, channels_f64: how many channels of the `left` ones are worked on at a time: those that have COLUMNS
+ * columns together. A column is a place of a channel. */
+static size_t NAME(channels)(size_t left, size_t places)
+{
+    size_t most = places < COLUMNS ? COLUMNS / places : 1;
+    return left < most ? left : most;
+}
+
+/* spread_f32, spread_f64: for each column the value of its channel; of a channel with more than COLUMNS, for that many. */
+static void NAME(spread)(size_t channels, size_t places, const REAL *value, REAL *out)
+{
+    places = places < COLUMNS ? places : COLUMNS;
+    for (size_t c = 0; c < channels; c++)
+        for (size_t p = 0; p < places; p++)
+            out[c * places + p] = value[c];
+}
+
+/* sum_of_f32, sum_of_f64: of a few numbers, in the order of sums_of_block. */
+static inline REAL NAME(sum_of)(const REAL *x, size_t n)
+{
+    REAL sum = 0;
+    for (size_t eights = n / 8; eights > 0; eights--, x += 8)
+        sum += ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]));
+    for (size_t i = 0; i < n % 8; i++)
+        sum += x[i];
+    return sum;
+}
+
+/* channel_sums_f32, channel_sums_f64: sums over the rows of each column, and then over the columns of each channel, both
+ * pairwise. Only a channel on its own may have more columns than a block. */
+static void NAME(channel_sums)(
+    int kind, const NAME(summed) *t, size_t rows, size_t channels, size_t places, REAL *first, REAL *second)
+{
+    REAL sum[BLOCK], other[BLOCK];
+    NAME(summed) part = *t;
+    if (places == 1) {
+        part.width = channels;
+        NAME(sums)(kind, &part, 0, rows, first, second);
+        return;
+    }
+    if (places > BLOCK) {
+        size_t half = (places / 2 + BLOCK - 1) / BLOCK * BLOCK;
+        part.x += half, part.dy += half;
+        NAME(channel_sums)(kind, t, rows, 1, half, first, second);
+        NAME(channel_sums)(kind, &part, rows, 1, places - half, sum, other);
+        *first += *sum, *second += *other;
+        return;
+    }
+    for (size_t j = 0; j < channels * places; j += COLUMNS) {
+        part.width = channels * places - j < COLUMNS ? channels * places - j : COLUMNS;
+        part.x = t->x + j, part.dy = t->dy + j;
+        NAME(sums)(kind, &part, 0, rows, sum + j, other + j);
+    }
+    for (size_t c = 0, j = 0; c < channels; c++, j += places) {
+        first[c] = NAME(sum_of)(sum + j, places);
+        second[c] = NAME(sum_of)(other + j, places);
+    }
+}
+
 /* column_sums_f32, column_sums_f64 */
 static void NAME(column_sums)(const void *job, size_t begin, size_t end)
 {
     const column_sums_job *s = job;
-    for (size_t width; begin < end; begin += width) {
-        width = end - begin < COLUMNS ? end - begin : COLUMNS;
-        NAME(summed) t = {s->columns, width, (const REAL *)s->x + begin, NULL, NULL, NULL};
-        REAL sum[COLUMNS], unused[COLUMNS];
-        NAME(sums)(NAME(VALUES), &t, 0, s->rows, sum, unused);
-        memcpy((REAL *)s->out + begin, sum, width * sizeof *sum);
+    for (size_t channels; begin < end; begin += channels) {
+        channels = NAME(channels)(end - begin, s->places);
+        const REAL *x = (const REAL *)s->x + begin * s->places;
+        REAL unused[COLUMNS];
+        NAME(channel_sums)(NAME(VALUES), &(NAME(summed)){s->channels * s->places, 0, x, x, NULL, NULL}, s->rows, channels,
+            s->places, (REAL *)s->out + begin, unused);
     }
 }
 
@@ -305,35 +364,44 @@ static void NAME(column_sums)(const void *job, size_t begin, size_t end)
 static void NAME(batch_norm)(const void *job, size_t begin, size_t end)
 {
     const batch_norm_job *b = job;
-    const REAL *weight = b->weight, *bias = b->bias, eps = (REAL)b->eps, n = (REAL)b->rows;
-    for (size_t width; begin < end; begin += width) {
-        width = end - begin < COLUMNS ? end - begin : COLUMNS;
-        const REAL *x = (const REAL *)b->x + begin;
-        REAL *y = (REAL *)b->y + begin, *mean = (REAL *)b->mean + begin, *var = (REAL *)b->var + begin;
-        REAL m[COLUMNS], scale[COLUMNS], shift[COLUMNS], sum[COLUMNS], squares[COLUMNS];
+    size_t places = b->places, columns = b->channels * places;
+    const REAL *weight = b->weight, *bias = b->bias, eps = (REAL)b->eps, n = (REAL)(b->rows * places);
+    for (size_t channels; begin < end; begin += channels) {
+        channels = NAME(channels)(end - begin, places);
+        const REAL *x = (const REAL *)b->x + begin * places;
+        REAL *y = (REAL *)b->y + begin * places, *mean = (REAL *)b->mean + begin, *var = (REAL *)b->var + begin;
+        REAL m[COLUMNS], scale[COLUMNS], shift[COLUMNS], first[COLUMNS], second[COLUMNS];
         if (b->training) {
             /* About a first mean, which is rounded, the deviations have a mean of their own, which corrects it.
              * Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The American
              * Statistician 37 (1983). */
-            NAME(summed) t = {b->columns, width, x, NULL, m, NULL};
-            NAME(sums)(NAME(VALUES), &t, 0, b->rows, m, squares);
-            for (size_t j = 0; j < width; j++)
-                m[j] /= n;
-            NAME(sums)(NAME(DEVIATIONS), &t, 0, b->rows, sum, squares);
-            for (size_t j = 0; j < width; j++) {
-                REAL off = sum[j] / n, v = squares[j] / n - off * off;
-                mean[j] = m[j] + off;
-                var[j] = v < 0 ? 0 : v;
+            NAME(summed) t = {columns, 0, x, x, m, NULL};
+            NAME(channel_sums)(NAME(VALUES), &t, b->rows, channels, places, mean, second);
+            for (size_t c = 0; c < channels; c++)
+                mean[c] /= n;
+            NAME(spread)(channels, places, mean, m);
+            NAME(channel_sums)(NAME(DEVIATIONS), &t, b->rows, channels, places, first, second);
+            for (size_t c = 0; c < channels; c++) {
+                REAL off = first[c] / n, v = second[c] / n - off * off;
+                mean[c] += off;
+                var[c] = v < 0 ? 0 : v;
             }
         }
-        for (size_t j = 0; j < width; j++) {
-            m[j] = mean[j];
-            scale[j] = (weight ? weight[begin + j] : 1) / (REAL)sqrt(var[j] + eps);
-            shift[j] = bias ? bias[begin + j] : 0;
+        for (size_t c = 0; c < channels; c++) {
+            first[c] = (weight ? weight[begin + c] : 1) / (REAL)sqrt(var[c] + eps);
+            second[c] = bias ? bias[begin + c] : 0;
         }
+        NAME(spread)(channels, places, mean, m);
+        NAME(spread)(channels, places, first, scale);
+        NAME(spread)(channels, places, second, shift);
         for (size_t i = 0; i < b->rows; i++)
-            for (size_t j = 0; j < width; j++)
-                y[i * b->columns + j] = (x[i * b->columns + j] - m[j]) * scale[j] + shift[j];
+            for (size_t j = 0, width; j < channels * places; j += width) {
+                width = channels * places - j < COLUMNS ? channels * places - j : COLUMNS;
+                const REAL *in = x + i * columns + j;
+                REAL *out = y + i * columns + j;
+                for (size_t k = 0; k < width; k++)
+                    out[k] = (in[k] - m[k]) * scale[k] + shift[k];
+            }
     }
 }
 
@@ -341,29 +409,37 @@ static void NAME(batch_norm)(const void *job, size_t begin, size_t end)
 static void NAME(batch_norm_backward)(const void *job, size_t begin, size_t end)
 {
     const batch_norm_backward_job *b = job;
-    const REAL *weight = b->weight, eps = (REAL)b->eps, n = (REAL)b->rows;
-    for (size_t width; begin < end; begin += width) {
-        width = end - begin < COLUMNS ? end - begin : COLUMNS;
-        const REAL *x = (const REAL *)b->x + begin, *dy = (const REAL *)b->dy + begin;
+    size_t places = b->places, columns = b->channels * places;
+    const REAL *weight = b->weight, eps = (REAL)b->eps, n = (REAL)(b->rows * places);
+    for (size_t channels; begin < end; begin += channels) {
+        channels = NAME(channels)(end - begin, places);
+        const REAL *x = (const REAL *)b->x + begin * places, *dy = (const REAL *)b->dy + begin * places;
         const REAL *mean = (const REAL *)b->mean + begin, *var = (const REAL *)b->var + begin;
-        REAL *dx = (REAL *)b->dx, s[COLUMNS], m[COLUMNS], scale[COLUMNS], dweight[COLUMNS], dbias[COLUMNS];
-        for (size_t j = 0; j < width; j++) {
-            m[j] = mean[j];
-            s[j] = 1 / (REAL)sqrt(var[j] + eps);
-            scale[j] = (weight ? weight[begin + j] : 1) * s[j];
+        REAL *dweight = (REAL *)b->dweight + begin, *dbias = (REAL *)b->dbias + begin, *dx = b->dx;
+        REAL m[COLUMNS], s[COLUMNS], along_1[COLUMNS], along_h[COLUMNS], scale[COLUMNS];
+        REAL inverse[COLUMNS], factor[COLUMNS], first[COLUMNS], second[COLUMNS];
+        for (size_t c = 0; c < channels; c++) {
+            inverse[c] = 1 / (REAL)sqrt(var[c] + eps);
+            factor[c] = (weight ? weight[begin + c] : 1) * inverse[c];
         }
-        NAME(summed) t = {b->columns, width, x, dy, m, s};
-        NAME(sums)(NAME(GRADIENTS), &t, 0, b->rows, dbias, dweight);
-        memcpy((REAL *)b->dweight + begin, dweight, width * sizeof *dweight);
-        memcpy((REAL *)b->dbias + begin, dbias, width * sizeof *dbias);
-        for (size_t j = 0; j < width; j++) { /* of dy, the parts along 1 and along h; outside training they stay */
-            dbias[j] = b->training ? dbias[j] / n : 0;
-            dweight[j] = b->training ? dweight[j] / n * s[j] : 0;
+        NAME(spread)(channels, places, mean, m);
+        NAME(spread)(channels, places, inverse, s);
+        NAME(channel_sums)(
+            NAME(GRADIENTS), &(NAME(summed)){columns, 0, x, dy, m, s}, b->rows, channels, places, dbias, dweight);
+        for (size_t c = 0; c < channels; c++) { /* of dy, the parts along 1 and along h; outside training they stay */
+            first[c] = b->training ? dbias[c] / n : 0;
+            second[c] = b->training ? dweight[c] / n * inverse[c] : 0;
         }
+        NAME(spread)(channels, places, first, along_1);
+        NAME(spread)(channels, places, second, along_h);
+        NAME(spread)(channels, places, factor, scale);
         for (size_t i = 0; dx && i < b->rows; i++)
-            for (size_t j = 0; j < width; j++) {
-                REAL centred = x[i * b->columns + j] - m[j];
-                dx[i * b->columns + begin + j] = (dy[i * b->columns + j] - dbias[j] - centred * dweight[j]) * scale[j];
+            for (size_t j = 0, width; j < channels * places; j += width) {
+                width = channels * places - j < COLUMNS ? channels * places - j : COLUMNS;
+                const REAL *in = x + i * columns + j, *d = dy + i * columns + j;
+                REAL *out = dx + begin * places + i * columns + j;
+                for (size_t k = 0; k < width; k++)
+                    out[k] = (d[k] - along_1[k] - (in[k] - m[k]) * along_h[k]) * scale[k];
             }
     }
 }

@@ -6,22 +6,23 @@
 static void NAME(max_pool)(const void *job, size_t begin, size_t end)
 {
     const pooling_job *s = job;
-    const size_t out = s->rows.windows * s->columns.windows;
+    const windows rows = s->rows, columns = s->columns;
+    const ptrdiff_t width = (ptrdiff_t)columns.size;
     for (size_t plane = begin; plane < end; plane++) {
-        const REAL *x = (const REAL *)s->x + plane * s->rows.size * s->columns.size;
-        REAL *y = (REAL *)s->y + plane * out;
-        ptrdiff_t *places = s->places + plane * out;
-        for (size_t a = 0; a < s->rows.windows; a++)
-            for (size_t b = 0; b < s->columns.windows; b++) {
-                ptrdiff_t place = s->rows.begin[a] * (ptrdiff_t)s->columns.size + s->columns.begin[b];
+        const REAL *x = (const REAL *)s->x + plane * rows.size * columns.size;
+        REAL *y = (REAL *)s->y + plane * rows.windows * columns.windows;
+        ptrdiff_t *places = s->places + plane * rows.windows * columns.windows;
+        for (size_t a = 0; a < rows.windows; a++)
+            for (size_t b = 0; b < columns.windows; b++) {
+                ptrdiff_t place = rows.begin[a] * width + columns.begin[b];
                 REAL most = x[place];
-                for (ptrdiff_t i = s->rows.begin[a]; i < s->rows.end[a]; i += s->rows.step)
-                    for (ptrdiff_t j = s->columns.begin[b]; j < s->columns.end[b]; j += s->columns.step) {
-                        REAL number = x[i * (ptrdiff_t)s->columns.size + j];
-                        if (number > most || number != number) {
-                            most = number;
-                            place = i * (ptrdiff_t)s->columns.size + j;
-                        }
+                for (ptrdiff_t i = rows.begin[a]; i < rows.end[a]; i += rows.step)
+                    for (ptrdiff_t here = i * width + columns.begin[b]; here < i * width + columns.end[b]; here += columns.step) {
+                        const REAL number = x[here];
+                        /* Above `most`, or NaN. All of it is computed, for a jump could not be foreseen. */
+                        const int better = (!(number <= most)) & ((most == most) | (number != number));
+                        most = better ? number : most;
+                        place = better ? here : place;
                     }
                 *y++ = most;
                 *places++ = place;

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import compare, matmul, native, sampling, scaling, stages, start_to_end, steps, training_step
-from minidl import plot
+from benchmarks import compare, conv_step, matmul, native, sampling, scaling, stages, start_to_end, steps, training_step
+from minidl import nn, plot
 from minidl.random import Generator
 
 ROOT = Path(__file__).parent.parent
@@ -172,6 +172,16 @@ def test_the_gradients_of_the_step_by_hand_are_the_differences_of_the_loss(netwo
 def test_the_step_by_hand_has_the_losses_of_minidl(network, optimizer, capsys):
     assert list(steps.agreeing(network._replace(optimizer=optimizer), ["minidl", "numpy"])) == ["minidl", "numpy"]
     assert capsys.readouterr().out == ""
+
+
+def test_the_residual_network_is_the_one_of_the_paper_and_lenet_learns():
+    weights = [p for name, p in conv_step.resnet(nn, 8).named_parameters() if p.ndim > 1 and "shortcut" not in name]
+    assert len(weights) == 20
+    # 272,474 (the 0.27 million of its table 6, and two projections), less the filters for two of three colours
+    assert sum(p.size for p in conv_step.resnet(nn, 8).parameters()) == 272_474 - 2 * 9 * 16
+    step = conv_step.calls_of("lenet 8x8")["minidl"]
+    losses = [float(step()) for _ in range(20)]
+    assert losses[-1] < losses[0]
 
 
 def test_who_computes_something_else_or_fails_is_left_out_with_a_word(monkeypatch, capsys):
@@ -348,7 +358,8 @@ def test_without_matplotlib_there_is_a_word_and_no_picture(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "name", ["matmul", "sampling", "stages", "construction", "training_step", "adam_step", "scaling", "start_to_end"]
+    "name",
+    ["matmul", "sampling", "stages", "construction", "training_step", "adam_step", "conv_step", "scaling", "start_to_end"],
 )
 def test_help_names_the_options(name):
     done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=ROOT, capture_output=True, text=True)

@@ -4,6 +4,7 @@ they run, quickly, copied out alone, and leave the picture that they say, with l
 import ast
 import importlib
 import json
+import math
 import os
 import re
 import shlex
@@ -213,6 +214,59 @@ def test_batchnorm_rescues_learns_the_same_where_the_learning_rate_goes_with_the
     one, other = (script.learn(0.045 * c, "before", 4, 1, 0, digits, 0.1 * c**2) for c in (1, 4))
     assert one == pytest.approx(other, abs=0.01)  # eps, 1e-5, is of the variance; rounding
     assert one > script.learn(0.045 * 4, "before", 4, 1, 0, digits) + 0.02
+
+
+def test_recurrent_keeps_a_gradient_as_theory_says(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    script = importlib.import_module("recurrent")
+    assert script.arcsine_law(2).tolist() == [3 / 8, 5 / 8, 1]  # half begin upwards, and 3/4 of them stay above
+    kept, eigenvalue = script.gradients("linear", "orthogonal", 0.9, 40, 0)
+    assert kept == pytest.approx(0.9 ** np.arange(40, -1, -1), rel=1e-12)
+    assert eigenvalue == pytest.approx(0.9)
+    squares = script.gradients("relu", "identity", 1.0, 40, 0)[0] ** 2  # of 2,000 units, those that pass it on
+    law = script.arcsine_law(40)
+    assert (np.abs(squares - law) <= 6 * np.sqrt(law * (1 - law) / 2000) + 1e-9).all()
+    halved, _ = script.gradients("relu", "orthogonal", 1.0, 40, 0)
+    assert np.log2(halved[0]) == pytest.approx(-20, abs=1.5)
+
+
+def test_recurrent_gives_sums_to_find(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    script = importlib.import_module("recurrent")
+    x, y = script.sums_to_find(10, 200, script.Generator(0))
+    marked = x[..., 1]
+    assert [half.sum(axis=0).tolist() for half in (marked[:5], marked[5:])] == [[1] * 200] * 2
+    assert y == pytest.approx((x[..., 0] * marked).sum(axis=0))
+    assert y.var() == pytest.approx(1 / 6, rel=0.3)  # of two uniform numbers
+
+
+def test_makemore_knows_the_loss_of_outputs_that_are_noise(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    script = importlib.import_module("makemore")
+    x, y = script.contexts(["ab"], 3)
+    assert x.tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 2]]
+    assert y.tolist() == [1, 2, 0]
+    assert script.loss_of_noise(0.0) == pytest.approx(math.log(27))
+    assert script.loss_of_noise(0.1) == pytest.approx(math.log(27) + 0.1**2 / 2 * 26 / 27, abs=2e-3)  # to second order
+    assert script.loss_of_noise(1000.0) == pytest.approx(1998, rel=0.01)  # of 27 normal numbers the largest is 1.998 on average
+    names = script.data.names()[:500]
+    large, small = (script.learn(name, *[script.contexts(names, 3)] * 2, 1, 0) for name in ("N(0, 1)", "small last layer"))
+    assert large.report.loss == pytest.approx(script.loss_of_noise(list(large.report)[-1].out_std), rel=0.1)
+    assert small.report.loss == pytest.approx(math.log(27), abs=0.05)
+    assert set(script.write(small.model, 3, script.Generator(0))) <= set("abcdefghijklmnopqrstuvwxyz")
+
+
+def test_convnet_learns_from_he_and_from_zeros_only_how_frequent_the_digits_are(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    script = importlib.import_module("convnet")
+    split = script.images()
+    he, zeros = (script.build(name, 16, 0) for name in ("He", "zeros"))
+    assert [record.kind for record in script.layers(he, split)] == ["Conv2d", "Conv2d", "Linear", "Linear"]
+    assert script.learn(he, 8, 0, split)[-1].accuracy > 0.95
+    frequencies = np.bincount(split.y_train) / len(split.y_train)
+    entropy = -(frequencies * np.log(frequencies)).sum()
+    assert script.learn(zeros, 1, 0, split)[-1].loss == pytest.approx(entropy, abs=0.01)
+    assert not any(p.data.any() for p in list(zeros.parameters())[:-1])
 
 
 def test_deep_conv_counts_the_directions_in_which_images_differ(monkeypatch):

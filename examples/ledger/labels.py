@@ -127,6 +127,28 @@ LABELS = {
     "cross-entropy (dotted: guessing)": "交叉熵（点线：随机猜测）",
     # lsuv
     "orthogonal": "正交",
+    # recurrent
+    "identity": "恒等矩阵",
+    "theory": "理论",
+    "t: step": "t：时间步",
+    "relative to the last": "相对于最后一步",
+    "relu: learning to add two of many numbers": "ReLU：学习从许多数中挑出两个相加",
+    "mean squared error (dotted: 1/6)": "均方误差（点线：1/6）",
+    # makemore
+    "small last layer": "最后一层取小",
+    "and hidden scaled": "且隐藏层按扇入缩放",
+    "and batch norm": "且加批归一化",
+    "letters": "字母向量",
+    "last layer": "最后一层",
+    "Loss on the batches (dotted: ln 27)": "各批的损失（点线：ln 27）",
+    "log10": "以 10 为底的对数",
+    # convnet
+    "conv 1": "卷积 1",
+    "conv 2": "卷积 2",
+    "linear 1": "线性 1",
+    "linear 2": "线性 2",
+    "Outputs before training": "训练前各层的输出",
+    "Filters of the first layer, learned (He)": "第一层学到的卷积核（He）",
     # parametrization
     "inside: Variable(randn / sqrt(n))": "除法在变量之内：Variable(randn / sqrt(n))",
     "outside: Variable(randn) / sqrt(n)": "除法在变量之外：Variable(randn) / sqrt(n)",
@@ -171,6 +193,8 @@ PATTERNS = {  # their groups are translated in turn
     r"(.+): theory": "{}：理论",
     r"(\w+): signal before training, depth (\d+)": "{}：训练前的信号，深度 {}",
     r"(\w+): right on the test set": "{}：测试集准确率",
+    r"(\w+): norm of the gradient of h_t": "{}：h_t 的梯度的范数",
+    r"(.+): size of a step, relative to the weights": "{}：一步的大小（相对于权重）",
     r"into (\w+)": "{} 输入",
     r"(.+), batch norm": "{}，批归一化",
     r"skewness (\S+), kurtosis (\S+): in and out": "偏度 {}、峰度 {}：前后相同",

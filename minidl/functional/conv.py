@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..kernels.checks import is_size
 from ..tensor import Tensor, as_tensor, record
 from .arguments import Array
 
@@ -21,8 +22,7 @@ Pair = tuple[int, int]
 def as_pair(operation: str, name: str, value: Any, least: int) -> Pair:
     """(n, n) of a number n, or the pair itself, whose numbers must be at least so large."""
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    integers = all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in pair)
-    if len(pair) != 2 or not integers or min(pair) < least:
+    if not (len(pair) == 2 and is_size(pair[0], least) and is_size(pair[1], least)):
         raise ValueError(f"{operation}: {name} must be an integer of at least {least} or a pair of them, got {value!r}")
     return int(pair[0]), int(pair[1])
 
@@ -45,8 +45,8 @@ def images(operation: str, x: Tensor) -> np.ndarray:
 
 
 def sum_over_images(dy: np.ndarray) -> np.ndarray:
-    """The sum over batch, height and width for each channel: along a plane first, for its numbers are contiguous."""
-    return kernels.column_sums(np.add.reduce(dy.reshape(*dy.shape[:2], dy.shape[2] * dy.shape[3]), 2))
+    """The sum over batch, height and width for each channel."""
+    return kernels.column_sums(dy.reshape(*dy.shape[:2], dy.shape[2] * dy.shape[3]))
 
 
 def conv2d(

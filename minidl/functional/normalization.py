@@ -46,12 +46,13 @@ def batch_norm(
     weight, bias = (None if t is None else as_tensor(t, like=x) for t in (weight, bias))
     mean, var = (t.data if isinstance(t, Tensor) else t for t in (running_mean, running_var))
     _check_batch_norm(shape, {"running_mean": mean, "running_var": var}, weight, bias, training, momentum, eps)
-    a = _channels_last(x._data)
+    a = _with_places(x._data)
     w, b = (None if t is None else np.ascontiguousarray(t._data, a.dtype) for t in (weight, bias))
     m, v = np.empty((2, a.shape[1]), a.dtype) if training else (np.array(mean, a.dtype), np.array(var, a.dtype))
     y = kernels.batch_norm(a, w, b, m, v, eps, training)  # weight (x - m) / sqrt(v + eps) + bias; in training it fills m and v
     if training:
-        unbiased, share = v * a.dtype.type(len(a) / (len(a) - 1)), float(momentum)
+        n, share = a.size // len(m), float(momentum)
+        unbiased = v * a.dtype.type(n / (n - 1))
         _check_variance(unbiased, a)
         moved = [(t, (1 - share) * t + share * batch) for t, batch in ((mean, m), (var, unbiased)) if t is not None]
         if num_batches_tracked is not None:
@@ -61,15 +62,15 @@ def batch_norm(
 
     def backward(dy):
         # s (dh - mean(dh) - h mean(dh h)), or s dh outside training; sum dy h; sum dy.
-        dx, dw, db = kernels.batch_norm_backward(_channels_last(dy), a, w, m, v, eps, training)
-        gradients = [_channels_second(dx, shape)]
+        dx, dw, db = kernels.batch_norm_backward(dy.reshape(a.shape), a, w, m, v, eps, training)
+        gradients = [dx.reshape(shape)]
         if weight is not None:
             gradients.append(dw)
         if bias is not None:
             gradients.append(db)
         return gradients
 
-    return record(_channels_second(y, shape), parents, backward, saved=(x,) if weight is None else (x, weight))
+    return record(y.reshape(shape), parents, backward, saved=(x,) if weight is None else (x, weight))
 
 
 def _check_batch_norm(shape, running, weight, bias, training, momentum, eps) -> None:
@@ -105,10 +106,10 @@ def _check_batch_norm(shape, running, weight, bias, training, momentum, eps) -> 
 
 
 def _check_variance(variance: np.ndarray, a: np.ndarray) -> None:
-    """Whether the columns of `a` are too large for a variance of theirs; their own infinities and NaN go through."""
+    """Whether the channels of `a` are too large for a variance of theirs; their own infinities and NaN go through."""
     if np.isfinite(variance).all():
         return
-    spoilt = ~np.isfinite(variance) & np.isfinite(a).all(axis=0)
+    spoilt = ~np.isfinite(variance) & np.isfinite(a).all(axis=(0, *range(2, a.ndim)))
     if spoilt.any():
         channel = spoilt.argmax()
         raise _overflow(f"batch_norm: the variance of channel {channel}", a[:, channel])
@@ -121,18 +122,11 @@ def _overflow(what: str, a: np.ndarray) -> ValueError:
     )
 
 
-def _channels_last(x: np.ndarray) -> np.ndarray:
-    """x of shape (batch, channels, ...) as a matrix of reals in C order with a column for each channel."""
-    if x.ndim > 2:
-        x = np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])
+def _with_places(x: np.ndarray) -> np.ndarray:
+    """x of shape (batch, channels, ...) as reals in C order, all axes after the channels as one, their places."""
+    if x.ndim > 3:
+        x = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
     return np.ascontiguousarray(x, np.float64 if x.dtype == np.float64 else np.float32)
-
-
-def _channels_second(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The way back from `_channels_last`."""
-    if len(shape) > 2:
-        x = np.moveaxis(x.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
-    return x
 
 
 def layer_norm(

@@ -14,7 +14,7 @@ from numpy import empty, float32, float64, int64, intp, zeros
 
 from .checks import (bad_count, bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_start, bad_words,
                      check_conv2d, check_conv2d_input_gradient, check_conv2d_weight_gradient, check_linear, check_matmul,
-                     check_mean_pool, check_pool, check_pool_backward, check_summarize, misfit, not_a_matrix, real_array,
+                     check_mean_pool, check_pool, check_pool_backward, check_summarize, misfit, no_channels, not_a_matrix, real_array,
                      unfit_parameter, unknown_class,
                      unwritable_statistics)
 from .checks import new_array as checked_new_array
@@ -125,11 +125,11 @@ cdef extern from "fused.h" nogil:
         const void *dy
         void *out
     ctypedef struct column_sums_job:
-        size_t rows, columns
+        size_t rows, channels, places
         const void *x
         void *out
     ctypedef struct batch_norm_job:
-        size_t rows, columns
+        size_t rows, channels, places
         int training
         double eps
         const void *x
@@ -139,7 +139,7 @@ cdef extern from "fused.h" nogil:
         void *var
         void *y
     ctypedef struct batch_norm_backward_job:
-        size_t rows, columns
+        size_t rows, channels, places
         int training
         double eps
         const void *dy
@@ -688,11 +688,29 @@ def log(x):
     return elementwise(LOG, x)
 
 
+cdef cnp.ndarray channels(x):
+    """x as a contiguous array (rows, channels) or (rows, channels, places)."""
+    cdef cnp.ndarray array = contiguous(x)
+    if array.ndim != 2 and array.ndim != 3:
+        raise no_channels(array)
+    return array
+
+
+cdef size_t rows_of(cnp.ndarray x) noexcept:
+    """None, where there is nothing to read."""
+    return x.shape[0] if x.size else 0
+
+
+cdef size_t places_of(cnp.ndarray x) noexcept:
+    """At least 1."""
+    return x.shape[2] if x.ndim == 3 and x.shape[2] else 1
+
+
 def column_sums(x):
-    cdef cnp.ndarray a = matrix(x, "x")
-    cdef cnp.npy_intp columns = a.shape[1]
-    cdef cnp.ndarray out = cnp.PyArray_EMPTY(1, &columns, cnp.PyArray_TYPE(a), 0)
-    cdef column_sums_job job = column_sums_job(a.shape[0], columns, a.data, out.data)
+    cdef cnp.ndarray a = channels(x)
+    cdef cnp.npy_intp count = a.shape[1]
+    cdef cnp.ndarray out = cnp.PyArray_EMPTY(1, &count, cnp.PyArray_TYPE(a), 0)
+    cdef column_sums_job job = column_sums_job(rows_of(a), count, places_of(a), a.data, out.data)
     cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     with nogil:
         fused_column_sums(&job, precision)
@@ -709,12 +727,12 @@ cdef bint is_plain_vector(array, int kind, Py_ssize_t size, bint written) noexce
 
 
 def batch_norm(x, weight, bias, mean, var, double eps, bint training):
-    cdef cnp.ndarray a = matrix(x, "x"), m = for_columns(a, mean, "mean"), v = for_columns(a, var, "var"), y = new_like(a)
+    cdef cnp.ndarray a = channels(x), m = for_columns(a, mean, "mean"), v = for_columns(a, var, "var"), y = new_like(a)
     if training and not (m is mean and v is var and cnp.PyArray_ISWRITEABLE(m) and cnp.PyArray_ISWRITEABLE(v)):
         raise unwritable_statistics()
     w, b = None if weight is None else for_columns(a, weight, "weight"), None if bias is None else for_columns(a, bias, "bias")
-    cdef batch_norm_job job = batch_norm_job(a.shape[0], a.shape[1], training, eps, a.data, data_or_null(w), data_or_null(b),
-                                             m.data, v.data, y.data)
+    cdef batch_norm_job job = batch_norm_job(rows_of(a), a.shape[1], places_of(a), training, eps, a.data, data_or_null(w),
+                                             data_or_null(b), m.data, v.data, y.data)
     cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     with nogil:
         fused_batch_norm(&job, precision)
@@ -722,11 +740,12 @@ def batch_norm(x, weight, bias, mean, var, double eps, bint training):
 
 
 def batch_norm_backward(dy, x, weight, mean, var, double eps, bint training):
-    cdef cnp.ndarray a = matrix(x, "x"), d = like(a, dy, "dy"), m = for_columns(a, mean, "mean"), v = for_columns(a, var, "var")
+    cdef cnp.ndarray a = channels(x), d = like(a, dy, "dy"), m = for_columns(a, mean, "mean"), v = for_columns(a, var, "var")
     cdef cnp.ndarray dx = new_like(a), dweight = new_like(m), dbias = new_like(m)
     w = None if weight is None else for_columns(a, weight, "weight")
     cdef batch_norm_backward_job job = batch_norm_backward_job(
-        a.shape[0], a.shape[1], training, eps, d.data, a.data, data_or_null(w), m.data, v.data, dx.data, dweight.data, dbias.data)
+        rows_of(a), a.shape[1], places_of(a), training, eps, d.data, a.data, data_or_null(w), m.data, v.data, dx.data,
+        dweight.data, dbias.data)
     cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
     with nogil:
         fused_batch_norm_backward(&job, precision)

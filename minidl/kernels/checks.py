@@ -123,9 +123,12 @@ def check_images(operation, **arrays):
         raise TypeError(f"{operation}: {kinds}; convert one with .astype()")
 
 
+def is_size(n, least):
+    return (type(n) is int or isinstance(n, np.integer)) and least <= n <= LARGEST
+
+
 def check_pair(operation, name, pair, least):
-    integers = isinstance(pair, tuple) and all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in pair)
-    if not integers or len(pair) != 2 or min(pair) < least or max(pair) > LARGEST:
+    if not (isinstance(pair, tuple) and len(pair) == 2 and is_size(pair[0], least) and is_size(pair[1], least)):
         raise ValueError(f"{operation}: {name} must be a pair of integers of at least {least}, got {pair!r}")
 
 
@@ -230,6 +233,10 @@ def real_matrix(name, x):
 
 def not_a_matrix(name, came):
     return ValueError(f"{name} must be a matrix, got {described(came)}")
+
+
+def no_channels(came):
+    return ValueError(f"x must have shape (rows, channels) or (rows, channels, places), got {described(came)}")
 
 
 def unwritable_statistics():

@@ -134,7 +134,7 @@ UNFIT = {
     "permutation: size": lambda k: k.permutation(-1, WORDS, 0),
     "batch_norm: mean that is a view": lambda k: k.batch_norm(f(5, 3), None, None, f(6)[::2], f(3), 1e-5, True),
     "batch_norm: var that is read-only": lambda k: k.batch_norm(f(5, 1), None, None, f(1), np.broadcast_to(f(), 1), 1e-5, True),
-    "batch_norm: three axes": lambda k: k.batch_norm(f(5, 3, 2), None, None, f(3), f(3), 1e-5, True),
+    "batch_norm: four axes": lambda k: k.batch_norm(f(5, 3, 2, 2), None, None, f(3), f(3), 1e-5, True),
     "cross_entropy: labels that are a view": lambda k: k.cross_entropy(f(3, 4), labels(0, 9, 1, 9, 2, 9)[::2]),
     "cross_entropy: a list of labels": lambda k: k.cross_entropy(f(3, 4), [0, 1, 2]),
     "cross_entropy: no labels": lambda k: k.cross_entropy(f(3, 4), None),

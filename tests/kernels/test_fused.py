@@ -474,9 +474,27 @@ def test_a_sum_of_a_column_by_hand(backend):
     assert backend.column_sums(x).tolist() == [2**24 + 8, 9]  # and one more alone: 2^24 + 7, to even
 
 
-def test_sums_of_columns_take_matrices_only(backend):
-    with pytest.raises(ValueError, match=r"x must be a matrix, got float64 of shape \(3,\)"):
-        backend.column_sums(np.ones(3))
+@compiled_only
+@pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize("shape", [(0, 3, 2), (3, 2, 0), (9, 40, 2), (130, 3, 36), (5, 3, 64), (3, 2, 129), (2, 200, 300)])
+def test_sums_of_channels_have_the_bits_of_the_reference(shape, dtype):
+    x = normal(20, shape, dtype) * dtype(1e3) ** normal(21, shape, dtype)
+    expected = bits(reference.column_sums(x))
+    for way in ways():
+        assert bits(COMPILED.column_sums(x)) == expected, way
+
+
+def test_a_sum_of_a_channel_by_hand(backend):
+    x = np.ones((8, 2, 3), np.float32)
+    x[:, 1] = 10
+    x[0, 0, 0] = 2**24  # a place has 2^24 + 6, as above, the others 8
+    assert backend.column_sums(x).tolist() == [2**24 + 22, 240]
+
+
+def test_sums_of_columns_take_matrices_and_channels_with_places(backend):
+    for x in (np.ones(3), np.ones((3, 1, 1, 1))):
+        with pytest.raises(ValueError, match=r"x must have shape \(rows, channels\) or .*, got float64 of shape \(3,"):
+            backend.column_sums(x)
 
 
 @pytest.mark.parametrize("dtype", REALS)
@@ -557,6 +575,23 @@ def test_batch_norm_by_hand(dtype, backend):
     assert (dx.ravel().tolist(), dweight.tolist(), dbias.tolist()) == ([2, 1, 1, 1], [4], [5])
 
 
+@pytest.mark.parametrize("dtype", REALS)
+def test_batch_norm_of_places_by_hand(dtype, backend):
+    x = np.array([[[1, 2], [0, 8]], [[3, 6], [0, 8]]], dtype)  # channel 0: 1 2 3 6, as above; channel 1: mean 4, variance 16
+    dy = np.array([[[1, 0], [4, 0]], [[0, 0], [0, 0]]], dtype)
+    weight, bias, (m, v) = np.array([2, 4], dtype), np.array([10, 0], dtype), np.zeros((2, 2), dtype)
+    y = backend.batch_norm(x, weight, bias, m, v, 0.5, True)
+    assert (m.tolist(), v.tolist(), y[:, 0].tolist()) == ([3, 4], [3.5, 16], [[8, 9], [10, 13]])
+    assert np.allclose(y[:, 1], [[-16 / 16.5**0.5, 16 / 16.5**0.5]] * 2, rtol=1e-6)
+    dx, dweight, dbias = backend.batch_norm_backward(dy, x, weight, m, v, 0.5, True)
+    assert (dx[:, 0].tolist(), dweight[0], dbias.tolist()) == ([[0.5, -0.375], [-0.25, 0.125]], -1, [1, 4])
+    # Channel 1, s^2 = 2/33, h = -+4 s: dh = 16, 0, 0, 0 has mean 4, and mean(dh h) = -16 s.
+    s = (2 / 33) ** 0.5
+    exact = s * np.array([[12 - 64 * s**2, -4 + 64 * s**2], [-4 - 64 * s**2, -4 + 64 * s**2]])
+    assert np.allclose(dx[:, 1], exact, rtol=1e-5)
+    assert dweight[1] == pytest.approx(-16 * s, rel=1e-6)
+
+
 def normalized(x, weight, bias, eps):
     """The definition, for real or complex x."""
     centred = x - x.mean(axis=0)
@@ -603,7 +638,9 @@ def test_batch_norm_is_within_a_bound_of_its_definition_and_its_derivatives(rows
 @compiled_only
 @pytest.mark.parametrize("dtype", REALS)
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("shape", [(2, 1), (9, 63), (130, 5), (700, 70)])
+@pytest.mark.parametrize(
+    "shape", [(2, 1), (9, 63), (130, 5), (700, 70), (9, 40, 2), (130, 3, 36), (5, 3, 64), (3, 2, 129), (2, 3, 300), (1, 2, 700)]
+)
 def test_batch_norm_has_the_bits_of_the_reference(shape, training, dtype):
     x, dy = normal(26, shape, dtype) + dtype(50), normal(27, shape, dtype)
     weight, bias = normal(28, shape[1], dtype), normal(29, shape[1], dtype)

@@ -15,6 +15,7 @@ from ..checks import (
     check_summarize,
     fits,
     misfit,
+    no_channels,
     real_array,
     real_array_like,
     real_matrix,
@@ -301,17 +302,28 @@ def gelu_backward(dy, x):
 # Sums, batch norm and cross-entropy
 
 
+def with_channels(x):
+    """x as an array of reals, (rows, channels) or (rows, channels, places)."""
+    x = real_array(x)
+    if x.ndim not in (2, 3):
+        raise no_channels(x)
+    return x
+
+
 @silently
 def column_sums(x):
     """The sums over the rows of a matrix, pairwise: more than 128 rows are cut in two, and the sums of the halves added.
 
     Within 128 rows, eight are added up to one, and these one after the other. So the error grows like the logarithm of the
-    rows, where in one chain it grows like their number; and where they are cut depends on nothing else.
+    rows, where in one chain it grows like their number; and where they are cut depends on nothing else. Of an array (rows,
+    channels, places) it is the sum of each channel, over the rows first, and in the same way over the places.
 
     Source: Higham, "The accuracy of floating point summation", SIAM J. Sci. Comput. 14 (1993), section 3.
     """
-    x = real_matrix("x", x)
-    rows, columns = x.shape
+    x = with_channels(x)
+    rows, columns = x.shape[:2]
+    if x.ndim == 3:
+        return column_sums(column_sums(x.reshape(rows, math.prod(x.shape[1:]))).reshape(x.shape[1:]).T)
     if rows > 128:
         middle = (rows // 2 + 127) // 128 * 128
         return column_sums(x[:middle]) + column_sums(x[middle:])
@@ -320,50 +332,57 @@ def column_sums(x):
     return np.cumsum(np.concatenate([np.zeros_like(x, shape=(1, columns)), eights, x[rows // 8 * 8 :]]), axis=0)[-1]
 
 
-def for_columns(matrix, name, x):
-    """x as an array that has a number of the matrix's dtype for each of its columns."""
-    return real_array_like(name, x, matrix.dtype, matrix.shape[1:])
+def for_channels(x, name, value):
+    """A value as an array that has a number of x's dtype for each of its channels."""
+    return real_array_like(name, value, x.dtype, x.shape[1:2])
+
+
+def beside(x, value):
+    """A number for each channel in a shape that goes with x."""
+    return value.reshape(-1, *[1] * (x.ndim - 2))
 
 
 @silently
 def batch_norm(x, weight, bias, mean, var, eps, training):
-    """weight (x - mean) / sqrt(var + eps) + bias for each column; in training, mean and var are filled with those of x.
+    """weight (x - mean) / sqrt(var + eps) + bias for each channel; in training, mean and var are filled with those of x.
 
-    About a first mean, which is rounded, the deviations have a mean of their own, which corrects it.
+    x is (rows, channels) or (rows, channels, places). About a first mean, which is rounded, the deviations have a mean of their
+    own, which corrects it.
 
     Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The American Statistician 37 (1983).
     """
-    x = real_matrix("x", x)
+    x = with_channels(x)
     real = x.dtype.type
-    m, v = for_columns(x, "mean", mean), for_columns(x, "var", var)
+    m, v = for_channels(x, "mean", mean), for_channels(x, "var", var)
     if training and not (m is mean and v is var and m.flags.carray and v.flags.carray):
         raise unwritable_statistics()
-    weight = None if weight is None else for_columns(x, "weight", weight)
-    bias = None if bias is None else for_columns(x, "bias", bias)
+    weight = None if weight is None else for_channels(x, "weight", weight)
+    bias = None if bias is None else for_channels(x, "bias", bias)
     if training:
-        n = real(len(x))
+        n = real(x.size // x.shape[1])
         first = column_sums(x) / n
-        d = x - first
+        d = x - beside(x, first)
         off, square = column_sums(d) / n, column_sums(d * d) / n
         square = square - off * off
         m[...], v[...] = first + off, np.where(square < 0, real(0), square)
-    y = (x - m) * ((1 if weight is None else weight) / np.sqrt(v + real(eps)))
-    return y if bias is None else y + bias
+    y = (x - beside(x, m)) * beside(x, (1 if weight is None else weight) / np.sqrt(v + real(eps)))
+    return y if bias is None else y + beside(x, bias)
 
 
 @silently
 def batch_norm_backward(dy, x, weight, mean, var, eps, training):
     """(dx, dweight, dbias), see `functional.batch_norm`."""
-    x = real_matrix("x", x)
+    x = with_channels(x)
     real = x.dtype.type
     dy = real_array_like("dy", dy, x.dtype, x.shape)
-    mean, var = for_columns(x, "mean", mean), for_columns(x, "var", var)
-    weight = None if weight is None else for_columns(x, "weight", weight)
+    mean, var = for_channels(x, "mean", mean), for_channels(x, "var", var)
+    weight = None if weight is None else for_channels(x, "weight", weight)
     s = 1 / np.sqrt(var + real(eps))
-    centred, n = x - mean, real(len(x))
-    dweight, dbias = column_sums(dy * (centred * s)), column_sums(dy)
+    centred, n = x - beside(x, mean), real(x.size // x.shape[1])
+    dweight, dbias = column_sums(dy * (centred * beside(x, s))), column_sums(dy)
     along_1, along_h = (dbias / n, dweight / n * s) if training else (np.zeros_like(dbias), np.zeros_like(dbias))
-    return (dy - along_1 - centred * along_h) * ((1 if weight is None else weight) * s), dweight, dbias
+    dh = dy - beside(x, along_1) - centred * beside(x, along_h)
+    return dh * beside(x, (1 if weight is None else weight) * s), dweight, dbias
 
 
 def check_classes(labels, shape):
