@@ -1,14 +1,12 @@
 """Normalization: over the batch, each channel by itself, and over the features, each sample by itself."""
 
 import math
-import operator
 from collections.abc import Sequence
 
 import numpy as np
 
 from .. import kernels
-from ..atomic import at_once
-from ..tensor import Tensor, as_tensor, overwriting, record
+from ..tensor import Tensor, as_tensor, count_of, record
 from .arguments import Array, as_real
 from .reductions import array_mean, centred_at_mean
 
@@ -51,12 +49,10 @@ def batch_norm(
     m, v = np.empty((2, a.shape[1]), a.dtype) if training else (np.array(mean, a.dtype), np.array(var, a.dtype))
     y = kernels.batch_norm(a, w, b, m, v, eps, training)  # weight (x - m) / sqrt(v + eps) + bias; in training it fills m and v
     if training:
-        unbiased, share = v * a.dtype.type(len(a) / (len(a) - 1)), float(momentum)
-        _check_variance(unbiased, a)
-        moved = [(t, (1 - share) * t + share * batch) for t, batch in ((mean, m), (var, unbiased)) if t is not None]
-        if num_batches_tracked is not None:
-            moved.append((num_batches_tracked, num_batches_tracked + 1))
-        at_once(operator.call, [call for t, new in moved for call in overwriting(t, new)])
+        if not kernels.has_variance(v, len(a)):
+            _check_variance(v * a.dtype.type(len(a) / (len(a) - 1)), a)
+        moved = (mean, var, num_batches_tracked)
+        kernels.move_statistics(*moved, m, v, len(a), float(momentum), [count_of(t) for t in moved if t is not None])
     parents = tuple(t for t in (x, weight, bias) if t is not None)
 
     def backward(dy):

@@ -107,12 +107,28 @@ leaky_relu, leaky_relu_backward = _backend.leaky_relu, _backend.leaky_relu_backw
 elu, elu_backward, silu, silu_backward = _backend.elu, _backend.elu_backward, _backend.silu, _backend.silu_backward
 gelu, gelu_backward = _backend.gelu, _backend.gelu_backward
 batch_norm, batch_norm_backward = _backend.batch_norm, _backend.batch_norm_backward
+has_variance, move_statistics = _backend.has_variance, _backend.move_statistics
 cross_entropy, cross_entropy_backward = _backend.cross_entropy, _backend.cross_entropy_backward
+scaled = _backend.scaled
 sgd, adam, rmsprop = _backend.sgd, _backend.adam, _backend.rmsprop
 
 # The four that minidl.random calls, having checked the distribution and the position; a key is two words.
 uniform, normal = _backend.uniform, _backend.normal
 integers, permutation = _backend.integers, _backend.permutation
+
+
+# What NumPy does as well as any kernel could, and yet stands here: what passes here can be recorded (see `capture`).
+add, subtract, multiply, divide = np.add, np.subtract, np.multiply, np.divide
+
+
+def copied(x, dtype=None):
+    """A copy, in another dtype where one is given."""
+    return np.array(x, dtype)
+
+
+def contains(x, value):
+    """Whether an element of x equals this number."""
+    return bool((x == value).any())
 
 
 def sum(x, axis=None, keepdims=False):

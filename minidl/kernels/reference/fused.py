@@ -21,6 +21,7 @@ from ..checks import (
     unknown_class,
     unwritable_statistics,
 )
+from .optim import change
 from .products import silently
 
 FLOAT32, FLOAT64 = np.float32, np.float64
@@ -364,6 +365,34 @@ def batch_norm_backward(dy, x, weight, mean, var, eps, training):
     dweight, dbias = column_sums(dy * (centred * s)), column_sums(dy)
     along_1, along_h = (dbias / n, dweight / n * s) if training else (np.zeros_like(dbias), np.zeros_like(dbias))
     return (dy - along_1 - centred * along_h) * ((1 if weight is None else weight) * s), dweight, dbias
+
+
+@silently
+def has_variance(var, rows):
+    """Whether all of these variances of so many rows are finite as unbiased ones, var rows / (rows - 1)."""
+    return bool(np.isfinite(var * var.dtype.type(rows / (rows - 1))).all())
+
+
+@silently
+def move_statistics(running_mean, running_var, tracked, mean, var, rows, share, counts):
+    """Move running statistics towards those of a batch of so many rows: running = (1 - share) running + share batch.
+
+    The batch's variance is made unbiased, var rows / (rows - 1). `tracked`, a number of batches, goes up by 1, and so do `counts`,
+    each a list of one number. What is None is left out. An interrupt finds all done or nothing.
+    """
+    changes = [
+        (running, (1 - share) * running + share * batch)
+        for running, batch in ((running_mean, mean), (running_var, var * var.dtype.type(rows / (rows - 1))))
+        if running is not None
+    ]
+    if tracked is not None:
+        changes.append((tracked, tracked + 1))
+    change(changes, counts, [])
+
+
+def scaled(total, factor, dtype):
+    """The number total factor, as an array."""
+    return np.array(total * factor, dtype)
 
 
 def check_classes(labels, shape):
