@@ -109,8 +109,13 @@ gelu, gelu_backward = _backend.gelu, _backend.gelu_backward
 batch_norm, batch_norm_backward = _backend.batch_norm, _backend.batch_norm_backward
 has_variance, move_statistics = _backend.has_variance, _backend.move_statistics
 cross_entropy, cross_entropy_backward = _backend.cross_entropy, _backend.cross_entropy_backward
-scaled = _backend.scaled
+scaled, mask = _backend.scaled, _backend.mask
 sgd, adam, rmsprop = _backend.sgd, _backend.adam, _backend.rmsprop
+
+# What `capture` makes programs of.
+Program, unchanged, take = _backend.Program, _backend.unchanged, _backend.take
+references, shared = _backend.references, _backend.shared
+arithmetic, row_sums, copy = _backend.arithmetic, _backend.row_sums, _backend.copy
 
 # The four that minidl.random calls, having checked the distribution and the position; a key is two words.
 uniform, normal = _backend.uniform, _backend.normal

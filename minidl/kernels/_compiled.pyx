@@ -888,13 +888,24 @@ def cross_entropy_backward(dy, p, labels, double factor):
     return dx
 
 
+def mask(u, double share, double scale, dtype):
+    cdef cnp.ndarray a = contiguous(u), out
+    if cnp.PyArray_TYPE(a) != cnp.NPY_FLOAT64:
+        raise misfit("u", float64, (<object>a).shape, a)
+    out = new(a.ndim, a.shape, dtype.num)
+    cdef operation o
+    o.kind, o.precision = MASK, is_double(out)
+    o.mask = mask_job(a.size, share, scale, <double *>a.data, out.data)
+    perform(&o)
+    return out
+
+
 def scaled(total, double factor, dtype):
-    """The number total factor, as an array. (While a program is built, `total` is an array, too.)"""
     cdef cnp.ndarray out = new(0, NULL, dtype.num), known
     cdef double number
     cdef operation o
     o.kind, o.precision, o.scale = SCALE, is_double(out), scale_job(&number, factor, out.data)
-    if is_building():
+    if is_building():  # then `total` is an array
         known = total
         o.scale.number = <double *>known.data
     else:

@@ -7,7 +7,10 @@ from libc.stdlib cimport realloc
 
 
 cdef class Program:
-    """The kernel calls of a step, as operations that run one after the other, without the GIL.
+    """Program()
+    --
+
+    The kernel calls of a step, as operations that run one after the other, without the GIL.
 
     `append` calls a kernel as usual, checks and all, with the arrays that its results will go to; but instead of running, the
     operation is added here. The program holds every array that it has a pointer into.
@@ -98,3 +101,179 @@ cdef class Program:
         with nogil:
             done = program_run(self.operations, self.count)
         return done == self.count
+
+
+# What a program is made of, beside the kernels
+
+
+def arithmetic(str name, x, y):
+    """x + y and so on, of matrices with rows or columns that repeat, or of arrays of one shape."""
+    cdef cnp.ndarray a = x, b = y, out
+    cdef operation o
+    o.kind, o.precision = ARITHMETIC, is_double(a)
+    o.arithmetic.function = {"add": ADD, "subtract": SUBTRACT, "multiply": MULTIPLY, "divide": DIVIDE}[name]
+    if not (is_real(cnp.PyArray_TYPE(a)) and cnp.PyArray_TYPE(b) == cnp.PyArray_TYPE(a)
+            and cnp.PyArray_ISCARRAY_RO(a) and cnp.PyArray_ISCARRAY_RO(b)):
+        raise ValueError(f"{name} of {a.dtype} and {b.dtype}, or of what is not contiguous")
+    cdef cnp.ndarray wide = a if a.ndim > b.ndim or (a.ndim == b.ndim and a.size >= b.size) else b
+    cdef Py_ssize_t columns = wide.shape[wide.ndim - 1] if wide.ndim else 1, rows = wide.size // columns if columns else 0
+    out = new_like(wide)
+    o.arithmetic.rows, o.arithmetic.columns, o.arithmetic.out = rows, columns, out.data
+    o.arithmetic.x, o.arithmetic.y = a.data, b.data
+    steps_along(a, wide, rows, columns, &o.arithmetic.x_row, &o.arithmetic.x_column)
+    steps_along(b, wide, rows, columns, &o.arithmetic.y_row, &o.arithmetic.y_column)
+    perform(&o)
+    return out
+
+
+cdef int steps_along(cnp.ndarray x, cnp.ndarray wide, Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t *row,
+                     Py_ssize_t *column) except -1:
+    """How far x goes on from one row to the next, and from one column to the next, of the array that it is broadcast to."""
+    cdef Py_ssize_t last = x.shape[x.ndim - 1] if x.ndim else 1
+    if x.size == 1:
+        row[0], column[0] = 0, 0
+    elif x.ndim == wide.ndim and cnp.PyArray_SAMESHAPE(x, wide):
+        row[0], column[0] = columns, 1
+    elif last == columns and x.size == columns:
+        row[0], column[0] = 0, 1
+    elif last == 1 and x.ndim == wide.ndim and x.size == rows:
+        row[0], column[0] = 1, 0
+    else:
+        raise ValueError(f"shapes {(<object>x).shape} and {(<object>wide).shape} repeat in a way that has no kernel")
+    return 0
+
+
+def row_sums(x, tuple shape):
+    """The sums along the last axis of a contiguous array, or of all of it, in an array of this shape."""
+    cdef cnp.ndarray a = contiguous(x), out
+    cdef cnp.npy_intp dims[32]
+    cdef Py_ssize_t i, rows = 1
+    for i in range(len(shape)):
+        dims[i] = shape[i]
+        rows *= dims[i]
+    if rows == 0 or a.size % rows:
+        raise ValueError(f"sums of shape {shape} of an array of shape {(<object>a).shape}")
+    out = new(len(shape), dims, cnp.PyArray_TYPE(a))
+    cdef operation o
+    o.kind, o.precision = ROW_SUMS, is_double(a)
+    o.row_sums = row_sums_job(rows, a.size // rows, a.data, out.data)
+    perform(&o)
+    return out
+
+
+def copy(x):
+    """A copy of a contiguous array."""
+    cdef cnp.ndarray a = x, out
+    if not cnp.PyArray_ISCARRAY_RO(a):
+        raise ValueError("a copy of what is not contiguous")
+    out = new(a.ndim, a.shape, cnp.PyArray_TYPE(a))
+    cdef operation o
+    o.kind, o.precision = COPY, 0
+    o.copy = copy_job(cnp.PyArray_NBYTES(a), a.data, out.data)
+    perform(&o)
+    return out
+
+
+def unchanged(list dicts, list lists, list attributes, list arrays):
+    """Whether dicts still have these keys and values, lists these items, objects (or dicts) these attributes, arrays the memory of
+    these views; the very same objects, in their order."""
+    cdef tuple row
+    for row in dicts:
+        if not has_items(<dict>row[0], <tuple>row[1], <tuple>row[2]):
+            return False
+    for row in lists:
+        if not is_list_of(<list>row[0], <tuple>row[1]):
+            return False
+    for row in attributes:
+        found = (<dict>row[0]).get(row[1]) if type(row[0]) is dict else getattr(row[0], <str>row[1])
+        if found is not row[2]:
+            return False
+    for row in arrays:
+        if not shows_the_same(<cnp.ndarray>row[0], <cnp.ndarray>row[1]):
+            return False
+    return True
+
+
+cdef bint has_items(dict known, tuple keys, tuple values):
+    cdef PyObject *key
+    cdef PyObject *value
+    cdef Py_ssize_t place = 0, i = 0
+    if len(known) != len(keys):
+        return False
+    while PyDict_Next(known, &place, &key, &value):
+        if key != <PyObject *>keys[i] or value != <PyObject *>values[i]:
+            return False
+        i += 1
+    return True
+
+
+cdef bint is_list_of(list known, tuple items):
+    cdef Py_ssize_t i
+    if len(known) != len(items):
+        return False
+    for i in range(len(items)):
+        if known[i] is not items[i]:
+            return False
+    return True
+
+
+cdef bint shows_the_same(cnp.ndarray x, cnp.ndarray y):
+    cdef int i
+    if not (x.data == y.data and x.ndim == y.ndim and cnp.PyArray_TYPE(x) == cnp.PyArray_TYPE(y)
+            and cnp.PyArray_ISWRITEABLE(x) == cnp.PyArray_ISWRITEABLE(y)):
+        return False
+    for i in range(x.ndim):
+        if x.shape[i] != y.shape[i] or x.strides[i] != y.strides[i]:
+            return False
+    return True
+
+
+def take(list arrays, list forms, list places):
+    """Copy arrays to places, each (its number, array), if all have the form of these arrays, or are the same numbers."""
+    cdef Py_ssize_t i
+    cdef tuple row
+    if len(arrays) != len(forms):
+        return False
+    for i in range(len(forms)):
+        if not has_form(arrays[i], forms[i]):
+            return False
+    for row in places:
+        cnp.PyArray_CopyInto(<cnp.ndarray>row[1], <cnp.ndarray>arrays[<Py_ssize_t>row[0]])
+    return True
+
+
+cdef bint has_form(x, form) except -1:
+    cdef cnp.ndarray a, b
+    cdef int i
+    if not cnp.PyArray_Check(form):
+        return type(x) is type(form) and bool(x == form)
+    if not cnp.PyArray_CheckExact(x):
+        return False
+    a, b = x, form
+    if not (cnp.PyArray_TYPE(a) == cnp.PyArray_TYPE(b) and cnp.PyArray_SAMESHAPE(a, b) and cnp.PyArray_ISNOTSWAPPED(a)):
+        return False
+    for i in range(a.ndim):
+        if a.strides[i] != b.strides[i]:
+            return False
+    return True
+
+
+def references(list arrays):
+    """How many references each of these arrays has."""
+    cdef Py_ssize_t i
+    return [references_to(arrays, i) for i in range(len(arrays))]
+
+
+cdef Py_ssize_t references_to(list arrays, Py_ssize_t i):
+    return Py_REFCNT(arrays[i])
+
+
+def shared(list arrays, list leaves, list counts):
+    """Whether somebody has got one of these arrays since these references to them were counted, other than as a leaf's `.grad`."""
+    cdef Py_ssize_t i
+    cdef Py_ssize_t known
+    for i in range(len(arrays)):
+        known = <Py_ssize_t>counts[i]
+        if references_to(arrays, i) > known + (getattr(leaves[i], "_grad") is arrays[i]):
+            return True
+    return False

@@ -20,6 +20,7 @@ from ..state import fitting
 from ..tensor import Tensor
 
 LARGEST = sys.float_info.max
+step_observers: list[Callable[["Optimizer", list], None]] = []  # called by every step, before it moves; see `capture`
 _ONLY_IN_PYTORCH = ("maximize", "foreach", "differentiable", "fused", "capturable", "amsgrad", "decoupled_weight_decay")
 
 
@@ -159,6 +160,8 @@ class Optimizer:
         counts = [p._version for p in moved]
         if len(set(map(id, counts))) < len(counts):
             self._check_apart(moved)
+        for observer in step_observers:
+            observer(self, groups)
         try:
             self._step(groups, counts)
         except ValueError:
@@ -246,6 +249,10 @@ class Optimizer:
         dtypes of a parameter, its gradient and what is remembered of it do not fit each other.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method _step(self, groups, counts) that moves the parameters")
+
+    def _numbers(self, group: dict[str, Any]) -> tuple[Any, ...]:
+        """The numbers of a group as the rule's kernel takes them; a rule without a kernel has none."""
+        return ()
 
     def _recalled(self, name: str, params: list[Tensor], started: list[tuple[Any, Any, Any]]) -> list[Any]:
         """What is remembered of each parameter under this name, or 0 where that is nothing yet, which goes to `started`, too:

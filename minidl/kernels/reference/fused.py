@@ -390,6 +390,13 @@ def move_statistics(running_mean, running_var, tracked, mean, var, rows, share, 
     change(changes, counts, [])
 
 
+def mask(u, share, scale, dtype):
+    """`scale` where u < share, and 0 elsewhere; u is of float64."""
+    if not (isinstance(u, np.ndarray) and u.dtype == FLOAT64):
+        raise misfit("u", np.dtype(FLOAT64), np.shape(u), u)
+    return np.where(u < share, dtype.type(scale), dtype.type(0))
+
+
 def scaled(total, factor, dtype):
     """The number total factor, as an array."""
     return np.array(total * factor, dtype)
