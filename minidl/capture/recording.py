@@ -12,6 +12,7 @@ import functools
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -288,6 +289,29 @@ def views_in(x: Any) -> Iterator[View]:
 def _arrays_of(rule: str, group: tuple) -> tuple[list, ...]:
     """Of a group as a rule's kernel takes it: the lists of values, of gradients and of what is remembered."""
     return group[: {"sgd": 3, "adam": 4, "rmsprop": 5}[rule]]
+
+
+def surroundings(function: Any) -> Iterator[tuple[Any, str, Any]]:
+    """What a function finds outside of itself, by its closure, in its globals and, of a method, in its object: (whose, by which
+    name, what)."""
+    if isinstance(function, types.MethodType):
+        yield from ((vars(function.__self__), name, value) for name, value in vars(function.__self__).items())
+        function = function.__func__
+    if not isinstance(function, types.FunctionType):
+        return
+    yield function, "__code__", function.__code__
+    for cell in function.__closure__ or ():
+        yield cell, "cell_contents", cell.cell_contents
+    for name in function.__code__.co_names:
+        if name in function.__globals__:
+            yield function.__globals__, name, function.__globals__[name]
+
+
+def outside(function: Any) -> Iterator[tuple[str, Any]]:
+    """The same by the names that the function has for it."""
+    free = iter(getattr(getattr(function, "__code__", None), "co_freevars", ()))
+    for whose, name, value in surroundings(function):
+        yield (next(free) if isinstance(whose, types.CellType) else name), value
 
 
 def _difference(mine: Operation, theirs: Operation) -> str:

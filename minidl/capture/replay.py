@@ -6,8 +6,7 @@ an operation fails (a label out of range, a variance that overflows, no memory) 
 taken as usual, with the usual error.
 """
 
-import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from itertools import repeat
 from operator import is_, setitem
@@ -20,7 +19,7 @@ from ..atomic import at_once
 from ..nn import module as hooks
 from ..optim import optimizer as moved
 from ..tensor import Tensor
-from .recording import COMMITS, RULES, Operation, Recording, View, views_in
+from .recording import COMMITS, RULES, Operation, Recording, View, surroundings, views_in
 
 MISSED = object()  # what a replay returns where this call must be taken as usual
 _LINE = 64  # an array begins with a cache line
@@ -398,9 +397,9 @@ def _guards(recording: Recording, function: Callable[..., Any]) -> tuple[list, l
         for group, _ in update.groups:
             lists.append((group["params"], tuple(group["params"])))
             attributes += [(group, name, group[name]) for name in ("params", *update.optimizer._flags)]
-    outside = list(_outside(function))
-    attributes += outside
-    tensors = [x for _, _, x in outside if isinstance(x, Tensor)]
+    around = list(surroundings(function))
+    attributes += around
+    tensors = [x for _, _, x in around if isinstance(x, Tensor)]
     tensors += [p for module in recording.modules for p in module.parameters()]
     tensors += [p for update in recording.updates for group, _ in update.groups for p in group["params"]]
     for t in {id(t): t for t in [*tensors, *recording.gradients]}.values():
@@ -409,18 +408,3 @@ def _guards(recording: Recording, function: Callable[..., Any]) -> tuple[list, l
             attributes.append((t, "_grad", None))
     arrays = [(x, x.view()) for x in recording.kept]
     return dicts, lists, list({(id(x), name): (x, name, value) for x, name, value in attributes}.values()), arrays
-
-
-def _outside(function: Any) -> Iterable[tuple[Any, str, Any]]:
-    """What a function finds outside of itself: by its closure, in its globals, and, of a method, in its object."""
-    if isinstance(function, types.MethodType):
-        yield from ((vars(function.__self__), name, value) for name, value in vars(function.__self__).items())
-        function = function.__func__
-    if not isinstance(function, types.FunctionType):
-        return
-    yield function, "__code__", function.__code__
-    for cell in function.__closure__ or ():
-        yield cell, "cell_contents", cell.cell_contents
-    for name in function.__code__.co_names:
-        if name in function.__globals__:
-            yield function.__globals__, name, function.__globals__[name]

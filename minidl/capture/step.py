@@ -55,10 +55,10 @@ class CapturedStep:
         return self._prove(self._candidate, arguments) if self._candidate else self._learn(arguments)
 
     def __str__(self) -> str:
-        return text(self._recording) if self._recording else f"captured step: {self.why}"
+        return text(self._recording, self._function) if self._recording else f"captured step: {self.why}"
 
     def _repr_html_(self) -> str:
-        return html(self._recording) if self._recording else f"<pre>{self}</pre>"
+        return html(self._recording, self._function) if self._recording else f"<pre>{self}</pre>"
 
     def _as_usual(self, replay: Replay, arguments: tuple) -> Any:
         """A call that cannot be replayed; after several in a row the step is learned again."""
