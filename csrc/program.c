@@ -96,8 +96,8 @@ int operation_run(const operation *o)
     case BATCH_NORM_BACKWARD:
         fused_batch_norm_backward(&o->batch_norm_backward, o->precision);
         return 0;
-    case VARIANCE:
-        return PRECISE(variance)(&o->variance) ? 0 : -1;
+    case FINITE:
+        return PRECISE(finite)(&o->finite) ? 0 : -1;
     case STATISTICS:
         PRECISE(statistics)(&o->statistics);
         return 0;

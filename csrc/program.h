@@ -21,8 +21,8 @@ typedef struct {
     ptrdiff_t c_row, c_column;
 } product_job;
 
-/* out_ij = x_ij + y_ij and so on; the strides of x and y count elements, and are 0 along what is repeated. */
-typedef enum { ADD, SUBTRACT, MULTIPLY, DIVIDE } arithmetic_function;
+/* out_ij = x_ij + y_ij and so on, or 1 / sqrt(x_ij + y_ij); the strides of x and y count elements, and are 0 along what is repeated. */
+typedef enum { ADD, SUBTRACT, MULTIPLY, DIVIDE, INVERSE_ROOT } arithmetic_function;
 typedef struct {
     arithmetic_function function;
     size_t rows, columns;
@@ -66,12 +66,12 @@ typedef struct {
     void *out;
 } uniform_job;
 
-/* Fails where a variance times n / (n - 1), the unbiased one, is not finite. */
+/* Fails where an x_i factor is not finite. */
 typedef struct {
-    size_t columns;
-    double unbias;
-    const void *var;
-} variance_job;
+    size_t n;
+    double factor;
+    const void *x;
+} finite_job;
 
 /* running = (1 - share) running + share batch, where the batch's variance becomes the unbiased one; tracked += 1.
  * Each may be NULL. */
@@ -98,7 +98,7 @@ typedef enum {
     ROW_SUMS,
     BATCH_NORM,
     BATCH_NORM_BACKWARD,
-    VARIANCE,
+    FINITE,
     STATISTICS,
     CROSS_ENTROPY,
     CROSS_ENTROPY_BACKWARD,
@@ -123,7 +123,7 @@ typedef struct {
         row_sums_job row_sums;
         batch_norm_job batch_norm;
         batch_norm_backward_job batch_norm_backward;
-        variance_job variance;
+        finite_job finite;
         statistics_job statistics;
         total_cross_entropy_job cross_entropy;
         cross_entropy_backward_job cross_entropy_backward;

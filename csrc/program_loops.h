@@ -4,29 +4,46 @@
  * are NumPy's. */
 #include "template.h"
 
+/* root_f32, root_f64 */
+static inline REAL NAME(root)(REAL x)
+{
+    return sizeof(REAL) == 4 ? (REAL)sqrtf((float)x) : (REAL)sqrt((double)x);
+}
+
 /* arithmetic_f32, arithmetic_f64 */
 static void NAME(arithmetic)(const arithmetic_job *job)
 {
     const arithmetic_job a = *job;
     const REAL *x = a.x, *y = a.y;
     REAL *out = a.out;
-#define EACH(FUNCTION, sign)                                                                                   \
+#define INVERSE_OF_ROOT(x, y) (1 / NAME(root)((x) + (y)))
+#define PLUS(x, y) ((x) + (y))
+#define MINUS(x, y) ((x) - (y))
+#define TIMES(x, y) ((x) * (y))
+#define OVER(x, y) ((x) / (y))
+#define EACH(FUNCTION, f)                                                                                   \
     case FUNCTION:                                                                                             \
         if (a.x_column == 1 && a.y_column == 1) /* the usual case in a loop of its own, which becomes vectors */ \
             for (size_t j = 0; j < a.columns; j++)                                                             \
-                out[j] = x[j] sign y[j];                                                                       \
+                out[j] = f(x[j], y[j]);                                                                        \
         else                                                                                                   \
             for (size_t j = 0; j < a.columns; j++)                                                             \
-                out[j] = x[(ptrdiff_t)j * a.x_column] sign y[(ptrdiff_t)j * a.y_column];                       \
+                out[j] = f(x[(ptrdiff_t)j * a.x_column], y[(ptrdiff_t)j * a.y_column]);                        \
         break;
     for (size_t i = 0; i < a.rows; i++, x += a.x_row, y += a.y_row, out += a.columns)
         switch (a.function) {
-            EACH(ADD, +)
-            EACH(SUBTRACT, -)
-            EACH(MULTIPLY, *)
-            EACH(DIVIDE, /)
+            EACH(ADD, PLUS)
+            EACH(SUBTRACT, MINUS)
+            EACH(MULTIPLY, TIMES)
+            EACH(DIVIDE, OVER)
+            EACH(INVERSE_ROOT, INVERSE_OF_ROOT)
         }
 #undef EACH
+#undef INVERSE_OF_ROOT
+#undef PLUS
+#undef MINUS
+#undef TIMES
+#undef OVER
 }
 
 /* pairwise_sum_f32, pairwise_sum_f64: NumPy's, of n contiguous numbers: up to PAIRWISE in eight chains, more in two
@@ -70,12 +87,12 @@ static void NAME(mask)(const mask_job *job)
         ((REAL *)job->mask)[i] = job->u[i] < job->share ? (REAL)job->scale : 0;
 }
 
-/* variance_f32, variance_f64: whether all are finite */
-static int NAME(variance)(const variance_job *job)
+/* finite_f32, finite_f64: whether all are finite */
+static int NAME(finite)(const finite_job *job)
 {
     int finite = 1;
-    for (size_t j = 0; j < job->columns; j++)
-        finite &= isfinite(((const REAL *)job->var)[j] * (REAL)job->unbias) != 0;
+    for (size_t i = 0; i < job->n; i++)
+        finite &= isfinite(((const REAL *)job->x)[i] * (REAL)job->factor) != 0;
     return finite;
 }
 

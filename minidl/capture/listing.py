@@ -14,7 +14,7 @@ import numpy as np
 from ..tensor import Tensor
 from .recording import RULES, Operation, Recording, View, outside
 
-_SILENT = ("copied", "has_variance", "scaled")  # steps between two lines, which say nothing about the network
+_SILENT = ("copied", "are_finite", "scaled")  # steps between two lines, which say nothing about the network
 _SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 # Of a backward kernel of (dy, y), y the output, or of (dy, x), x the input: by what dy is multiplied.
 _OF_OUTPUT = {"tanh": "(1 - {y}**2)", "sigmoid": "{y} * (1 - {y})", "relu": "({y} > 0)"}

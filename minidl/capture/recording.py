@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from .. import kernels, nn, optim, tensor
+from .. import kernels, nn, optim, random, tensor
 from ..nn import module as hooks
 from ..optim import optimizer as moved
 from ..tensor import Tensor
@@ -30,10 +30,10 @@ RULES = ("sgd", "adam", "rmsprop")
 COMMITS = ("move_statistics", *RULES)  # what changes arrays that were there before
 _LOOKS = ("contains", "summarize")  # what becomes of their results, a recording does not see
 _NAMES = (
-    *("matmul", "linear", "column_sums", "sum", "add", "subtract", "multiply", "divide", "copied", "contains", "summarize"),
+    *("matmul", "linear", "column_sums", "sum", "add", "subtract", "multiply", "divide", "inverse_root", "copied", "contains", "summarize"),
     *("tanh", "tanh_backward", "sigmoid", "sigmoid_backward", "relu", "relu_backward", "leaky_relu", "leaky_relu_backward"),
     *("elu", "elu_backward", "silu", "silu_backward", "gelu", "gelu_backward", "exp", "log"),
-    *("batch_norm", "batch_norm_backward", "has_variance", "cross_entropy", "cross_entropy_backward", "scaled"),
+    *("batch_norm", "batch_norm_backward", "are_finite", "cross_entropy", "cross_entropy_backward", "scaled"),
     *("conv2d", "conv2d_input_gradient", "conv2d_weight_gradient", "max_pool2d", "max_pool2d_backward", "mean_pool2d"),
     *("mean_pool2d_backward", "uniform", "normal", "integers", "permutation", "mask", *COMMITS),
 )
@@ -100,6 +100,10 @@ class Recording:
         In the order of the operations that are steps of optimizers.
     counts : list of [int]
         What goes up by one with a step: how often memory was changed, how many steps a parameter has made.
+    draws : list of (generator, int)
+        For each operation that draws random numbers: from which generator, and how many words after its first draw in the step.
+    drawn : list of (generator, int)
+        How many words the step takes of each generator.
     modules : list of Module
         Those that were called, and all in them.
     had_gradient : dict from Tensor to bool
@@ -120,6 +124,8 @@ class Recording:
         self.gradients: dict[Tensor, View | None] = {}
         self.updates: list[Update] = []
         self.counts: list[list[int]] = []
+        self.draws: list[tuple[Any, int]] = []
+        self.drawn: list[tuple[Any, int]] = []
         self.modules: list[nn.Module] = []
         self.result: View | None = None
         self.requires_grad = False
@@ -187,7 +193,7 @@ class Recording:
         self._line = _line()
         if name in _LOOKS:
             self.refuse(f"{name} looks at values, and what is done may depend on them")
-        if name == "has_variance" and not result:
+        if name == "are_finite" and not result:
             self.refuse("the variance of a batch is infinite")
         if isinstance(result, np.generic):
             result = np.asarray(result)
@@ -200,6 +206,10 @@ class Recording:
                 self._numbers[id(x)] = views[-1], x
         if name == "batch_norm" and arguments[-1]:  # in training it fills mean and var
             self.made(arguments[3]), self.made(arguments[4])
+        if name == "uniform":
+            size, real, key, position, low, high = arguments
+            self.draws.append((key, position))
+            arguments = size, real, low, high
         if name in COMMITS:
             self._commit(name, arguments)
             # What may change from step to step is no part of the program: learning rates, counts.
@@ -245,6 +255,20 @@ class Recording:
         self._known.clear()
         self._numbers.clear()
         self.modules = list({id(m): m for module in self.modules for m in module.modules()}.values())
+        self._find_generators()
+
+    def _find_generators(self) -> None:
+        """Whose keys the random numbers were drawn with."""
+        parts = [x for module in self.modules for x in vars(module).values() if isinstance(x, random.Generator)]
+        known = {id(g._key): g for g in [random._default, *parts]}
+        first: dict[int, int] = {}
+        for i, (key, position) in enumerate(self.draws):
+            if id(key) not in known:
+                self.refuse("it draws from a generator that is neither a module's nor the global one")
+                return
+            generator = known[id(key)]
+            self.draws[i] = generator, position - first.setdefault(id(generator), position)
+        self.drawn = [(g, g._position - first[id(g)]) for g in known.values() if id(g) in first]
 
     def _leaves(self) -> list[Tensor]:
         params = [p for update in self.updates for group, _ in update.groups for p in group["params"]]
@@ -265,6 +289,7 @@ class Recording:
             and self.result == other.result
             and list(map(id, self.modules)) == list(map(id, other.modules))
             and list(map(id, self.counts)) == list(map(id, other.counts))
+            and [(id(g), n) for g, n in self.draws + self.drawn] == [(id(g), n) for g, n in other.draws + other.drawn]
             and [u.optimizer for u in self.updates] == [u.optimizer for u in other.updates]
         )
         return "" if same else "it does not do the same at every call"

@@ -91,7 +91,7 @@ class Replay:
             return MISSED
         self._busy = True
         try:
-            if not (self.is_unchanged() and self.take(arguments) and self.read_numbers()):
+            if not self.prepare(arguments):
                 return MISSED
             if kernels.shared(self._gradients, self.leaves, self._references):
                 self._build()
@@ -103,20 +103,27 @@ class Replay:
             at_once(setattr, self.leaves, repeat("_grad"), self._gradients)
             at_once(setattr, self._zeroed, repeat("_grad"), repeat(None))
             at_once(setitem, counts, repeat(0), counted)
+            for generator, words in self.recording.drawn:
+                generator._position += words
             value = self.result()
             return None if value is None else _as_returned(value, self.recording.requires_grad)
         finally:
             self._busy = False
 
-    def is_unchanged(self) -> bool:
-        return kernels.unchanged(*self.guards)
+    def prepare(self, arguments: tuple) -> bool:
+        """Whether the program is the step with these arguments; then they, and what else it takes, are where it reads them."""
+        if not (kernels.unchanged(*self.guards) and self._take(arguments) and self._read_numbers()):
+            return False
+        for i, (generator, words) in enumerate(self.recording.draws):
+            self.program.set_draw(i, generator._key, generator._position + words)
+        return True
 
-    def take(self, arguments: tuple) -> bool:
+    def _take(self, arguments: tuple) -> bool:
         """Copy the arguments to where the program reads them, if they have the form of those that were recorded."""
         arrays = [x._data if type(x) is Tensor else x for x in arguments]
         return kernels.take(arrays, self._forms, self._memory.inputs)
 
-    def read_numbers(self) -> bool:
+    def _read_numbers(self) -> bool:
         """Take over the optimizers' numbers and counts as they are now; False where these make it another step."""
         for k, (i, j, optimizer, group) in enumerate(self._groups):
             numbers, known = optimizer._numbers(group), self._numbers[k]
@@ -302,9 +309,12 @@ def _append(program: Any, memory: _Memory, operation: Operation) -> None:
         if name == "copied":
             if not memory.is_cast(operation):
                 program.append(kernels.copy, (memory.array(operation.arguments[0]),), results)
-        elif name in ("add", "subtract", "multiply", "divide"):
+        elif name in ("add", "subtract", "multiply", "divide", "inverse_root"):
             x, y = (np.asarray(memory.value(x)) for x in operation.arguments)
             program.append(partial_of(kernels.arithmetic, name), (x, y), results)
+        elif name == "uniform":
+            size, real, low, high = map(memory.value, operation.arguments)
+            program.append(kernels.uniform, (size, real, (0, 0), 0, low, high), results)
         elif name == "sum":
             _append_sum(program, memory, operation, results)
         elif name == "move_statistics":
@@ -325,8 +335,8 @@ def partial_of(kernel: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 _KERNELS = frozenset(
     """matmul linear column_sums tanh tanh_backward sigmoid sigmoid_backward relu relu_backward leaky_relu leaky_relu_backward
-    elu elu_backward silu silu_backward gelu gelu_backward exp log batch_norm batch_norm_backward has_variance cross_entropy
-    cross_entropy_backward scaled""".split()  # noqa: SIM905 - a list of words
+    elu elu_backward silu silu_backward gelu gelu_backward exp log batch_norm batch_norm_backward are_finite cross_entropy
+    cross_entropy_backward scaled mask""".split()  # noqa: SIM905 - a list of words
 )
 
 

@@ -118,7 +118,7 @@ def _observed() -> bool:
 
 def _by_program(candidate: Replay, arguments: tuple) -> list[Any] | None:
     """What a step's program makes of its parameters, gradients and loss, all of which are then as before; None if it fails."""
-    if not (candidate.is_unchanged() and candidate.take(arguments) and candidate.read_numbers()):
+    if not candidate.prepare(arguments):
         return None
     written = candidate.written()
     before = [array.copy() for array in written]

@@ -207,11 +207,11 @@ def _same_shape(name: str, input: Array, target: Array) -> tuple[Tensor, Tensor]
 def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Tensor:
     """L = the mean (or sum, or none) of (x - t)^2.  Backward: dx = dL 2 (x - t) / N, dt = -dx."""
     x, t = _same_shape("mse_loss", input, target)
-    difference = x._data - t._data
-    loss, factor = _reduced(difference * difference, reduction)
+    difference = kernels.subtract(x._data, t._data)
+    loss, factor = _reduced(kernels.multiply(difference, difference), reduction)
 
     def backward(dy):
-        dx = dy * difference * difference.dtype.type(2 * factor)
+        dx = kernels.multiply(kernels.multiply(dy, difference), difference.dtype.type(2 * factor))
         return dx, -dx
 
     return record(loss, (x, t), backward)

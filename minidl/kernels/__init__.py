@@ -107,7 +107,7 @@ leaky_relu, leaky_relu_backward = _backend.leaky_relu, _backend.leaky_relu_backw
 elu, elu_backward, silu, silu_backward = _backend.elu, _backend.elu_backward, _backend.silu, _backend.silu_backward
 gelu, gelu_backward = _backend.gelu, _backend.gelu_backward
 batch_norm, batch_norm_backward = _backend.batch_norm, _backend.batch_norm_backward
-has_variance, move_statistics = _backend.has_variance, _backend.move_statistics
+are_finite, move_statistics = _backend.are_finite, _backend.move_statistics
 cross_entropy, cross_entropy_backward = _backend.cross_entropy, _backend.cross_entropy_backward
 scaled, mask = _backend.scaled, _backend.mask
 sgd, adam, rmsprop = _backend.sgd, _backend.adam, _backend.rmsprop
@@ -124,6 +124,11 @@ integers, permutation = _backend.integers, _backend.permutation
 
 # What NumPy does as well as any kernel could, and yet stands here: what passes here can be recorded (see `capture`).
 add, subtract, multiply, divide = np.add, np.subtract, np.multiply, np.divide
+
+
+def inverse_root(x, eps):
+    """1 / sqrt(x + eps)"""
+    return 1 / np.sqrt(x + eps)
 
 
 def copied(x, dtype=None):

@@ -173,10 +173,10 @@ cdef extern from "optim.h" nogil:
 
 cdef extern from "program.h" nogil:
     ctypedef enum operation_kind:
-        PRODUCT, ELEMENTWISE, ARITHMETIC, COLUMN_SUMS, ROW_SUMS, BATCH_NORM, BATCH_NORM_BACKWARD, VARIANCE, STATISTICS
+        PRODUCT, ELEMENTWISE, ARITHMETIC, COLUMN_SUMS, ROW_SUMS, BATCH_NORM, BATCH_NORM_BACKWARD, FINITE, STATISTICS
         CROSS_ENTROPY, CROSS_ENTROPY_BACKWARD, SCALE, COPY, UNIFORM, MASK, SGD, ADAM, RMSPROP
     ctypedef enum arithmetic_function:
-        ADD, SUBTRACT, MULTIPLY, DIVIDE
+        ADD, SUBTRACT, MULTIPLY, DIVIDE, INVERSE_ROOT
     ctypedef struct product_job:
         size_t m, n, k
         const void *a
@@ -213,10 +213,10 @@ cdef extern from "program.h" nogil:
         draw part
         double low, high
         void *out
-    ctypedef struct variance_job:
-        size_t columns
-        double unbias
-        const void *var
+    ctypedef struct finite_job:
+        size_t n
+        double factor
+        const void *x
     ctypedef struct statistics_job:
         size_t columns
         double share, unbias
@@ -238,7 +238,7 @@ cdef extern from "program.h" nogil:
         row_sums_job row_sums
         batch_norm_job batch_norm
         batch_norm_backward_job batch_norm_backward
-        variance_job variance
+        finite_job finite
         statistics_job statistics
         total_cross_entropy_job cross_entropy
         cross_entropy_backward_job cross_entropy_backward
@@ -818,11 +818,11 @@ def batch_norm(x, weight, bias, mean, var, double eps, bint training):
     return y
 
 
-def has_variance(var, Py_ssize_t rows):
-    cdef cnp.ndarray v = contiguous(var)
+def are_finite(x, double factor):
+    cdef cnp.ndarray a = contiguous(x)
     cdef operation o
-    o.kind, o.precision = VARIANCE, is_double(v)
-    o.variance = variance_job(v.size, <double>rows / (rows - 1), v.data)
+    o.kind, o.precision = FINITE, is_double(a)
+    o.finite = finite_job(a.size, factor, a.data)
     return perform(&o) == 0
 
 

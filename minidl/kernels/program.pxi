@@ -20,10 +20,11 @@ cdef class Program:
     cdef size_t count, room
     cdef optim_tensor **tensors  # of the updates, in their order
     cdef list updates  # of each: the number of its first operation, and of its tensors
+    cdef list draws  # which operations draw random numbers
     cdef list held, results
 
     def __cinit__(self):
-        self.updates, self.held, self.results = [], [], []
+        self.updates, self.draws, self.held, self.results = [], [], [], []
 
     def __dealloc__(self):
         for i in range(len(self.updates)):
@@ -67,6 +68,8 @@ cdef class Program:
             if more is NULL:
                 raise MemoryError("a program")
             self.operations, self.room = more, 2 * self.room + 16
+        if o.kind == UNIFORM:
+            self.draws.append(self.count)
         self.operations[self.count] = o[0]
         self.count += 1
         return 0
@@ -95,6 +98,11 @@ cdef class Program:
         for i in range(len(steps)):
             self.tensors[update][i].steps = steps[i][0]
 
+    def set_draw(self, Py_ssize_t i, tuple key, uint64_t position):
+        """With which key, and from which word on, the i-th draw of random numbers is made."""
+        cdef operation *o = &self.operations[<Py_ssize_t>self.draws[i]]
+        o.uniform.part.key, o.uniform.part.position = philox_key(key[0], key[1]), position
+
     def run(self):
         """Run all operations; False where one failed, so that those after it did not run."""
         cdef size_t done
@@ -111,7 +119,8 @@ def arithmetic(str name, x, y):
     cdef cnp.ndarray a = x, b = y, out
     cdef operation o
     o.kind, o.precision = ARITHMETIC, is_double(a)
-    o.arithmetic.function = {"add": ADD, "subtract": SUBTRACT, "multiply": MULTIPLY, "divide": DIVIDE}[name]
+    o.arithmetic.function = {"add": ADD, "subtract": SUBTRACT, "multiply": MULTIPLY, "divide": DIVIDE,
+                             "inverse_root": INVERSE_ROOT}[name]
     if not (is_real(cnp.PyArray_TYPE(a)) and cnp.PyArray_TYPE(b) == cnp.PyArray_TYPE(a)
             and cnp.PyArray_ISCARRAY_RO(a) and cnp.PyArray_ISCARRAY_RO(b)):
         raise ValueError(f"{name} of {a.dtype} and {b.dtype}, or of what is not contiguous")

@@ -368,9 +368,9 @@ def batch_norm_backward(dy, x, weight, mean, var, eps, training):
 
 
 @silently
-def has_variance(var, rows):
-    """Whether all of these variances of so many rows are finite as unbiased ones, var rows / (rows - 1)."""
-    return bool(np.isfinite(var * var.dtype.type(rows / (rows - 1))).all())
+def are_finite(x, factor):
+    """Whether all numbers x factor are finite."""
+    return bool(np.isfinite(x * x.dtype.type(factor)).all())
 
 
 @silently

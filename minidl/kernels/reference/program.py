@@ -21,6 +21,7 @@ class Program:
     def __init__(self):
         self.calls = []
         self.updates = []  # the places in `calls` of the steps of optimizers
+        self.draws = []  # and of draws of random numbers
 
     def __len__(self):
         return len(self.calls)
@@ -29,6 +30,8 @@ class Program:
         """Add a call of a kernel, whose results are to go to these arrays."""
         if kernel.__name__ in ("sgd", "adam", "rmsprop"):
             self.updates.append(len(self.calls))
+        if kernel.__name__ == "uniform":
+            self.draws.append(len(self.calls))
         self.calls.append((kernel, arguments, results))
 
     def set_numbers(self, update, group, numbers):
@@ -42,6 +45,11 @@ class Program:
         for *_, counted in (group[: _lists(group)] for group in groups):
             counted[:], remaining = remaining[: len(counted)], remaining[len(counted) :]
 
+    def set_draw(self, i, key, position):
+        """With which key, and from which word on, the i-th draw of random numbers is made."""
+        kernel, (size, real, _, _, low, high), results = self.calls[self.draws[i]]
+        self.calls[self.draws[i]] = kernel, (size, real, key, position, low, high), results
+
     def run(self):
         """Run all calls; False where one failed, so that those after it did not run."""
         for kernel, arguments, results in self.calls:
@@ -49,7 +57,7 @@ class Program:
                 made = kernel(*(float(x) if kernel.__name__ == "scaled" and x is arguments[0] else x for x in arguments))
             except (ValueError, MemoryError):
                 return False
-            if kernel.__name__ == "has_variance" and not made:
+            if kernel.__name__ == "are_finite" and not made:
                 return False
             for place, new in zip(results, made if isinstance(made, tuple) else (made,), strict=False):
                 place[...] = new
@@ -66,7 +74,7 @@ def _lists(group):
 
 def arithmetic(name, x, y):
     """x + y and so on, of matrices with rows or columns that repeat, or of arrays of one shape."""
-    return np.asarray(getattr(np, name)(x, y))
+    return np.asarray(1 / np.sqrt(x + y) if name == "inverse_root" else getattr(np, name)(x, y))
 
 
 def row_sums(x, shape):
