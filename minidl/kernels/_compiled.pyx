@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True, auto_pickle=False
 """The door to csrc/: unwraps arrays to pointers, releases the GIL, calls. The same functions as in reference/.
 
 What each function computes is documented in the reference implementation. Whether arrays fit, so that nothing is read or written

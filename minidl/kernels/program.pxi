@@ -7,10 +7,7 @@ from libc.stdlib cimport realloc
 
 
 cdef class Program:
-    """Program()
-    --
-
-    The kernel calls of a step, as operations that run one after the other, without the GIL.
+    """Program()\n--\n\nThe kernel calls of a step, as operations that run one after the other, without the GIL.
 
     `append` calls a kernel as usual, checks and all, with the arrays that its results will go to; but instead of running, the
     operation is added here. The program holds every array that it has a pointer into.
