@@ -8,14 +8,12 @@ taken as usual, with the usual error.
 
 from collections.abc import Callable
 from functools import partial
-from itertools import repeat
-from operator import is_, setitem
+from operator import is_
 from typing import Any
 
 import numpy as np
 
 from .. import kernels, tensor
-from ..atomic import at_once
 from ..nn import module as hooks
 from ..optim import optimizer as moved
 from ..tensor import Tensor
@@ -67,18 +65,32 @@ class Replay:
         self._memory.renew_gradients()
         self._gradients = [self._memory.array(self.recording.gradients[leaf]) for leaf in self.leaves]
         self.program = kernels.Program()
-        updates = iter(zip(self.recording.updates, range(len(self.recording.updates)), strict=True))
+        numbers = iter(self._numbers)
         for operation in self._ordered:
             if operation.name in RULES:
-                _append_update(self.program, self._memory, operation, *next(updates))
+                _append_update(self.program, self._memory, operation, [next(numbers) for _ in operation.arguments])
             else:
                 _append(self.program, self._memory, operation)
+        self._after = (self.leaves, list(self._gradients), self._zeroed, self.recording.counts, self.recording.drawn)
         self._references = kernels.references(self._gradients)
 
     def written(self) -> list[np.ndarray]:
         """The arrays that were there before, and that the program changes."""
         commits = [o for o in self._ordered if o.name in COMMITS]
         return [self._memory.array(v) for v in dict.fromkeys(v for o in commits for v in views_in(_written(o)))]
+
+    def rehearse(self, arguments: tuple) -> list[np.ndarray] | None:
+        """What a step makes of the written arrays, the gradients and the loss, all of which are then as before; None if it fails."""
+        if not self.prepare(arguments):
+            return None
+        view = self.recording.result
+        loss = [] if view is None else [self._memory.array(view)]
+        return self.program.rehearse(self.written(), [*self.gradients, *loss])
+
+    def results(self, returned: Any) -> list[np.ndarray]:
+        """The same of a step that was taken as usual, and that returned this."""
+        loss = [] if self.recording.result is None else [returned._data]
+        return [*self.written(), *(leaf._grad for leaf in self.leaves), *loss]
 
     def result(self) -> np.ndarray | None:
         """A copy of what the step returns."""
@@ -91,22 +103,39 @@ class Replay:
             return MISSED
         self._busy = True
         try:
-            if not self.prepare(arguments):
-                return MISSED
             if kernels.shared(self._gradients, self.leaves, self._references):
                 self._build()
-            counts = self.recording.counts
-            counted = [count[0] + 1 for count in counts]
-            if not self.program.run():
-                self.missed = "an operation failed"
+            if not self.prepare(arguments):
                 return MISSED
-            at_once(setattr, self.leaves, repeat("_grad"), self._gradients)
-            at_once(setattr, self._zeroed, repeat("_grad"), repeat(None))
-            at_once(setitem, counts, repeat(0), counted)
-            for generator, words in self.recording.drawn:
-                generator._position += words
+            if not self.program.step(self._after):
+                self.missed = "a label is out of range, a variance overflows, or there is no memory"
+                return MISSED
             value = self.result()
             return None if value is None else _as_returned(value, self.recording.requires_grad)
+        finally:
+            self._busy = False
+
+    def steps(self, arrays: tuple[np.ndarray, ...], order: np.ndarray, size: int) -> np.ndarray:
+        """A step for each batch of so many rows, in this order; returns the losses of those that were made."""
+        view, batches = self.recording.result, len(order) // size
+        losses = np.empty(batches, np.float32 if view is None else view.dtype)
+        fit = all(
+            isinstance(form, np.ndarray) and (form.dtype, form.shape[1:]) == (array.dtype, array.shape[1:])
+            for form, array in zip(self._forms, arrays, strict=True)
+        )
+        if self._busy or not fit:
+            return losses[:0]
+        self._busy = True
+        try:
+            if kernels.shared(self._gradients, self.leaves, self._references):
+                self._build()
+            if not self.prepare(tuple(array[order[:size]] for array in arrays)):
+                return losses[:0]
+            sources = [np.ascontiguousarray(arrays[i], place.dtype) for i, place in self._memory.inputs]
+            drawn = {id(generator): words for generator, words in self.recording.drawn}
+            words = [drawn[id(generator)] for generator, _ in self.recording.draws]
+            places, loss = [place for _, place in self._memory.inputs], None if view is None else self._memory.array(view)
+            return losses[: self.program.steps(order, sources, places, loss, losses, words, self._after)]
         finally:
             self._busy = False
 
@@ -355,11 +384,12 @@ def _append_sum(program: Any, memory: _Memory, operation: Operation, results: tu
         raise CannotReplay(f"{operation.line}: a sum over axes {sorted(axes)} of {x.ndim} cannot be replayed")
 
 
-def _append_update(program: Any, memory: _Memory, operation: Operation, update: Any, _: int) -> None:
+def _append_update(program: Any, memory: _Memory, operation: Operation, numbers: list[tuple]) -> None:
+    """Add the step of an optimizer, with these numbers for each group."""
     rows = []
-    for lists, (group, _params) in zip(operation.arguments, update.groups, strict=True):
+    for lists, its_numbers in zip(operation.arguments, numbers, strict=True):
         arrays = [[memory.value(x) for x in each] for each in lists]
-        rows.append((*arrays, [1] * len(arrays[0]), *update.optimizer._numbers(group)))
+        rows.append((*arrays, [1] * len(arrays[0]), *its_numbers))
     try:
         program.append(getattr(kernels, operation.name), (rows, [], []), ())
     except ValueError as error:

@@ -5,21 +5,22 @@ bit compared: losses, parameters, what optimizers remember, running statistics, 
 nothing has changed that it depends on; a call where something has is an ordinary one, and so are its errors.
 """
 
+import time
 from collections.abc import Callable
-from itertools import repeat
-from operator import setitem
 from typing import Any
 
 import numpy as np
 
-from .. import tensor
-from ..atomic import at_once
+from .. import kernels, tensor
+from ..data import DataLoader
 from ..nn import module as hooks
 from ..optim import optimizer as moved
+from ..random import Generator, as_generator
 from .listing import html, text
 from .recording import Recording, record
 from .replay import MISSED, CannotReplay, Replay
 
+CHUNK = 0.03  # seconds, about, that many steps in one call may take
 PATIENCE = 3  # this many calls in a row that could not be replayed, and the step is recorded again
 
 
@@ -54,6 +55,62 @@ class CapturedStep:
             return self._function(*arguments)
         return self._prove(self._candidate, arguments) if self._candidate else self._learn(arguments)
 
+    def run(self, x: Any, y: Any, batch_size: int, rng: Generator | int | None = None) -> np.ndarray:
+        """Take the step for each batch of an epoch, in the order in which a shuffling DataLoader deals them out.
+
+        Once the step is proved, many steps are one call, without Python and its lock: between two calls, some hundredths of a
+        second apart, an interrupt is noticed. What the program cannot do, such as a smaller last batch, is done as usual.
+
+        Parameters
+        ----------
+        x, y : ndarray
+            Equally long: the samples and their targets.
+        batch_size : int
+        rng : Generator, int or None
+            Where the order comes from; None for the global generator.
+
+        Returns
+        -------
+        ndarray
+            The loss of each step; empty, if the step returns none.
+
+        Examples
+        --------
+        >>> from minidl import data, nn, optim
+        >>> from minidl import functional as F
+        >>> model = nn.Sequential(nn.Linear(64, 32, rng=0), nn.Tanh(), nn.Linear(32, 10, rng=1))
+        >>> optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        >>> def step(x, y):
+        ...     optimizer.zero_grad()
+        ...     loss = F.cross_entropy(model(x), y)
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     return loss
+        >>> step, split = CapturedStep(step), data.digits()
+        >>> for epoch in range(3):
+        ...     losses = step.run(split.x_train, split.y_train, batch_size=64, rng=epoch)
+        >>> f"{len(losses)} steps, the last loss is {losses[-1]:.2f}"
+        '23 steps, the last loss is 0.22'
+        """
+        loader = DataLoader((x, y), batch_size, shuffle=True, rng=rng)
+        arrays, size = loader.dataset, loader.batch_size
+        order = as_generator(loader.rng).permutation(len(arrays[0])).astype(np.intp, copy=False)
+        losses: list[np.ndarray] = []
+        at, many = 0, 8
+        while at < len(order):
+            begin, made = time.perf_counter(), 0
+            if self._replay is not None and len(order) - at >= size:
+                some = order[at : at + min(many, (len(order) - at) // size) * size]
+                found = self._replay.steps(arrays, some, size)
+                made = len(found)
+                losses.append(found)
+                many = 2 * many if time.perf_counter() - begin < CHUNK else many
+            if not made:
+                loss, made = self(*(array[order[at : at + size]] for array in arrays)), 1
+                losses += [] if loss is None else [loss.numpy().reshape(1)]
+            at += made * size
+        return np.concatenate(losses) if losses else np.empty(0)
+
     def __str__(self) -> str:
         return text(self._recording, self._function) if self._recording else f"captured step: {self.why}"
 
@@ -82,6 +139,9 @@ class CapturedStep:
         return result
 
     def _make(self, recording: Recording) -> None:
+        if kernels.backend == "reference":
+            self._refuse("the reference implementation is there to be read, and an interrupt could find a program half done")
+            return
         try:
             self._candidate = Replay(recording, self._function)
         except CannotReplay as error:
@@ -93,7 +153,7 @@ class CapturedStep:
     def _prove(self, candidate: Replay, arguments: tuple) -> Any:
         """Take the step by its program, undo that, take it as usual, and compare."""
         self._candidate = None
-        ours = _by_program(candidate, arguments)
+        ours = candidate.rehearse(arguments)
         known = candidate.recording
         result, recording = record(self._function, arguments, known.gradients)
         if recording is None:
@@ -105,7 +165,7 @@ class CapturedStep:
             self.why = f"it is being recorded again: {candidate.reason(arguments)}"
         elif difference := recording.differs_from(known):
             self._refuse(difference)
-        elif _bits(ours) != _bits([*candidate.written(), *(p._grad for p in candidate.leaves), result and result._data]):
+        elif _bits(ours) != _bits(candidate.results(result)):
             self._refuse("the replayed step had other results than the usual one: something in it changes arrays unseen")
         else:
             self._replay, self.why = candidate, ""
@@ -116,19 +176,5 @@ def _observed() -> bool:
     return bool(hooks.observers or tensor.backward_observers or tensor.readers or moved.step_observers)
 
 
-def _by_program(candidate: Replay, arguments: tuple) -> list[Any] | None:
-    """What a step's program makes of its parameters, gradients and loss, all of which are then as before; None if it fails."""
-    if not candidate.prepare(arguments):
-        return None
-    written = candidate.written()
-    before = [array.copy() for array in written]
-    try:
-        if not candidate.program.run():
-            return None
-        return [np.array(array) for array in [*written, *candidate.gradients]] + [candidate.result()]
-    finally:
-        at_once(setitem, written, repeat(...), before)
-
-
-def _bits(arrays: list[Any]) -> list[Any]:
-    return [None if array is None else (array.dtype, array.shape, array.tobytes()) for array in arrays]
+def _bits(arrays: list[np.ndarray]) -> list[Any]:
+    return [(array.dtype, array.shape, array.tobytes()) for array in arrays]

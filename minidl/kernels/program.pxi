@@ -4,6 +4,13 @@ from cpython.dict cimport PyDict_GetItem, PyDict_Next
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_REFCNT
 from libc.stdlib cimport realloc
+from libc.string cimport memcpy
+
+
+cdef struct gather:
+    const char *rows
+    char *place
+    Py_ssize_t bytes  # of a row
 
 
 cdef class Program:
@@ -100,12 +107,112 @@ cdef class Program:
         cdef operation *o = &self.operations[<Py_ssize_t>self.draws[i]]
         o.uniform.part.key, o.uniform.part.position = philox_key(key[0], key[1]), position
 
-    def run(self):
-        """Run all operations; False where one failed, so that those after it did not run."""
+    def step(self, tuple after):
+        """Run all operations and, unless one fails, do what comes `after`, see `settle`. Python runs no instruction in between.
+
+        Returns False where one failed, so that those after it did not run.
+        """
         cdef size_t done
         with nogil:
             done = program_run(self.operations, self.count)
-        return done == self.count
+        if done < self.count:
+            return False
+        settle(after, 1)
+        return True
+
+    def rehearse(self, list written, list made):
+        """What all operations leave in arrays that they write to and in those that they make, which then are as before; or None."""
+        cdef size_t done
+        before = [array.copy() for array in written]
+        try:
+            with nogil:
+                done = program_run(self.operations, self.count)
+            return [array.copy() for array in written + made] if done == self.count else None
+        finally:
+            for i in range(len(written)):
+                cnp.PyArray_CopyInto(<cnp.ndarray>written[i], <cnp.ndarray>before[i])
+
+    def steps(self, cnp.ndarray order, list sources, list places, loss, cnp.ndarray losses, list words, tuple after):
+        """A step for each batch of rows of the sources, which go to the places, in this order. Returns how many were made.
+
+        `losses` has as many numbers as there are batches, and gets what the array `loss` then is, unless that is None. Before each
+        step, draws of random numbers have moved on by so many `words`, one number for each draw.
+        """
+        cdef Py_ssize_t inputs = len(places), made, i, j, update, n = order.shape[0], batches = losses.shape[0]
+        cdef Py_ssize_t batch = n // batches if batches else 0, size = cnp.PyArray_ITEMSIZE(losses)
+        cdef gather *gathers = <gather *>malloc((inputs + 1) * sizeof(gather))
+        cdef uint64_t *moves = <uint64_t *>malloc((len(words) + 1) * sizeof(uint64_t))
+        cdef cnp.ndarray source, place
+        cdef const char *from_ = NULL if loss is None else (<cnp.ndarray>loss).data
+        cdef const Py_ssize_t *rows = <const Py_ssize_t *>order.data
+        cdef char *to = losses.data
+        cdef optim_tensor *tensors
+        try:
+            if gathers is NULL or moves is NULL:
+                raise MemoryError("steps of a program")
+            if not (is_plain_vector(order, cnp.NPY_INTP, batch * batches, False) and cnp.PyArray_ISCARRAY(losses)):
+                raise ValueError("an order must be contiguous integers, some for each batch")
+            for i in range(inputs):
+                source, place = sources[i], places[i]
+                gathers[i] = gather(source.data, place.data, cnp.PyArray_NBYTES(place) // batch if batch else 0)
+                if not (cnp.PyArray_ISCARRAY_RO(source) and cnp.PyArray_ISCARRAY(place) and place.shape[0] == batch
+                        and cnp.PyArray_NBYTES(source) == source.shape[0] * gathers[i].bytes
+                        and cnp.PyArray_TYPE(source) == cnp.PyArray_TYPE(place)):
+                    raise ValueError("the rows of an array do not fit a batch")
+                for j in range(n):
+                    if not 0 <= rows[j] < source.shape[0]:
+                        raise ValueError(f"there is no row {rows[j]}")
+            for i in range(len(words)):
+                moves[i] = words[i]
+            with nogil:
+                made = 0
+                while made < batches and self.go_on(gathers, inputs, rows + made * batch, batch, moves if made else NULL):
+                    if from_ is not NULL:
+                        memcpy(to + made * size, from_, size)
+                    made += 1
+            settle(after, made)
+            return made
+        finally:
+            free(gathers)
+            free(moves)
+
+    cdef bint go_on(self, const gather *gathers, Py_ssize_t inputs, const Py_ssize_t *rows, Py_ssize_t batch,
+                    const uint64_t *moves) noexcept nogil:
+        """Make a step; all but the first come after one, where counts and draws go on."""
+        cdef Py_ssize_t i, j
+        cdef operation *o
+        for i in range(inputs):
+            for j in range(batch):
+                memcpy(gathers[i].place + j * gathers[i].bytes, gathers[i].rows + rows[j] * gathers[i].bytes, gathers[i].bytes)
+        j = 0
+        if moves is not NULL:
+            for i in range(<Py_ssize_t>self.count):
+                o = &self.operations[i]
+                if o.kind == UNIFORM:
+                    o.uniform.part.position += moves[j]
+                    j += 1
+                elif o.kind == ADAM or o.kind == RMSPROP:
+                    for k in range(o.optim.count):
+                        (<optim_tensor *>o.optim.tensors)[k].steps += 1
+        return program_run(self.operations, self.count) == self.count
+
+
+cdef int settle(tuple after, Py_ssize_t steps) except -1:
+    """What comes after steps: leaves get their gradients, or None; counts go up; generators move on by so many words."""
+    cdef list leaves, gradients, zeroed, counts, drawn
+    cdef Py_ssize_t i
+    leaves, gradients, zeroed, counts, drawn = after
+    if steps == 0:
+        return 0
+    for i in range(len(leaves)):
+        setattr(leaves[i], "_grad", gradients[i])
+    for i in range(len(zeroed)):
+        setattr(zeroed[i], "_grad", None)
+    for i in range(len(counts)):
+        (<list>counts[i])[0] = (<list>counts[i])[0] + steps
+    for generator, words in drawn:
+        setattr(generator, "_position", generator._position + steps * words)
+    return 0
 
 
 # What a program is made of, beside the kernels

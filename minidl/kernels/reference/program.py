@@ -14,7 +14,7 @@ class Program:
     >>> x, y = np.array([[-1.0, 2.0]]), np.empty((1, 2))
     >>> program = Program()
     >>> program.append(lambda x: np.maximum(x, 0), (x,), (y,))
-    >>> program.run(), y
+    >>> program.step(([], [], [], [], [])), y
     (True, array([[0., 2.]]))
     """
 
@@ -50,8 +50,56 @@ class Program:
         kernel, (size, real, _, _, low, high), results = self.calls[self.draws[i]]
         self.calls[self.draws[i]] = kernel, (size, real, key, position, low, high), results
 
-    def run(self):
-        """Run all calls; False where one failed, so that those after it did not run."""
+    def step(self, after):
+        """Run all calls and, unless one fails, do what comes `after`: leaves get their gradients, or None; counts go up; generators
+        move on by so many words. Returns False where one failed, so that those after it did not run."""
+        if not self._run():
+            return False
+        leaves, gradients, zeroed, counts, drawn = after
+        for leaf, gradient in [*zip(leaves, gradients, strict=True), *((leaf, None) for leaf in zeroed)]:
+            leaf._grad = gradient
+        for count in counts:
+            count[0] += 1
+        for generator, words in drawn:
+            generator._position += words
+        return True
+
+    def rehearse(self, written, made):
+        """What all calls leave in arrays that they write to and in those that they make, which then are as before; or None."""
+        before = [array.copy() for array in written]
+        try:
+            return [array.copy() for array in written + made] if self._run() else None
+        finally:
+            for array, old in zip(written, before, strict=True):
+                array[...] = old
+
+    def steps(self, order, sources, places, loss, losses, words, after):
+        """A step for each batch of rows of the sources, which go to the places, in this order. Returns how many were made.
+
+        `losses` has as many numbers as there are batches, and gets what the array `loss` then is, unless that is None. Before each
+        step, draws of random numbers have moved on by so many `words`, one number for each draw.
+        """
+        for i, rows in enumerate(np.split(order, len(losses))):
+            for source, place in zip(sources, places, strict=True):
+                place[...] = source[rows]
+            if i:
+                self._go_on(words)
+            if not self.step(after):
+                return i
+            if loss is not None:
+                losses[i] = loss
+        return len(losses)
+
+    def _go_on(self, words):
+        """Move draws on, and count the steps of parameters."""
+        for i, n in zip(self.draws, words, strict=True):
+            kernel, (size, real, key, position, low, high), results = self.calls[i]
+            self.calls[i] = kernel, (size, real, key, position + n, low, high), results
+        for i in self.updates:
+            for *_, counted in (group[: _lists(group)] for group in self.calls[i][1][0]):
+                counted[:] = [n + 1 for n in counted]
+
+    def _run(self):
         for kernel, arguments, results in self.calls:
             try:
                 made = kernel(*(float(x) if kernel.__name__ == "scaled" and x is arguments[0] else x for x in arguments))
