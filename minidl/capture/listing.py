@@ -98,7 +98,7 @@ class _Names:
     def of(self, x: Any) -> str:
         """The name of an array, or a number as it is."""
         if isinstance(x, View):
-            return self._known.get(x) or self._given.get(x.buffer) or self._turned(x) or "1"
+            return self._known.get(x) or self._turned(x) or "1"
         if isinstance(x, tuple) and len(x) == 2 and isinstance(x[0], type):
             return f"{x[1]:.6g}" if isinstance(x[1], float) else str(x[1])
         if isinstance(x, tuple) and len(x) == 2 and isinstance(x[0], np.dtype):
@@ -107,11 +107,12 @@ class _Names:
 
     def _turned(self, view: View) -> str:
         """The name of an array that is known in another form: transposed, or reshaped."""
+        turned = ".T" if len(view.shape) == 2 and view.strides[0] < view.strides[1] else ""
         for known, name in self._known.items():
             if known.buffer == view.buffer:
-                turned = (view.shape, view.strides) == (known.shape[::-1], known.strides[::-1])
-                return f"{name}.T" if turned and len(view.shape) > 1 else name
-        return ""
+                return name + turned
+        name = self._given.get(view.buffer, "")
+        return name and name + turned
 
     def formula(self, o: Operation) -> str:
         """What an operation does; from then on its results have names."""
@@ -120,12 +121,14 @@ class _Names:
         for view, name in zip(o.results, self._results(o), strict=False):
             self._known[view] = name
         made = ", ".join(self._known[view] for view in o.results)
+        if o.name == "cross_entropy":
+            made = f"loss, {self._known[o.results[0]]}"
         return f"{made} = {self._right_side(o)}" if o.results else self._right_side(o)
 
     def _results(self, o: Operation) -> list[str]:
         """Names for what an operation makes."""
         if o.name == "cross_entropy":
-            return [self._new("p"), "losses", "loss"]
+            return [self._new("p"), "losses", "total"]
         if o.name in _SILENT:
             same = o.name == "copied" or o.results and o.results[0] == self._recording.result
             return [("loss" if o.name == "scaled" else self.of(o.arguments[0])) if same else self._new("c")] * len(o.results)
@@ -133,7 +136,7 @@ class _Names:
             return [self._gradients.get(view.buffer) or self._gradient(o) for view in o.results]
         if o.results and o.results[0] == self._recording.result:
             return ["loss"]
-        self._hidden += 1
+        self._hidden += bool(o.results)
         return [f"h{self._hidden}"] * len(o.results)
 
     def _new(self, letter: str) -> str:
@@ -165,8 +168,8 @@ class _Names:
             share = o.arguments[3][1]
             divisor = f" / {round(1 / share)}" if share and round(1 / share) * share == 1 else f" * {share:.6g}"
             return f"({names[1]} - one_hot({names[2]})){divisor if share != 1 else ''}"
-        if o.name == "batch_norm":
-            return f"batch_norm({', '.join(names[:3])})"
+        if kind == "batch_norm":  # the statistics, and what is said of them, are left out
+            return f"{o.name}({', '.join(names[:3])})"
         if o.name == "move_statistics":
             share = o.arguments[6][1]
             return f"{names[0]}, {names[1]} = {1 - share:.6g} running + {share:.6g} batch"

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,7 +116,7 @@ class Recording:
         Why this cannot be replayed; empty, if nothing is known.
     """
 
-    def __init__(self, arguments: tuple, leaves: Iterable[Tensor] = ()):
+    def __init__(self, arguments: tuple, last: "Recording | None" = None):
         self.operations: list[Operation] = []
         self.buffers: list[Buffer] = []
         self.kept: list[np.ndarray] = []
@@ -131,7 +131,8 @@ class Recording:
         self.requires_grad = False
         self.refusal = ""
         self.first = False
-        self.had_gradient = {leaf: leaf._grad is not None for leaf in leaves}
+        self.had_gradient = {leaf: leaf._grad is not None for leaf in (last.gradients if last else ())}
+        self._groups = [(u.optimizer, g, u.optimizer._numbers(g)) for u in (last.updates if last else ()) for g, _ in u.groups]
         self._phase, self._line = "forward", ""
         self._known: dict[int, tuple[int, int, Any]] = {}  # id of what owns memory -> buffer, address of its begin, itself
         self._numbers: dict[int, tuple[View, float]] = {}  # Python's floats that a kernel made
@@ -243,6 +244,7 @@ class Recording:
                 self.refuse("what is returned was not made by kernels")
         elif result is not None:
             self.refuse(f"it returns a {type(result).__name__}; a step returns its loss, a tensor, or nothing")
+        self.look_at_numbers()
         for leaf in self._leaves():
             if leaf._grad is None:
                 self.gradients[leaf] = None
@@ -269,6 +271,13 @@ class Recording:
             generator = known[id(key)]
             self.draws[i] = generator, position - first.setdefault(id(generator), position)
         self.drawn = [(g, g._position - first[id(g)]) for g in known.values() if id(g) in first]
+
+    def look_at_numbers(self) -> None:
+        """Refuse a learning rate, or another number of an optimizer, that the step sets: a program takes those from outside."""
+        for optimizer, group, before in self._groups:
+            for number, known in zip(optimizer._numbers(group), before, strict=True):
+                if number is not known and type(known) is float:
+                    self.refuse("a number of an optimizer, such as lr, is set in the step; set it outside")
 
     def _leaves(self) -> list[Tensor]:
         params = [p for update in self.updates for group, _ in update.groups for p in group["params"]]
@@ -373,12 +382,12 @@ def _line() -> str:
 _recorder = threading.Lock()  # one at a time, for `minidl.kernels` is everybody's
 
 
-def record(function: Callable[..., Any], arguments: tuple, leaves: Iterable[Tensor] = ()) -> tuple[Any, Recording | None]:
+def record(function: Callable[..., Any], arguments: tuple, last: Recording | None = None) -> tuple[Any, Recording | None]:
     """Call a step, and take down what it does; without the notes, while another thread records."""
     if not _recorder.acquire(blocking=False):
         return function(*arguments), None
     try:
-        recording = Recording(arguments, leaves)
+        recording = Recording(arguments, last)
         with _noting(recording):
             result = function(*arguments)
             recording.finish(result)
@@ -436,6 +445,7 @@ def _noting(recording: Recording) -> Iterator[None]:
         if ours():
             recording._phase = "update"
             recording.updates.append(Update(optimizer, [(group, params) for params, group in groups]))
+            recording.look_at_numbers()
 
     def read() -> None:
         if ours():

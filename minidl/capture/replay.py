@@ -239,10 +239,11 @@ class _Memory:
         """Whether it copies a whole argument, so that its result may as well be what the argument is copied to."""
         if operation.name != "copied":
             return False
-        view, buffers = operation.arguments[0], self._recording.buffers
-        whole = buffers[view.buffer].kind == "argument" and view.offset == 0 and isinstance(view, View)
-        argument = self._recording.arguments[buffers[view.buffer].source]
-        return whole and (view.shape, view.strides) == (argument.shape, argument.strides) and argument.flags.c_contiguous
+        view, buffer = operation.arguments[0], self._recording.buffers[operation.arguments[0].buffer]
+        if buffer.kind != "argument" or view.offset:
+            return False
+        argument = self._recording.arguments[buffer.source]
+        return (view.shape, view.strides) == (argument.shape, argument.strides) and argument.flags.c_contiguous
 
     def _add_input(self, number: int, source: int, place: np.ndarray) -> None:
         argument = self._recording.arguments[source]

@@ -128,7 +128,7 @@ class CapturedStep:
     def _learn(self, arguments: tuple) -> Any:
         """Take the step as usual, and take notes."""
         last = self._recording
-        result, recording = record(self._function, arguments, last.gradients if last else ())
+        result, recording = record(self._function, arguments, last)
         if recording:
             self._recording = recording
             self.why = "it is being recorded"
@@ -155,7 +155,7 @@ class CapturedStep:
         self._candidate = None
         ours = candidate.rehearse(arguments)
         known = candidate.recording
-        result, recording = record(self._function, arguments, known.gradients)
+        result, recording = record(self._function, arguments, known)
         if recording is None:
             return result
         self._recording = recording
