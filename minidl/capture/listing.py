@@ -130,7 +130,7 @@ class _Names:
         if o.name == "cross_entropy":
             return [self._new("p"), "losses", "total"]
         if o.name in _SILENT:
-            same = o.name == "copied" or o.results and o.results[0] == self._recording.result
+            same = o.name == "copied" or o.results[:1] == (self._recording.result,)
             return [("loss" if o.name == "scaled" else self.of(o.arguments[0])) if same else self._new("c")] * len(o.results)
         if o.phase != "forward":
             return [self._gradients.get(view.buffer) or self._gradient(o) for view in o.results]

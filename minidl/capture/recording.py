@@ -3,8 +3,8 @@
 Forward, backward and update all pass through `minidl.kernels`, so for the time of one step its functions are exchanged for
 ones that also take a note. An array is known by the memory that it shows: of an argument of the step, of a result that was
 noted, or else of something that was there before ("kept": parameters, velocities, running statistics). Whether that is true
-turns out at the next call: what was there before is the same array then. Nothing that is found out here raises; the first thing that
-cannot be understood is kept as `refusal`, with the line of the program that it comes from.
+turns out at the next call: what was there before is the same array then. Nothing that is found out here raises; the first
+thing that cannot be understood is kept as `refusal`, with the line of the program that it comes from.
 """
 
 import contextlib
@@ -30,7 +30,20 @@ RULES = ("sgd", "adam", "rmsprop")
 COMMITS = ("move_statistics", *RULES)  # what changes arrays that were there before
 _LOOKS = ("contains", "summarize")  # what becomes of their results, a recording does not see
 _NAMES = (
-    *("matmul", "linear", "column_sums", "sum", "add", "subtract", "multiply", "divide", "inverse_root", "copied", "contains", "summarize"),
+    *(
+        "matmul",
+        "linear",
+        "column_sums",
+        "sum",
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "inverse_root",
+        "copied",
+        "contains",
+        "summarize",
+    ),
     *("tanh", "tanh_backward", "sigmoid", "sigmoid_backward", "relu", "relu_backward", "leaky_relu", "leaky_relu_backward"),
     *("elu", "elu_backward", "silu", "silu_backward", "gelu", "gelu_backward", "exp", "log"),
     *("batch_norm", "batch_norm_backward", "are_finite", "cross_entropy", "cross_entropy_backward", "scaled"),
@@ -42,8 +55,8 @@ _NAMES = (
 class Buffer(NamedTuple):
     """Memory that a step reads or writes.
 
-    `kind` is "argument" of the step (the `source`-th), "made" by an operation, "one" (the gradient that backward begins with), or
-    "kept": it was there before, and `source` is its place in the recording's list of kept arrays.
+    `kind` is "argument" of the step (the `source`-th), "made" by an operation, "one" (the gradient that backward begins
+    with), or "kept": it was there before, and `source` is its place in the recording's list of kept arrays.
     """
 
     kind: str
@@ -367,7 +380,7 @@ def _address(x: np.ndarray) -> int:
 
 def _line() -> str:
     """Where in the user's program we are."""
-    frame = sys._getframe(1)
+    frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         path = frame.f_code.co_filename
         if not path.startswith(_PACKAGE):
@@ -452,7 +465,7 @@ def _noting(recording: Recording) -> Iterator[None]:
             recording.refuse("a value is read in the middle of the step, and what is done may depend on it; do that outside")
 
     before = {name: getattr(kernels, name) for name in _NAMES}
-    before_tensor = {"_first_gradient": tensor._first_gradient, "_commit": tensor._commit}
+    before_tensor: dict[str, Any] = {"_first_gradient": tensor._first_gradient, "_commit": tensor._commit}
     observed: list[tuple[list, Any]] = [(hooks.observers, called), (moved.step_observers, stepped), (tensor.readers, read)]
     vars(kernels).update({name: noted(name, kernel) for name, kernel in before.items()})
     vars(tensor).update(_first_gradient=first_gradient, _commit=commit)
@@ -469,7 +482,7 @@ def _noting(recording: Recording) -> Iterator[None]:
 
 def _arrived(recording: Recording, leaf: Tensor, known: Any, dy: np.ndarray) -> None:
     """A gradient has reached a leaf: its .grad is dy, or a copy of it, or known + dy."""
-    grad = leaf._grad
+    grad: Any = leaf._grad
     if known is not None and recording.gradients.get(leaf) is None:
         recording.refuse("a gradient is added to that of an earlier step; call zero_grad() in the step, before backward()")
     whole = recording.view(dy)

@@ -1,4 +1,4 @@
-"""A recorded step as a program: where its arrays lie, which calls it makes, and what must not have changed for it to be the step.
+"""A recorded step as a program: where its arrays lie, which calls it makes, and what must not change for it to be the step.
 
 The program computes everything in memory of its own, an arena in which the place of an array that nobody reads any more is used
 again, and only then, in its last operations, which cannot fail, changes parameters, velocities and running statistics. So where
@@ -7,7 +7,6 @@ taken as usual, with the usual error.
 """
 
 from collections.abc import Callable
-from functools import partial
 from operator import is_
 from typing import Any
 
@@ -63,7 +62,7 @@ class Replay:
     def _build(self) -> None:
         """Make the program, with new arrays for the gradients: those of before may be somebody else's now."""
         self._memory.renew_gradients()
-        self._gradients = [self._memory.array(self.recording.gradients[leaf]) for leaf in self.leaves]
+        self._gradients = [self._memory.array(view) for view in self.recording.gradients.values() if view is not None]
         self.program = kernels.Program()
         numbers = iter(self._numbers)
         for operation in self._ordered:
@@ -80,7 +79,7 @@ class Replay:
         return [self._memory.array(v) for v in dict.fromkeys(v for o in commits for v in views_in(_written(o)))]
 
     def rehearse(self, arguments: tuple) -> list[np.ndarray] | None:
-        """What a step makes of the written arrays, the gradients and the loss, all of which are then as before; None if it fails."""
+        """What a step makes of the written arrays, the gradients and the loss, which are then as before; None if it fails."""
         if not self.prepare(arguments):
             return None
         view = self.recording.result
@@ -270,7 +269,7 @@ class _Memory:
         for number in sorted(lives, key=lambda number: -buffers[number].bytes):
             (first, last), place = lives[number], 0
             size = -(-buffers[number].bytes // _LINE) * _LINE
-            for begin, end in sorted((b, e) for f, l, b, e in placed if f <= last and first <= l):
+            for begin, end in sorted((b, e) for born, dead, b, e in placed if born <= last and first <= dead):
                 if begin - place >= size:
                     break
                 place = max(place, end)
@@ -341,7 +340,7 @@ def _append(program: Any, memory: _Memory, operation: Operation) -> None:
                 program.append(kernels.copy, (memory.array(operation.arguments[0]),), results)
         elif name in ("add", "subtract", "multiply", "divide", "inverse_root"):
             x, y = (np.asarray(memory.value(x)) for x in operation.arguments)
-            program.append(partial_of(kernels.arithmetic, name), (x, y), results)
+            program.append(kernels.arithmetic, (name, x, y), results)
         elif name == "uniform":
             size, real, low, high = map(memory.value, operation.arguments)
             program.append(kernels.uniform, (size, real, (0, 0), 0, low, high), results)
@@ -355,12 +354,6 @@ def _append(program: Any, memory: _Memory, operation: Operation) -> None:
             raise CannotReplay(f"{operation.line}: {name} cannot be replayed yet")
     except (ValueError, TypeError) as error:
         raise CannotReplay(f"{operation.line}: {name} cannot be replayed: {error}") from error
-
-
-def partial_of(kernel: Callable[..., Any], name: str) -> Callable[..., Any]:
-    call = partial(kernel, name)
-    call.__name__ = name  # type: ignore[attr-defined]
-    return call
 
 
 _KERNELS = frozenset(
@@ -418,14 +411,15 @@ def _guards(recording: Recording, function: Callable[..., Any]) -> tuple[list, l
     seen: set[int] = set()
 
     def watch(x: Any) -> None:
-        if id(x) in seen or not isinstance(x, (dict, list, tuple)):
+        if id(x) in seen or type(x) not in (dict, list, tuple):
             return
         seen.add(id(x))
+        parts: tuple[Any, ...] = tuple(x.values()) if isinstance(x, dict) else (*x,)
         if isinstance(x, dict):
-            dicts.append((x, tuple(x), tuple(x.values())))
+            dicts.append((x, tuple(x), parts))
         elif isinstance(x, list):
-            lists.append((x, tuple(x)))
-        for part in x.values() if isinstance(x, dict) else x:
+            lists.append((x, parts))
+        for part in parts:
             watch(part)
 
     for module in recording.modules:

@@ -180,4 +180,6 @@ def layer_norm(
             gradients.append(kernels.sum(dy, first))
         return gradients
 
-    return record(y if bias is None else kernels.add(y, bias._data), parents, backward, saved=() if weight is None else (weight,))
+    return record(
+        y if bias is None else kernels.add(y, bias._data), parents, backward, saved=() if weight is None else (weight,)
+    )

@@ -135,8 +135,8 @@ cdef class Program:
     def steps(self, cnp.ndarray order, list sources, list places, loss, cnp.ndarray losses, list words, tuple after):
         """A step for each batch of rows of the sources, which go to the places, in this order. Returns how many were made.
 
-        `losses` has as many numbers as there are batches, and gets what the array `loss` then is, unless that is None. Before each
-        step, draws of random numbers have moved on by so many `words`, one number for each draw.
+        `losses` has as many numbers as there are batches, and gets what the array `loss` then is, unless that is None. From
+        step to step, draws of random numbers move on by so many `words`, one number for each draw.
         """
         cdef Py_ssize_t inputs = len(places), made, i, j, update, n = order.shape[0], batches = losses.shape[0]
         cdef Py_ssize_t batch = n // batches if batches else 0, size = cnp.PyArray_ITEMSIZE(losses)

@@ -78,6 +78,7 @@ class Optimizer:
     _remembered: ClassVar[tuple[str, ...]] = ()
     _always: ClassVar[tuple[str, ...]] = ()
     _squares: ClassVar[tuple[str, ...]] = ()
+    _numbers: Any = staticmethod(lambda group: ())  # those of a group as the rule's kernel takes them, if it has one
     _in_pytorch: ClassVar[dict[str, bool]] = {}  # what this rule is by options of PyTorch's groups, where it is not False
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
@@ -249,10 +250,6 @@ class Optimizer:
         dtypes of a parameter, its gradient and what is remembered of it do not fit each other.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method _step(self, groups, counts) that moves the parameters")
-
-    def _numbers(self, group: dict[str, Any]) -> tuple[Any, ...]:
-        """The numbers of a group as the rule's kernel takes them; a rule without a kernel has none."""
-        return ()
 
     def _recalled(self, name: str, params: list[Tensor], started: list[tuple[Any, Any, Any]]) -> list[Any]:
         """What is remembered of each parameter under this name, or 0 where that is nothing yet, which goes to `started`, too:

@@ -67,7 +67,7 @@ class RMSprop(Optimizer):
     _remembered = ("step", "square_avg", "momentum_buffer", "grad_avg")
     _always = ("step", "square_avg")
     _squares = ("square_avg",)
-    _numbers = staticmethod(itemgetter("lr", "alpha", "eps", "weight_decay", "momentum"))
+    _numbers: Any = staticmethod(itemgetter("lr", "alpha", "eps", "weight_decay", "momentum"))
 
     def __init__(
         self,

@@ -61,7 +61,7 @@ class SGD(Optimizer):
     _least: ClassVar[dict[str, float]] = {"lr": 0.0, "momentum": 0.0, "dampening": -LARGEST, "weight_decay": 0.0}
     _flags = ("nesterov",)
     _remembered = ("momentum_buffer",)
-    _numbers = staticmethod(itemgetter("lr", "momentum", "dampening", "weight_decay", "nesterov"))
+    _numbers: Any = staticmethod(itemgetter("lr", "momentum", "dampening", "weight_decay", "nesterov"))
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ operations. This file is the backend, which has the functions of `_compiled.pyx`
 
 from .convolution import conv2d, conv2d_input_gradient, conv2d_weight_gradient
 from .fused import (
+    are_finite,
     batch_norm,
     batch_norm_backward,
     column_sums,
@@ -18,7 +19,6 @@ from .fused import (
     exp,
     gelu,
     gelu_backward,
-    are_finite,
     leaky_relu,
     leaky_relu_backward,
     log,
@@ -44,6 +44,7 @@ from .sampling import integers, normal, permutation, philox, uniform
 __all__ = [
     "Program",
     "adam",
+    "are_finite",
     "arithmetic",
     "batch_norm",
     "batch_norm_backward",
@@ -61,7 +62,6 @@ __all__ = [
     "gelu",
     "gelu_backward",
     "get_num_threads",
-    "are_finite",
     "instruction_set",
     "instruction_sets",
     "integers",

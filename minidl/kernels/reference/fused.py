@@ -377,8 +377,8 @@ def are_finite(x, factor):
 def move_statistics(running_mean, running_var, tracked, mean, var, rows, share, counts):
     """Move running statistics towards those of a batch of so many rows: running = (1 - share) running + share batch.
 
-    The batch's variance is made unbiased, var rows / (rows - 1). `tracked`, a number of batches, goes up by 1, and so do `counts`,
-    each a list of one number. What is None is left out. An interrupt finds all done or nothing.
+    The batch's variance is made unbiased, var rows / (rows - 1). `tracked`, a number of batches, goes up by 1, and so do
+    `counts`, each a list of one number. What is None is left out. An interrupt finds all done or nothing.
     """
     changes = [
         (running, (1 - share) * running + share * batch)

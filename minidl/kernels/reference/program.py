@@ -1,4 +1,4 @@
-"""Programs: many calls of kernels as one, for captured steps (`capture/`). In csrc/ they are structs, and run without Python."""
+"""Programs: many calls of kernels as one, for captured steps (`capture/`). In csrc/ they are structs, without Python."""
 
 from operator import is_
 from sys import getrefcount
@@ -51,8 +51,11 @@ class Program:
         self.calls[self.draws[i]] = kernel, (size, real, key, position, low, high), results
 
     def step(self, after):
-        """Run all calls and, unless one fails, do what comes `after`: leaves get their gradients, or None; counts go up; generators
-        move on by so many words. Returns False where one failed, so that those after it did not run."""
+        """Run all calls and, unless one fails, do what comes `after`.
+
+        Leaves get their gradients, or None; counts go up; generators move on by so many words. Returns False where one failed,
+        so that those after it did not run.
+        """
         if not self._run():
             return False
         leaves, gradients, zeroed, counts, drawn = after
@@ -65,7 +68,7 @@ class Program:
         return True
 
     def rehearse(self, written, made):
-        """What all calls leave in arrays that they write to and in those that they make, which then are as before; or None."""
+        """What all calls leave in arrays that they write to, which then are as before, and in those that they make; or None."""
         before = [array.copy() for array in written]
         try:
             return [array.copy() for array in written + made] if self._run() else None
@@ -76,8 +79,8 @@ class Program:
     def steps(self, order, sources, places, loss, losses, words, after):
         """A step for each batch of rows of the sources, which go to the places, in this order. Returns how many were made.
 
-        `losses` has as many numbers as there are batches, and gets what the array `loss` then is, unless that is None. Before each
-        step, draws of random numbers have moved on by so many `words`, one number for each draw.
+        `losses` has as many numbers as there are batches, and gets what the array `loss` then is, unless that is None. From
+        step to step, draws of random numbers move on by so many `words`, one number for each draw.
         """
         for i, rows in enumerate(np.split(order, len(losses))):
             for source, place in zip(sources, places, strict=True):
@@ -136,8 +139,8 @@ def copy(x):
 
 
 def unchanged(dicts, lists, attributes, arrays):
-    """Whether dicts still have these keys and values, lists these items, objects (or dicts) these attributes, arrays the memory of
-    these views; the very same objects, in their order."""
+    """Whether dicts still have these keys and values, lists these items, objects (or dicts) these attributes, arrays the
+    memory of these views; the very same objects, in their order."""
 
     def same(known, items):
         return len(known) == len(items) and all(map(is_, known, items))
@@ -175,7 +178,7 @@ def references(arrays):
 
 
 def shared(arrays, leaves, counts):
-    """Whether somebody has got one of these arrays since these references to them were counted, other than as a leaf's `.grad`."""
+    """Whether somebody got one of these arrays since these references to them were counted, other than as a leaf's `.grad`."""
     return any(
         now > before + (leaf._grad is x)
         for x, leaf, before, now in zip(arrays, leaves, counts, references(arrays), strict=True)
