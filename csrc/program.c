@@ -117,13 +117,13 @@ int operation_run(const operation *o)
     case MASK:
         PRECISE(mask)(&o->mask);
         return 0;
-    case SGD:
+    case SGD_STEP:
         optim_sgd(&o->optim, o->precision);
         return 0;
-    case ADAM:
+    case ADAM_STEP:
         optim_adam(&o->optim, o->precision);
         return 0;
-    case RMSPROP:
+    case RMSPROP_STEP:
         optim_rmsprop(&o->optim, o->precision);
         return 0;
     }

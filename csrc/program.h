@@ -106,9 +106,9 @@ typedef enum {
     COPY,
     UNIFORM,
     MASK,
-    SGD,
-    ADAM,
-    RMSPROP,
+    SGD_STEP,
+    ADAM_STEP,
+    RMSPROP_STEP,
 } operation_kind;
 
 /* `precision` is 0 for float32, 1 for float64. */

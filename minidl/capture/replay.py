@@ -414,7 +414,8 @@ def _guards(recording: Recording, function: Callable[..., Any]) -> tuple[list, l
         if id(x) in seen or type(x) not in (dict, list, tuple):
             return
         seen.add(id(x))
-        parts: tuple[Any, ...] = tuple(x.values()) if isinstance(x, dict) else (*x,)
+        contents: Any = x.values() if isinstance(x, dict) else x
+        parts = tuple(contents)
         if isinstance(x, dict):
             dicts.append((x, tuple(x), parts))
         elif isinstance(x, list):
@@ -427,8 +428,8 @@ def _guards(recording: Recording, function: Callable[..., Any]) -> tuple[list, l
         attributes.append((type(module), "forward", type(module).forward))
     for update in recording.updates:
         lists.append((update.optimizer.param_groups, tuple(update.optimizer.param_groups)))
-        for known in (update.optimizer._state, *update.optimizer._state.values()):
-            dicts.append((known, tuple(known), tuple(known.values())))
+        known: list[dict] = [update.optimizer._state, *update.optimizer._state.values()]
+        dicts += [(x, tuple(x), tuple(x.values())) for x in known]
         for group, _ in update.groups:
             lists.append((group["params"], tuple(group["params"])))
             attributes += [(group, name, group[name]) for name in ("params", *update.optimizer._flags)]

@@ -174,7 +174,7 @@ cdef extern from "optim.h" nogil:
 cdef extern from "program.h" nogil:
     ctypedef enum operation_kind:
         PRODUCT, ELEMENTWISE, ARITHMETIC, COLUMN_SUMS, ROW_SUMS, BATCH_NORM, BATCH_NORM_BACKWARD, FINITE, STATISTICS
-        CROSS_ENTROPY, CROSS_ENTROPY_BACKWARD, SCALE, COPY, UNIFORM, MASK, SGD, ADAM, RMSPROP
+        CROSS_ENTROPY, CROSS_ENTROPY_BACKWARD, SCALE, COPY, UNIFORM, MASK, SGD_STEP, ADAM_STEP, RMSPROP_STEP
     ctypedef enum arithmetic_function:
         ADD, SUBTRACT, MULTIPLY, DIVIDE, INVERSE_ROOT
     ctypedef struct product_job:
@@ -1036,15 +1036,15 @@ cdef move(str rule, operation_kind kind, Py_ssize_t states, Py_ssize_t needed, P
 
 
 def sgd(list groups, list counts, list started):
-    move("sgd", SGD, 1, 0, 5, groups, counts, started)
+    move("sgd", SGD_STEP, 1, 0, 5, groups, counts, started)
 
 
 def adam(list groups, list counts, list started):
-    move("adam", ADAM, 2, 2, 6, groups, counts, started)
+    move("adam", ADAM_STEP, 2, 2, 6, groups, counts, started)
 
 
 def rmsprop(list groups, list counts, list started):
-    move("rmsprop", RMSPROP, 3, 1, 5, groups, counts, started)
+    move("rmsprop", RMSPROP_STEP, 3, 1, 5, groups, counts, started)
 
 
 def summarize(x, bins):

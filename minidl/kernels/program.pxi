@@ -191,7 +191,7 @@ cdef class Program:
                 if o.kind == UNIFORM:
                     o.uniform.part.position += moves[j]
                     j += 1
-                elif o.kind == ADAM or o.kind == RMSPROP:
+                elif o.kind == ADAM_STEP or o.kind == RMSPROP_STEP:
                     for k in range(o.optim.count):
                         (<optim_tensor *>o.optim.tensors)[k].steps += 1
         return program_run(self.operations, self.count) == self.count
