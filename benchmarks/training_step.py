@@ -27,7 +27,13 @@ SLOW_FRAMEWORKS, SLOW_NETWORKS = ("torch.compile", "autograd", "tinygrad"), ("de
 PEERS = [name for name in FRAMEWORKS if not name.startswith("minidl")]
 TIMES = {"network": "", "MFLOP": ",.1f", **dict.fromkeys(FRAMEWORKS, ",.0f"), "fraction of peak": ".0%"}
 RATIOS = {"network": "", **{f"/{peer}": ".2f" for peer in PEERS}, "/best": ".2f", "capture/best": ".2f", "best": ""}
-COLOURS = compare.COLOURS | {"minidl.capture": "#882255", "torch.compile": "#56b4e9", "jax": "#cc79a7", "autograd": "#e69f00", "tinygrad": "#999999"}
+COLOURS = compare.COLOURS | {
+    "minidl.capture": "#882255",
+    "torch.compile": "#56b4e9",
+    "jax": "#cc79a7",
+    "autograd": "#e69f00",
+    "tinygrad": "#999999",
+}
 
 
 def memory(frameworks: Collection[str]) -> dict[str, float]:

@@ -994,6 +994,8 @@ def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
         and like.dtype.kind == "f"
         and (x.dtype.kind in "iub" if isinstance(x, np.ndarray) else isinstance(x, (int, float, np.number, list, tuple)))
     ):
+        if type(x) in (int, float):
+            return Tensor(kernels.constant(x, like.dtype))
         _as_array(x)  # raises where these are not numbers
         return Tensor(np.array(_lists(x), like.dtype))
     return Tensor(x)

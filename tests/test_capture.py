@@ -338,6 +338,91 @@ def test_after_some_calls_in_another_shape_the_step_is_recorded_again():
     assert twins.step(*twins.batch(7))
 
 
+@compiled_only
+def test_arguments_are_compared_in_their_form():
+    models = [network() for _ in range(2)]
+    optimizers = [optim.SGD(m.parameters(), 0.05) for m in models]
+
+    def make(model, optimizer):
+        def step(x, y, factor):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y) * factor
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step
+
+    usual, step = make(models[0], optimizers[0]), minidl.capture(make(models[1], optimizers[1]))
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, 6)).astype(np.float32), rng.integers(0, 4, 12)
+    for _ in range(4):
+        assert bits(usual(x, y, 0.5)._data) == bits(step(x, y, 0.5)._data)
+    assert step.why == ""
+    leaf = Tensor(x, requires_grad=True)
+    for arguments in [
+        (x, y, 0.25),
+        (np.asfortranarray(x), y, 0.5),
+        (x[::-1], y, 0.5),
+        (x, y.astype(np.int32), 0.5),
+        (x, y.tolist(), 0.5),
+        (x, y, np.float64(0.5)),
+        (leaf, y, 0.5),
+        (x, y),
+    ]:
+        assert outcome(usual, arguments) == outcome(step, arguments)
+        assert step.why.startswith("not replayed: ")
+        assert outcome(usual, (Tensor(x), y, 0.5)) == outcome(step, (Tensor(x), y, 0.5))
+        assert step.why == ""
+    assert leaf.grad is not None
+
+
+@compiled_only
+def test_a_method_is_watched_with_its_object():
+    class Trainer:
+        def __init__(self):
+            self.model, self.scale = network(), 1.0
+            self.optimizer = optim.SGD(self.model.parameters(), 0.1)
+
+        def step(self, x, y):
+            self.optimizer.zero_grad()
+            loss = F.cross_entropy(self.model(x), y) * self.scale
+            loss.backward()
+            self.optimizer.step()
+            return loss
+
+    trainers = Trainer(), Trainer()
+    step = minidl.capture(trainers[1].step)
+    x, y = np.random.default_rng(0).normal(size=(12, 6)).astype(np.float32), np.arange(12) % 4
+    for i in range(10):
+        for trainer in trainers:
+            trainer.scale = 2.0 if i > 5 else 1.0
+            if i == 7:
+                trainer.model = network(nn.Tanh())
+                trainer.optimizer = optim.SGD(trainer.model.parameters(), 0.1)
+        assert bits(trainers[0].step(x, y)._data) == bits(step(x, y)._data)
+    assert state(trainers[0].model, trainers[0].optimizer) == state(trainers[1].model, trainers[1].optimizer)
+
+
+@compiled_only
+def test_a_captured_step_inside_another_is_part_of_it():
+    twins = ready(Twins(lambda: network(nn.Tanh())))
+    outer = minidl.capture(lambda x, y: twins.captured(x, y))
+    for _ in range(6):
+        x, y = twins.batch()
+        assert bits(twins.usual(x, y)._data) == bits(outer(x, y)._data)
+        twins.check()
+
+
+@compiled_only
+def test_no_grad_around_a_step_is_an_error_as_usual():
+    twins = ready(Twins(network))
+    batch = twins.batch()
+    with minidl.no_grad():
+        assert outcome(twins.usual, batch) == outcome(twins.captured, batch)
+    assert twins.step()
+
+
 # Errors are the usual ones, and so is the state after
 
 
@@ -552,6 +637,19 @@ def test_a_program_refuses_arrays_that_do_not_fit():
     with pytest.raises(ValueError, match="not contiguous"):
         program.append(kernels.tanh, (x[:, ::2],), (np.empty((5, 2), np.float32),))
     assert len(program) == 0
+    program.append(kernels.sgd, ([([w], [w.copy()], [None], [1], 0.1, 0, 0, 0, 0)], [], []), ())
+    for call in (
+        lambda: program.set_numbers(1, 0, (0.1,)),
+        lambda: program.set_numbers(0, 1, (0.1,)),
+        lambda: program.set_numbers(0, 0, (0.1,) * 7),
+        lambda: program.set_steps(0, [[1], [1]]),
+        lambda: program.set_draw(0, (0, 0), 0),
+        lambda: program.steps(np.array([9]), [x], [x[:1].copy()], None, np.empty(1), [], ([], [], [], [], [])),
+        lambda: program.steps(np.array([0]), [x], [x[:1, :2].copy()], None, np.empty(1), [], ([], [], [], [], [])),
+        lambda: program.steps(np.array([0]), [], [], None, np.empty(1), [3], ([], [], [], [], [])),
+    ):
+        with pytest.raises(ValueError, match=r"program|counts|row|words"):
+            call()
 
 
 @pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "inverse_root"])

@@ -14,7 +14,7 @@ import numpy as np
 from ..tensor import Tensor
 from .recording import RULES, Operation, Recording, View, outside
 
-_SILENT = ("copied", "are_finite", "scaled")  # steps between two lines, which say nothing about the network
+_SILENT = ("constant", "copied", "are_finite", "scaled")  # steps between two lines, which say nothing about the network
 _SIGNS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 # Of a backward kernel of (dy, y), y the output, or of (dy, x), x the input: by what dy is multiplied.
 _OF_OUTPUT = {"tanh": "(1 - {y}**2)", "sigmoid": "{y} * (1 - {y})", "relu": "({y} > 0)"}
@@ -130,7 +130,7 @@ class _Names:
         if o.name == "cross_entropy":
             return [self._new("p"), "losses", "total"]
         if o.name in _SILENT:
-            same = o.name == "copied" or o.results[:1] == (self._recording.result,)
+            same = o.name in ("constant", "copied") or o.results[:1] == (self._recording.result,)
             return [("loss" if o.name == "scaled" else self.of(o.arguments[0])) if same else self._new("c")] * len(o.results)
         if o.phase != "forward":
             return [self._gradients.get(view.buffer) or self._gradient(o) for view in o.results]

@@ -30,25 +30,12 @@ RULES = ("sgd", "adam", "rmsprop")
 COMMITS = ("move_statistics", *RULES)  # what changes arrays that were there before
 _LOOKS = ("contains", "summarize")  # what becomes of their results, a recording does not see
 _NAMES = (
-    *(
-        "matmul",
-        "linear",
-        "column_sums",
-        "sum",
-        "add",
-        "subtract",
-        "multiply",
-        "divide",
-        "inverse_root",
-        "copied",
-        "contains",
-        "summarize",
-    ),
-    *("tanh", "tanh_backward", "sigmoid", "sigmoid_backward", "relu", "relu_backward", "leaky_relu", "leaky_relu_backward"),
-    *("elu", "elu_backward", "silu", "silu_backward", "gelu", "gelu_backward", "exp", "log"),
-    *("batch_norm", "batch_norm_backward", "are_finite", "cross_entropy", "cross_entropy_backward", "scaled"),
-    *("conv2d", "conv2d_input_gradient", "conv2d_weight_gradient", "max_pool2d", "max_pool2d_backward", "mean_pool2d"),
-    *("mean_pool2d_backward", "uniform", "normal", "integers", "permutation", "mask", *COMMITS),
+    *"""matmul linear column_sums sum add subtract multiply divide inverse_root constant copied contains summarize
+    tanh tanh_backward sigmoid sigmoid_backward relu relu_backward leaky_relu leaky_relu_backward elu elu_backward silu
+    silu_backward gelu gelu_backward exp log batch_norm batch_norm_backward are_finite cross_entropy cross_entropy_backward
+    scaled conv2d conv2d_input_gradient conv2d_weight_gradient max_pool2d max_pool2d_backward mean_pool2d
+    mean_pool2d_backward uniform normal integers permutation mask""".split(),  # noqa: SIM905 - a list of words
+    *COMMITS,
 )
 
 

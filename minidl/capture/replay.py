@@ -6,6 +6,7 @@ an operation fails (a label out of range, a variance that overflows, no memory) 
 taken as usual, with the usual error.
 """
 
+import threading
 from collections.abc import Callable
 from operator import is_
 from typing import Any
@@ -38,7 +39,7 @@ class Replay:
     def __init__(self, recording: Recording, function: Callable[..., Any]):
         self.recording = recording
         self.missed = ""
-        self._busy = False
+        self._used = threading.Lock()  # by one thread at a time
         self._ordered = _in_order(recording.operations)
         self._memory = _Memory(recording, self._ordered)
         self.guards = _guards(recording, function)
@@ -98,9 +99,8 @@ class Replay:
 
     def __call__(self, arguments: tuple) -> Any:
         """What the step returns, or MISSED, and nothing has been changed."""
-        if self._busy:  # by another thread
+        if not self._used.acquire(blocking=False):
             return MISSED
-        self._busy = True
         try:
             if kernels.shared(self._gradients, self.leaves, self._references):
                 self._build()
@@ -112,7 +112,7 @@ class Replay:
             value = self.result()
             return None if value is None else _as_returned(value, self.recording.requires_grad)
         finally:
-            self._busy = False
+            self._used.release()
 
     def steps(self, arrays: tuple[np.ndarray, ...], order: np.ndarray, size: int) -> np.ndarray:
         """A step for each batch of so many rows, in this order; returns the losses of those that were made."""
@@ -122,9 +122,8 @@ class Replay:
             isinstance(form, np.ndarray) and (form.dtype, form.shape[1:]) == (array.dtype, array.shape[1:])
             for form, array in zip(self._forms, arrays, strict=True)
         )
-        if self._busy or not fit:
+        if not fit or not self._used.acquire(blocking=False):
             return losses[:0]
-        self._busy = True
         try:
             if kernels.shared(self._gradients, self.leaves, self._references):
                 self._build()
@@ -136,7 +135,7 @@ class Replay:
             places, loss = [place for _, place in self._memory.inputs], None if view is None else self._memory.array(view)
             return losses[: self.program.steps(order, sources, places, loss, losses, words, self._after)]
         finally:
-            self._busy = False
+            self._used.release()
 
     def prepare(self, arguments: tuple) -> bool:
         """Whether the program is the step with these arguments; then they, and what else it takes, are where it reads them."""
@@ -148,7 +147,7 @@ class Replay:
 
     def _take(self, arguments: tuple) -> bool:
         """Copy the arguments to where the program reads them, if they have the form of those that were recorded."""
-        arrays = [x._data if type(x) is Tensor else x for x in arguments]
+        arrays = [x._data if type(x) is Tensor and not x.requires_grad else x for x in arguments]
         return kernels.take(arrays, self._forms, self._memory.inputs)
 
     def _read_numbers(self) -> bool:
@@ -179,7 +178,7 @@ class Replay:
                 mine, theirs = (f"{a.dtype} of shape {a.shape} and strides {a.strides}" for a in (x, form))
                 if mine != theirs:
                     return f"argument {i} is {mine}, and was recorded as {theirs}"
-            elif type(x) is not type(form) or x != form:
+            elif type(x) is not type(form) or repr(x) != repr(form):
                 return f"argument {i} is another one than was recorded"
         dicts, lists, attributes, arrays = self.guards
         for row in dicts:
@@ -220,19 +219,21 @@ class _Memory:
         self._buffers: dict[int, np.ndarray] = {}  # by number: all of its bytes, as numbers of one byte
         self._whole: dict[int, np.ndarray] = {}  # kept arrays and gradients, as they are
         self.inputs: list[tuple[int, np.ndarray]] = []  # the place of an argument, and where it is copied to
-        casts = {o.results[0].buffer for o in operations if self.is_cast(o)}
+        before = {o.results[0].buffer for o in operations if self.is_cast(o) or o.name == "constant"}  # is there before it runs
         for number, buffer in enumerate(recording.buffers):
             if buffer.kind == "kept":
                 self._whole[number] = recording.kept[buffer.source]
             elif buffer.kind == "argument":
                 self._add_input(number, buffer.source, np.empty_like(recording.arguments[buffer.source]))
         for operation in operations:
+            if operation.name == "constant":
+                self._whole[operation.results[0].buffer] = np.array(*map(self.value, operation.arguments))
             if self.is_cast(operation):
                 view = operation.results[0]
                 source = recording.buffers[operation.arguments[0].buffer].source
                 self._add_input(view.buffer, source, np.empty(view.shape, view.dtype))
         self._leaf_views = {view.buffer: view for view in recording.gradients.values() if view is not None}
-        self._place(operations, set(self._leaf_views) | casts)
+        self._place(operations, set(self._leaf_views) | before)
 
     def is_cast(self, operation: Operation) -> bool:
         """Whether it copies a whole argument, so that its result may as well be what the argument is copied to."""
@@ -335,7 +336,9 @@ def _append(program: Any, memory: _Memory, operation: Operation) -> None:
     """Add the call of a kernel to a program."""
     name, results = operation.name, tuple(map(memory.array, operation.results))
     try:
-        if name == "copied":
+        if name == "constant":
+            pass  # it stands in its place from the beginning
+        elif name == "copied":
             if not memory.is_cast(operation):
                 program.append(kernels.copy, (memory.array(operation.arguments[0]),), results)
         elif name in ("add", "subtract", "multiply", "divide", "inverse_root"):

@@ -127,6 +127,9 @@ class CapturedStep:
 
     def _learn(self, arguments: tuple) -> Any:
         """Take the step as usual, and take notes."""
+        if any(isinstance(x, tensor.Tensor) and x.requires_grad for x in arguments):
+            self.why = "an argument requires a gradient"
+            return self._function(*arguments)
         last = self._recording
         result, recording = record(self._function, arguments, last)
         if recording:

@@ -131,6 +131,11 @@ def inverse_root(x, eps):
     return 1 / np.sqrt(x + eps)
 
 
+def constant(number, dtype):
+    """A number as an array."""
+    return np.array(number, dtype)
+
+
 def copied(x, dtype=None):
     """A copy, in another dtype where one is given."""
     return np.array(x, dtype)

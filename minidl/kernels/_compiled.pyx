@@ -160,7 +160,7 @@ cdef extern from "fused.h" nogil:
         void *dx
 
 cdef extern from "optim.h" nogil:
-    enum: STATES
+    enum: STATES, NUMBERS
     ctypedef struct optim_tensor:
         size_t n, steps
         void *p

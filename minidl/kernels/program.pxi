@@ -23,7 +23,7 @@ cdef class Program:
     cdef operation *operations
     cdef size_t count, room
     cdef optim_tensor **tensors  # of the updates, in their order
-    cdef list updates  # of each: the number of its first operation, and of its tensors
+    cdef list updates  # of each: the number of its first operation, of its operations, and of its tensors
     cdef list draws  # which operations draw random numbers
     cdef list held, results
 
@@ -88,22 +88,35 @@ cdef class Program:
         for i in range(n):
             self.add(&steps[i])
         self.tensors[len(self.updates)] = tensors
-        self.updates.append(first)
+        self.updates.append((first, n, sum([steps[i].optim.count for i in range(n)])))
         return 0
 
     def set_numbers(self, Py_ssize_t update, Py_ssize_t group, tuple numbers):
         """The learning rate and so on of a group of an update from now on."""
-        cdef operation *o = &self.operations[<Py_ssize_t>self.updates[update] + 2 * group]
+        first, n, _ = self.update(update)
+        if not 0 <= 2 * group < n or len(numbers) > NUMBERS:
+            raise ValueError(f"a program has no group {group}, or not so many numbers")
+        cdef operation *o = &self.operations[<Py_ssize_t>first + 2 * group]
         for i in range(len(numbers)):
             o[0].optim.numbers[i] = o[1].optim.numbers[i] = numbers[i]
 
     def set_steps(self, Py_ssize_t update, list steps):
         """How many steps each parameter of an update has made, [n], in the order of its tensors."""
+        *_, n = self.update(update)
+        if len(steps) != n:
+            raise ValueError(f"an update of {n} tensors has not {len(steps)} counts")
         for i in range(len(steps)):
             self.tensors[update][i].steps = steps[i][0]
 
+    cdef tuple update(self, Py_ssize_t i):
+        if not 0 <= i < len(self.updates):
+            raise ValueError(f"a program of {len(self.updates)} updates has none with number {i}")
+        return self.updates[i]
+
     def set_draw(self, Py_ssize_t i, tuple key, uint64_t position):
         """With which key, and from which word on, the i-th draw of random numbers is made."""
+        if not 0 <= i < len(self.draws):
+            raise ValueError(f"a program of {len(self.draws)} draws has none with number {i}")
         cdef operation *o = &self.operations[<Py_ssize_t>self.draws[i]]
         o.uniform.part.key, o.uniform.part.position = philox_key(key[0], key[1]), position
 
@@ -143,6 +156,10 @@ cdef class Program:
         cdef gather *gathers = <gather *>malloc((inputs + 1) * sizeof(gather))
         cdef uint64_t *moves = <uint64_t *>malloc((len(words) + 1) * sizeof(uint64_t))
         cdef cnp.ndarray source, place
+        if len(words) != len(self.draws) or len(sources) != inputs:
+            raise ValueError("as many words as draws, and as many sources as places")
+        if loss is not None and (cnp.PyArray_TYPE(losses) != cnp.PyArray_TYPE(<cnp.ndarray>loss) or (<cnp.ndarray>loss).size != 1):
+            raise ValueError("the loss is not a number of the dtype of the losses")
         cdef const char *from_ = NULL if loss is None else (<cnp.ndarray>loss).data
         cdef const Py_ssize_t *rows = <const Py_ssize_t *>order.data
         cdef char *to = losses.data
@@ -261,6 +278,8 @@ def row_sums(x, tuple shape):
     cdef cnp.ndarray a = contiguous(x), out
     cdef cnp.npy_intp dims[32]
     cdef Py_ssize_t i, rows = 1
+    if len(shape) > 32:
+        raise ValueError("sums in more than 32 axes")
     for i in range(len(shape)):
         dims[i] = shape[i]
         rows *= dims[i]
@@ -341,8 +360,11 @@ cdef bint shows_the_same(cnp.ndarray x, cnp.ndarray y):
     return True
 
 
+cdef tuple PLAIN = (int, float, bool, str, type(None))  # what may be an argument beside arrays
+
+
 def take(list arrays, list forms, list places):
-    """Copy arrays to places, each (its number, array), if all have the form of these arrays, or are the same numbers."""
+    """Copy arrays to places, each (its number, array), if all have the form of these arrays, or are the same numbers or words."""
     cdef Py_ssize_t i
     cdef tuple row
     if len(arrays) != len(forms):
@@ -359,7 +381,7 @@ cdef bint has_form(x, form) except -1:
     cdef cnp.ndarray a, b
     cdef int i
     if not cnp.PyArray_Check(form):
-        return type(x) is type(form) and bool(x == form)
+        return type(x) is type(form) and type(x) in PLAIN and repr(x) == repr(form)
     if not cnp.PyArray_CheckExact(x):
         return False
     a, b = x, form

@@ -158,12 +158,12 @@ def _shown(x):
 
 
 def take(arrays, forms, places):
-    """Copy arrays to places, each (its number, array), if all have the form of these arrays, or are the same numbers."""
+    """Copy arrays to places, each (its number, array), if all have the form of these arrays, or are the same numbers or words."""
 
     def fits(x, form):
         if isinstance(form, np.ndarray):
             return type(x) is np.ndarray and (x.dtype, x.shape, x.strides) == (form.dtype, form.shape, form.strides)
-        return type(x) is type(form) and x == form
+        return type(x) is type(form) and type(x) in (int, float, bool, str, type(None)) and repr(x) == repr(form)
 
     if len(arrays) != len(forms) or not all(map(fits, arrays, forms)):
         return False
