@@ -93,6 +93,9 @@ class _Names:
         self._gradients = {
             view.buffer: f"d_{leaves.get(leaf, 'leaf')}" for leaf, view in recording.gradients.items() if view is not None
         }
+        for o in recording.operations:
+            if o.name == "copied" and o.results[0].buffer in self._gradients:  # a gradient on its way to a leaf
+                self._gradients[o.arguments[0].buffer] = self._gradients[o.results[0].buffer]
         self._hidden = self._unnamed = 0
 
     def of(self, x: Any) -> str:

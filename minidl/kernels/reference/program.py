@@ -158,7 +158,7 @@ def _shown(x):
 
 
 def take(arrays, forms, places):
-    """Copy arrays to places, each (its number, array), if all have the form of these arrays, or are the same numbers or words."""
+    """Copy arrays to places (number, array), if all have the form of these arrays, or are the same numbers or words."""
 
     def fits(x, form):
         if isinstance(form, np.ndarray):
