@@ -9,11 +9,13 @@ thing that cannot be understood is kept as `refusal`, with the line of the progr
 
 import contextlib
 import functools
+import operator
 import sys
 import threading
 import time
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +23,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from .. import kernels, nn, optim, random, tensor
+from ..atomic import at_once
 from ..nn import module as hooks
 from ..optim import optimizer as moved
 from ..tensor import Tensor
@@ -228,6 +231,14 @@ class Recording:
         else:
             self.counts += arguments[-1]
 
+    @contextlib.contextmanager
+    def careful(self) -> Iterator[None]:
+        """Inside, what goes wrong is a reason to refuse: the step itself has done nothing wrong."""
+        try:
+            yield
+        except Exception as error:
+            self.refuse(f"it cannot be taken down ({type(error).__name__}: {error})")
+
     def refuse(self, reason: str) -> None:
         if not self.refusal:
             line = _line() or self._line
@@ -287,7 +298,10 @@ class Recording:
         """Why this is not the same program as another recording; empty, if it is."""
         for mine, theirs in zip(self.operations, other.operations, strict=False):
             if mine.does() != theirs.does():
-                return f"{mine.line}: {mine.name} {_difference(mine, theirs)}"
+                what = (
+                    "is called with other numbers or shapes than" if mine.name == theirs.name else f"is where {theirs.name} was"
+                )
+                return f"{mine.line}: {mine.name} {what} a call before"
         if len(self.operations) != len(other.operations) or self.buffers != other.buffers:
             return "it does not do the same at every call"
         for number, buffer in enumerate(self.buffers):
@@ -348,12 +362,6 @@ def outside(function: Any) -> Iterator[tuple[str, Any]]:
         yield (next(free) if isinstance(whose, types.CellType) else name), value
 
 
-def _difference(mine: Operation, theirs: Operation) -> str:
-    if mine.name != theirs.name:
-        return f"is called where it was {theirs.name} a call before"
-    return "is called with other numbers or shapes than a call before"
-
-
 def _owner(x: np.ndarray) -> np.ndarray:
     """The array that an array is a view of, at last."""
     while isinstance(x.base, np.ndarray):
@@ -390,7 +398,8 @@ def record(function: Callable[..., Any], arguments: tuple, last: Recording | Non
         recording = Recording(arguments, last)
         with _noting(recording):
             result = function(*arguments)
-            recording.finish(result)
+            with recording.careful():
+                recording.finish(result)
         return result, recording
     finally:
         _recorder.release()
@@ -414,7 +423,9 @@ def _noting(recording: Recording) -> Iterator[None]:
             try:
                 result = kernel(*args, **kwargs)
                 seconds = time.perf_counter() - begin
-                return recording.note(name, (*args, *kwargs.values()), result, seconds)
+                with recording.careful():
+                    result = recording.note(name, (*args, *kwargs.values()), result, seconds)
+                return result
             finally:
                 busy = False
 
@@ -432,8 +443,9 @@ def _noting(recording: Recording) -> Iterator[None]:
             arriving = [(leaf, leaf._grad, gradients[leaf]) for leaf in leaves]
         before_tensor["_commit"](leaves, gradients, done, made)
         if ours():
-            for leaf, known, dy in arriving:
-                _arrived(recording, leaf, known, dy)
+            with recording.careful():
+                for leaf, known, dy in arriving:
+                    _arrived(recording, leaf, known, dy)
             recording._phase = "update"
 
     def called(module: nn.Module, _: tuple, output: Any) -> Any:
@@ -454,17 +466,18 @@ def _noting(recording: Recording) -> Iterator[None]:
     before = {name: getattr(kernels, name) for name in _NAMES}
     before_tensor: dict[str, Any] = {"_first_gradient": tensor._first_gradient, "_commit": tensor._commit}
     observed: list[tuple[list, Any]] = [(hooks.observers, called), (moved.step_observers, stepped), (tensor.readers, read)]
-    vars(kernels).update({name: noted(name, kernel) for name, kernel in before.items()})
-    vars(tensor).update(_first_gradient=first_gradient, _commit=commit)
-    for observers, observer in observed:
-        observers.append(observer)
+    changed = {name: noted(name, kernel) for name, kernel in before.items()}
+    changed_tensor = {"_first_gradient": first_gradient, "_commit": commit}
+    put = [partial(vars(kernels).update, changed), partial(vars(tensor).update, changed_tensor)]
+    put += [partial(observers.append, observer) for observers, observer in observed]
+    undo = [partial(vars(kernels).update, before), partial(vars(tensor).update, before_tensor)]
+    undo += [partial(observers.remove, observer) for observers, observer in observed]
     try:
+        at_once(operator.call, put)
         yield
     finally:
-        vars(kernels).update(before)
-        vars(tensor).update(before_tensor)
-        for observers, observer in observed:
-            observers.remove(observer)
+        with contextlib.suppress(ValueError):  # an interrupt came before the first was put in place
+            at_once(operator.call, undo)
 
 
 def _arrived(recording: Recording, leaf: Tensor, known: Any, dy: np.ndarray) -> None:

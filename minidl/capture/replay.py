@@ -104,6 +104,7 @@ class Replay:
         try:
             if kernels.shared(self._gradients, self.leaves, self._references):
                 self._build()
+            self.missed = ""
             if not self.prepare(arguments):
                 return MISSED
             if not self.program.step(self._after):
@@ -118,7 +119,7 @@ class Replay:
         """A step for each batch of so many rows, in this order; returns the losses of those that were made."""
         view, batches = self.recording.result, len(order) // size
         losses = np.empty(batches, np.float32 if view is None else view.dtype)
-        fit = all(
+        fit = len(arrays) == len(self._forms) and all(
             isinstance(form, np.ndarray) and (form.dtype, form.shape[1:]) == (array.dtype, array.shape[1:])
             for form, array in zip(self._forms, arrays, strict=True)
         )
@@ -153,17 +154,19 @@ class Replay:
     def _read_numbers(self) -> bool:
         """Take over the optimizers' numbers and counts as they are now; False where these make it another step."""
         for k, (i, j, optimizer, group) in enumerate(self._groups):
-            numbers, known = optimizer._numbers(group), self._numbers[k]
-            if not all(map(is_, numbers, known)):
-                try:
-                    optimizer._check("", group)
-                except (TypeError, ValueError):  # which the step itself will say
-                    return False
+            known = self._numbers[k]
+            try:
                 numbers = optimizer._numbers(group)
-                if list(map(bool, numbers)) != list(map(bool, known)):  # without momentum, for instance, there is no velocity
-                    return False
-                self._numbers[k] = numbers
-                self.program.set_numbers(i, j, numbers)
+                if all(map(is_, numbers, known)):
+                    continue
+                optimizer._check("", group)
+                numbers = optimizer._numbers(group)
+            except (TypeError, ValueError, KeyError):  # which the step itself will say
+                return False
+            if list(map(bool, numbers)) != list(map(bool, known)):  # without momentum, for instance, there is no velocity
+                return False
+            self._numbers[k] = numbers
+            self.program.set_numbers(i, j, numbers)
         for i, steps in self._steps:
             self.program.set_steps(i, steps)
         return True

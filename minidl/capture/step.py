@@ -149,6 +149,8 @@ class CapturedStep:
             self._candidate = Replay(recording, self._function)
         except CannotReplay as error:
             self._refuse(str(error))
+        except Exception as error:  # the step itself has done nothing wrong
+            self._refuse(f"no program can be made of it ({type(error).__name__}: {error})")
 
     def _refuse(self, reason: str) -> None:
         self._candidate, self._refused, self.why = None, True, f"refused: {reason}"
