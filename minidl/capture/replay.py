@@ -55,11 +55,6 @@ class Replay:
         self._steps = [(i, steps) for i, update in enumerate(recording.updates) if (steps := _steps(update))]
         self._build()
 
-    @property
-    def gradients(self) -> list[np.ndarray]:
-        """The arrays that the leaves' gradients go to."""
-        return self._gradients
-
     def _build(self) -> None:
         """Make the program, with new arrays for the gradients: those of before may be somebody else's now."""
         self._memory.renew_gradients()
@@ -79,18 +74,18 @@ class Replay:
         commits = [o for o in self._ordered if o.name in COMMITS]
         return [self._memory.array(v) for v in dict.fromkeys(v for o in commits for v in views_in(_written(o)))]
 
-    def rehearse(self, arguments: tuple) -> list[np.ndarray] | None:
-        """What a step makes of the written arrays, the gradients and the loss, which are then as before; None if it fails."""
+    def rehearse(self, arguments: tuple) -> list | None:
+        """Digests of what a step makes of written arrays, gradients and loss, all of which are then as before; None if it fails."""
         if not self.prepare(arguments):
             return None
-        view = self.recording.result
+        view, written = self.recording.result, self.written()
         loss = [] if view is None else [self._memory.array(view)]
-        return self.program.rehearse(self.written(), [*self.gradients, *loss])
+        return self.program.rehearse(written, lambda: _digests([*written, *self._gradients, *loss]))
 
-    def results(self, returned: Any) -> list[np.ndarray]:
+    def results(self, returned: Any) -> list:
         """The same of a step that was taken as usual, and that returned this."""
-        loss = [] if self.recording.result is None else [returned._data]
-        return [*self.written(), *(leaf._grad for leaf in self.leaves), *loss]
+        gradients: list[Any] = [leaf._grad for leaf in self.leaves]
+        return _digests([*self.written(), *gradients, *([] if self.recording.result is None else [returned._data])])
 
     def result(self) -> np.ndarray | None:
         """A copy of what the step returns."""
@@ -194,6 +189,13 @@ class Replay:
         if not kernels.unchanged([], lists, [], arrays):
             return "layers, parameters, groups or observers were added or removed, or memory exchanged"
         return self.missed or "the optimizer's numbers make it another step"
+
+
+def _digests(arrays: list[np.ndarray]) -> list:
+    """Of each array its dtype, its shape, and 64 bytes that other numbers would not have: copies would take much memory."""
+    import hashlib  # here, for it is slow to import
+
+    return [(x.dtype, x.shape, hashlib.blake2b(np.ascontiguousarray(x).data).digest()) for x in arrays]
 
 
 def _owner_of(attributes: dict, recording: Recording) -> str:

@@ -133,14 +133,14 @@ cdef class Program:
         settle(after, 1)
         return True
 
-    def rehearse(self, list written, list made):
-        """What all operations leave in arrays that they write to and in those that they make, which then are as before; or None."""
+    def rehearse(self, list written, look):
+        """What `look()` finds when all operations have run; then the arrays that they write to are as before. None, if one fails."""
         cdef size_t done
         before = [array.copy() for array in written]
         try:
             with nogil:
                 done = program_run(self.operations, self.count)
-            return [array.copy() for array in written + made] if done == self.count else None
+            return look() if done == self.count else None
         finally:
             for i in range(len(written)):
                 cnp.PyArray_CopyInto(<cnp.ndarray>written[i], <cnp.ndarray>before[i])

@@ -67,11 +67,11 @@ class Program:
             generator._position += words
         return True
 
-    def rehearse(self, written, made):
-        """What all calls leave in arrays that they write to, which then are as before, and in those that they make; or None."""
+    def rehearse(self, written, look):
+        """What `look()` finds when all calls have run; then the arrays that they write to are as before. None, if one fails."""
         before = [array.copy() for array in written]
         try:
-            return [array.copy() for array in written + made] if self._run() else None
+            return look() if self._run() else None
         finally:
             for array, old in zip(written, before, strict=True):
                 array[...] = old
