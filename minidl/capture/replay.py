@@ -75,7 +75,7 @@ class Replay:
         return [self._memory.array(v) for v in dict.fromkeys(v for o in commits for v in views_in(_written(o)))]
 
     def rehearse(self, arguments: tuple) -> list | None:
-        """Digests of what a step makes of written arrays, gradients and loss, all of which are then as before; None if it fails."""
+        """Digests of what a step makes of written arrays, gradients and loss, which then are as before; None if it fails."""
         if not self.prepare(arguments):
             return None
         view, written = self.recording.result, self.written()
