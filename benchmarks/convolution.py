@@ -42,21 +42,26 @@ CELLS = [
 PARTS = ("forward", "input gradient", "weight gradient", "all")
 FORMATS = {"convolution": "", "part": "", "minidl": ".0f", "torch": ".0f", "/torch": ".2f"}
 MEMORY = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from benchmarks.convolution import CELLS, Cell, calls_of
+
+def memory(what):
+    return int(re.search(what + r":\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+
 calls_of(Cell(1, 1, 4, 1, 3))["memory"][1]()  # so that all code is loaded
 numbers, run = calls_of(CELLS[int(sys.argv[1])])["memory"]
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+Path("/proc/self/clear_refs").write_text("5")  # the peak is from here on
+before = memory("VmRSS")
 run()
-print(0.5 + (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4 * numbers))
+print(0.5 + (memory("VmHWM") - before) / (4 * numbers))
 """
 
 
 def calls_of(cell: Cell, torch: Any = None) -> dict[str, Any]:
     """Under each part what is timed, by library; under "memory" how many numbers there are with gradients, and all three."""
-    import numpy as np
-
     from minidl import kernels
+    from minidl.functional.conv import sum_over_images
     from minidl.random import Generator
 
     normal = Generator(0).normal
@@ -81,7 +86,7 @@ def calls_of(cell: Cell, torch: Any = None) -> dict[str, Any]:
             "input gradient": lambda: kernels.conv2d_input_gradient(dy, w, None, (n, n), *options),
             "weight gradient": lambda: kernels.conv2d_weight_gradient(x, dy, (k, k), *options),
         }
-    mine["all"] = lambda: [mine[part]() for part in PARTS[:3]] + [np.add.reduce(dy, (0, 2, 3))]
+    mine["all"] = lambda: [mine[part]() for part in PARTS[:3]] + [sum_over_images(dy)]
     calls: dict[str, Any] = {part: {"minidl": mine[part]} for part in PARTS}
     calls["memory"] = (2 * (x.size + w.size + dy.size), mine["all"])
     if torch:

@@ -1,5 +1,7 @@
-/* convolution.c: convolutions as products with the matrix of the images' patches (patches.h), which matmul reads
- * straight from the images when it packs. The loops are in convolution_loops.h, once for each precision. */
+/* convolution.c: convolutions as products with the matrix of the images' patches (patches.h), which nobody makes. Some
+ * rows of the images are padded, and the micro-kernel finds the patches in them by tables of offsets; where vectors of
+ * neighbours would be mostly empty, matmul reads the patches from the images when it packs. The loops are in
+ * convolution_loops.h, once for each precision. */
 #include "convolution.h"
 
 #include "isa.h"
@@ -11,27 +13,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* At most so many filters are run over the image itself, for so few do not repay packing; with at most so many taps: such
- * a sum is one chain of matmul's, too. */
-enum { FEW_FILTERS = 4, FEW_TAPS = 512 };
+/* Up to this many filters are run over the image itself whatever its width, for so few do not repay packing. */
+enum { FEW_FILTERS = 4 };
 
-/* About so many numbers of an image are padded at a time, and at least so many rows. */
-enum { BAND = 1 << 14, LEAST_ROWS = 4 };
+/* About this many numbers of an image are padded at a time, and at least this many rows. */
+enum { BAND = 1 << 15, LEAST_ROWS = 4 };
 
-/* At most so many sums of a weight are made over the image itself. */
-enum { FEW_SUMS = 512 };
+/* At least mr * nr of every micro-kernel, and ROW_VECTORS * lanes. */
+enum { LARGEST_TILE = 8 * 48 };
+
+/* The weight gradient of this many taps and filters is made at once: what they meet in a chain of places stays in the
+ * cache. */
+enum { TAPS_AT_ONCE = 384, FILTERS_AT_ONCE = 96 };
 
 enum { WORK_PER_THREAD = 1 << 18 };
 
-/* At least the lanes of every vector. */
-enum { LARGEST_VECTOR = 16 };
-
 /* A band of some rows of the output needs this of its channels, padded: `rows` rows from `top` on, `columns` from `left`
- * on. They stand in `stride` pieces of `piece` numbers, so that what neighbours in the output need are neighbours. */
+ * on. They stand in `stride` pieces of `piece` numbers, so that what neighbours in the output need are neighbours; a
+ * channel has `channel` numbers, with a vector more than it needs, since vectors may begin at every one of them. */
 typedef struct {
-    size_t out_rows, rows, columns, pieces, piece;
+    size_t out_rows, rows, columns, pieces, piece, channel;
     ptrdiff_t top, left;
 } band;
+
+/* The first of as few parts as have at most `most` each, nearly equal ones. */
+static size_t panel(size_t length, size_t most)
+{
+    size_t panels = (length + most - 1) / most;
+    return (length + panels - 1) / panels;
+}
+
+/* How many vectors of places meet a panel of so many filters: more, where it has few. (`filter` has all of these.) */
+static size_t most_vectors(size_t mr, size_t vectors, size_t rows)
+{
+    size_t fit = mr * vectors / rows, most = rows == 1 ? ROW_VECTORS : 4;
+    return fit < most ? fit : most;
+}
 
 /* The matrix of images, a channel a row, a place a column. */
 static patches images_of(size_t images, size_t groups, size_t channels, const size_t size[2])
@@ -50,13 +67,19 @@ static patches images_of(size_t images, size_t groups, size_t channels, const si
     };
 }
 
+/* Whether patches are just the images' numbers, in order. */
+static int is_plain(const patches *x)
+{
+    int plain = 1;
+    for (int i = 0; i < 2; i++)
+        plain &= x->kernel[i] == 1 && x->stride[i] == 1 && x->padding[i] == 0 && x->out[i] == (i ? x->width : x->height);
+    return plain;
+}
+
 /* The same with each plane as one row, where its places are just its numbers: so that runs of neighbours are long. */
 static patches flat(patches x)
 {
-    int numbers = 1;
-    for (int i = 0; i < 2; i++)
-        numbers &= x.kernel[i] == 1 && x.stride[i] == 1 && x.padding[i] == 0 && x.out[i] == (i ? x.width : x.height);
-    if (numbers) {
+    if (is_plain(&x)) {
         x.width *= x.height;
         x.row *= (ptrdiff_t)x.height;
         x.out[1] = x.width;
@@ -90,12 +113,48 @@ static band band_of(const patches *in, size_t channels, size_t lanes, size_t pie
     }
     band b = {.top = low[0], .left = low[1], .pieces = pieces};
     b.columns = (size_t)(((ptrdiff_t)in->out[1] - 1) * in->stride[1] + reach[1]);
-    b.piece = b.columns / pieces + lanes + 1; /* a whole vector from each of them on can be read */
+    b.piece = (b.columns + pieces - 1) / pieces;
     size_t fit = most / (channels * pieces * b.piece * (size_t)in->stride[0]);
     b.out_rows = fit < LEAST_ROWS ? LEAST_ROWS : fit;
-    b.out_rows = b.out_rows < in->out[0] ? b.out_rows : in->out[0];
+    b.out_rows = panel(in->out[0], b.out_rows);
     b.rows = (b.out_rows - 1) * (size_t)in->stride[0] + (size_t)reach[0];
+    b.channel = b.rows * pieces * b.piece + lanes;
     return b;
+}
+
+static size_t taps_of(const patches *in, size_t channels)
+{
+    return channels * in->kernel[0] * in->kernel[1];
+}
+
+/* Where in a padded band the first place meets each tap. */
+static void places_of_taps(const patches *in, const band *b, size_t channels, ptrdiff_t *places)
+{
+    for (size_t c = 0; c < channels; c++)
+        for (size_t t = 0; t < in->kernel[0]; t++)
+            for (size_t l = 0; l < in->kernel[1]; l++) {
+                size_t down = (size_t)((ptrdiff_t)t * in->dilation[0] - in->padding[0] - b->top);
+                size_t right = (size_t)((ptrdiff_t)l * in->dilation[1] - in->padding[1] - b->left);
+                *places++ = (ptrdiff_t)(c * b->channel + (down * b->pieces + right % b->pieces) * b->piece + right / b->pieces);
+            }
+}
+
+/* What a chain of places of one or several images needs of each channel at most, one image below the other. */
+static band band_of_chains(const patches *in, size_t images, size_t lanes)
+{
+    band b = band_of(in, 1, lanes, 1, SIZE_MAX); /* a whole image */
+    size_t lines = KC / in->out[1] + 2, most = KC / (in->out[0] * in->out[1]) + 2, stride = (size_t)in->stride[0];
+    images = images < most ? images : most;
+    b.channel = (lines * stride + images * (b.rows - (in->out[0] - 1) * stride)) * b.piece;
+    return b;
+}
+
+/* Whether filters are run over the images themselves: if vectors of places in a row are mostly full, and they are no
+ * plain matrix already. */
+static int are_run_over(const patches *in, size_t filters, size_t taps, size_t lanes)
+{
+    size_t width = in->out[1], whole = (width + lanes - 1) / lanes * lanes;
+    return taps && taps <= LONGEST && (filters <= FEW_FILTERS || (!is_plain(in) && 3 * width >= 2 * whole));
 }
 
 /* In one direction, of all places y of the input those with y = phase (mod stride): which taps meet them. A tap t does

@@ -14,14 +14,17 @@ static NAME(matrix) NAME(view)(const REAL *data, const patches *of, int turned)
 }
 
 /* sum_f32, sum_f64: for each group Y (filters x places) = bias + W (filters x taps) X (taps x places), where X are the
- * patches `in` of x, Y the numbers `out` of y. */
+ * patches `in` of x, Y the numbers `out` of y. In W a filter is `w_filter` numbers after the one before it, a channel
+ * `w_channel`, a tap `w_tap` (vertical, horizontal). */
 typedef struct {
     size_t images, groups, filters, channels; /* filters and channels: of a group */
     patches in, out;
     const REAL *x, *w, *bias;
     REAL *y;
-    size_t w_group; /* from the weight of a group to the next */
+    size_t w_group, w_filter, w_channel, w_tap[2];
     const NAME(microkernel) *kernel;
+    band band;
+    _Atomic size_t *undone; /* bands */
     _Atomic int *failed;
 } NAME(sum);
 
@@ -44,204 +47,329 @@ static void NAME(pad)(const patches *in, const band *b, ptrdiff_t top, const REA
     }
 }
 
-/* few_filters_f32, few_filters_f64: some images' groups, for few filters; in one thread. */
-static void NAME(few_filters)(const void *job, size_t begin, size_t end)
+/* pack_weights_f32, pack_weights_f64: W in panels of at most `most` filters, each of them tap after tap. */
+static void NAME(pack_weights)(const NAME(sum) *s, size_t most, REAL *packed)
 {
+    for (size_t g = 0; g < s->groups; g++)
+        for (size_t f = 0, rows; f < s->filters; f += rows) {
+            rows = panel(s->filters - f, most);
+            for (size_t c = 0; c < s->channels; c++)
+                for (size_t t = 0; t < s->in.kernel[0]; t++)
+                    for (size_t l = 0; l < s->in.kernel[1]; l++)
+                        for (size_t r = 0; r < rows; r++)
+                            *packed++ = s->w[g * s->w_group + (f + r) * s->w_filter + c * s->w_channel + t * s->w_tap[0]
+                                             + l * s->w_tap[1]];
+        }
+}
+
+/* tile_of_places_f32, tile_of_places_f64: the sums of a panel of filters at some vectors of places, made as matmul makes
+ * them. */
+static void NAME(tile_of_places)(const NAME(sum) *s, size_t rows, size_t vectors, const REAL *w, const REAL *padded,
+                                 const ptrdiff_t *places, const ptrdiff_t *at, const REAL *bias, REAL *c, ptrdiff_t c_row)
+{
+    const size_t taps = taps_of(&s->in, s->channels), chain = chain_of(taps);
+    for (size_t p = 0; p < taps; p += chain)
+        s->kernel->filter(rows, vectors, taps - p < chain ? taps - p : chain, w + p * rows, padded, places + p, at,
+                          p ? c : bias, p ? c_row : 1, p != 0, c, c_row);
+}
+
+/* scatter_f32, scatter_f64: a row of a tile, which are vectors of places from vector v on, to a plane of the output. */
+static void NAME(scatter)(const NAME(sum) *s, size_t v, size_t vectors, const REAL *tile, REAL *plane)
+{
+    const size_t lanes = s->kernel->lanes, width = s->in.out[1], in_row = (width + lanes - 1) / lanes;
+    const patches *out = &s->out;
+    for (size_t end = v + vectors; v < end; v++, tile += lanes) {
+        size_t column = v % in_row * lanes, n = width - column < lanes ? width - column : lanes;
+        REAL *to = plane + (ptrdiff_t)(v / in_row) * out->stride[0] * out->row + (ptrdiff_t)column * out->stride[1];
+        for (size_t q = 0; q < n; q++)
+            to[(ptrdiff_t)q * out->stride[1]] = tile[q];
+    }
+}
+
+/* filter_bands_f32, filter_bands_f64: takes one band of an image's group after the other, until no thread has left any:
+ * its channels are padded, and the filters run over them. */
+static void NAME(filter_bands)(const void *job, size_t begin, size_t end)
+{
+    (void)begin, (void)end; /* a thread that comes late shall not leave its part to the others */
     const NAME(sum) *s = job;
     const patches *in = &s->in, *out = &s->out;
-    const band b = band_of(&s->in, s->channels, s->kernel->lanes, (size_t)s->in.stride[1], BAND);
-    const size_t pitch = b.pieces * b.piece, channel = b.rows * pitch, kernel = in->kernel[0] * in->kernel[1],
-                 taps = s->channels * kernel, lanes = s->kernel->lanes;
-    REAL *padded = zeros(s->channels * channel * sizeof(REAL)), vectors[ROW_VECTORS * LARGEST_VECTOR];
-    if (!padded) {
+    const band *b = &s->band;
+    const size_t lanes = s->kernel->lanes, in_row = (in->out[1] + lanes - 1) / lanes, taps = taps_of(in, s->channels);
+    const size_t bands = (in->out[0] + b->out_rows - 1) / b->out_rows;
+    const size_t most = most_vectors(s->kernel->mr, s->kernel->nr / lanes, panel(s->filters, s->kernel->mr));
+    const int contiguous = out->stride[0] == 1 && out->stride[1] == 1 && in->out[1] == out->width && in->out[1] % lanes == 0;
+    REAL *padded = zeros(s->channels * b->channel * sizeof(REAL)), tile[LARGEST_TILE];
+    ptrdiff_t *places = malloc(taps * sizeof *places), *at = malloc(b->out_rows * in_row * sizeof *at);
+    if (padded && places && at) {
+        places_of_taps(in, b, s->channels, places);
+        for (size_t v = 0; v < b->out_rows * in_row; v++)
+            at[v] = (ptrdiff_t)(v / in_row * (size_t)in->stride[0] * b->pieces * b->piece + v % in_row * lanes);
+    } else {
         *s->failed = 1;
-        return;
     }
-    ptrdiff_t places[FEW_TAPS], at[ROW_VECTORS];
-    for (size_t p = 0; p < taps; p++) {
-        ptrdiff_t t = (ptrdiff_t)(p % kernel / in->kernel[1]), l = (ptrdiff_t)(p % in->kernel[1]);
-        ptrdiff_t down = t * in->dilation[0] - in->padding[0] - b.top, right = l * in->dilation[1] - in->padding[1] - b.left;
-        places[p] = (ptrdiff_t)(p / kernel * channel) + down * (ptrdiff_t)pitch
-            + right % in->stride[1] * (ptrdiff_t)b.piece + right / in->stride[1];
-    }
-    for (size_t i = begin; i < end; i++) {
-        size_t g = i % s->groups;
-        const REAL *image = s->x + (ptrdiff_t)(i / s->groups) * in->image + (ptrdiff_t)(g * s->channels) * in->channel;
-        for (size_t a = 0; a < in->out[0]; a += b.out_rows) {
-            size_t rows = in->out[0] - a < b.out_rows ? in->out[0] - a : b.out_rows, a_row = 0, column = 0;
-            for (size_t c = 0; c < s->channels; c++)
-                NAME(pad)(in, &b, b.top + (ptrdiff_t)a * in->stride[0], image + (ptrdiff_t)c * in->channel, padded + c * channel);
-            while (a_row < rows) {
-                size_t n = 0, first_row = a_row, first_column = column;
-                for (; n < ROW_VECTORS && a_row < rows; n++) {
-                    at[n] = (ptrdiff_t)(a_row * (size_t)in->stride[0] * pitch + column);
-                    if ((column += lanes) >= in->out[1]) {
-                        column = 0;
-                        a_row++;
-                    }
-                }
-                for (size_t o = 0; o < s->filters; o++) {
-                    s->kernel->filter(n, taps, s->w + g * s->w_group + o * taps, padded, places, at, vectors);
-                    REAL *plane = s->y + (ptrdiff_t)(i / s->groups) * out->image + (ptrdiff_t)(g * s->filters + o) * out->channel;
-                    REAL bias = s->bias ? s->bias[g * s->filters + o] : 0;
-                    for (size_t v = 0, row = first_row, from = first_column; v < n; v++) {
-                        size_t most = in->out[1] - from < lanes ? in->out[1] - from : lanes;
-                        REAL *to = plane + ((ptrdiff_t)(a + row) * out->stride[0] - out->padding[0]) * out->row
-                            + (ptrdiff_t)from * out->stride[1] - out->padding[1];
-                        for (size_t q = 0; q < most; q++)
-                            to[(ptrdiff_t)q * out->stride[1]] = s->bias ? vectors[v * lanes + q] + bias : vectors[v * lanes + q];
-                        if ((from += lanes) >= in->out[1]) {
-                            from = 0;
-                            row++;
-                        }
-                    }
+    for (size_t i; !*s->failed && (i = (*s->undone)++) < s->images * s->groups * bands;) {
+        size_t image = i / bands / s->groups, g = i / bands % s->groups, a = i % bands * b->out_rows;
+        size_t vectors = (in->out[0] - a < b->out_rows ? in->out[0] - a : b->out_rows) * in_row;
+        const REAL *x = s->x + (ptrdiff_t)image * in->image + (ptrdiff_t)(g * s->channels) * in->channel;
+        REAL *y = s->y + (ptrdiff_t)image * out->image + (ptrdiff_t)(g * s->filters) * out->channel
+            + ((ptrdiff_t)a * out->stride[0] - out->padding[0]) * out->row - out->padding[1];
+        for (size_t c = 0; c < s->channels; c++)
+            NAME(pad)(in, b, b->top + (ptrdiff_t)a * in->stride[0], x + (ptrdiff_t)c * in->channel, padded + c * b->channel);
+        for (size_t v = 0, n; v < vectors; v += n) {
+            n = vectors - v < most ? vectors - v : most;
+            for (size_t f = 0, rows; f < s->filters; f += rows) {
+                rows = panel(s->filters - f, s->kernel->mr);
+                const REAL *w = s->w + (g * s->filters + f) * taps, *bias = s->bias ? s->bias + g * s->filters + f : NULL;
+                REAL *plane = y + (ptrdiff_t)f * out->channel;
+                if (contiguous) {
+                    NAME(tile_of_places)(s, rows, n, w, padded, places, at + v, bias, plane + v * lanes, out->channel);
+                } else {
+                    NAME(tile_of_places)(s, rows, n, w, padded, places, at + v, bias, tile, (ptrdiff_t)(n * lanes));
+                    for (size_t r = 0; r < rows; r++)
+                        NAME(scatter)(s, v, n, tile + r * n * lanes, plane + (ptrdiff_t)r * out->channel);
                 }
             }
         }
     }
     free(padded);
+    free(places);
+    free(at);
 }
 
 /* sum_up_f32, sum_up_f64 */
-static int NAME(sum_up)(const NAME(sum) *s)
+static int NAME(sum_up)(NAME(sum) s)
 {
-    const size_t taps = s->channels * s->in.kernel[0] * s->in.kernel[1], places = s->in.out[0] * s->in.out[1];
-    if (s->filters <= FEW_FILTERS && taps && taps <= FEW_TAPS) {
-        threads_deal(s->images * s->groups, 1, 1 + s->images * s->groups * s->filters * taps * places / WORK_PER_THREAD,
-                     NAME(few_filters), s);
-        return *s->failed ? -1 : 0;
+    const size_t taps = taps_of(&s.in, s.channels), places = s.in.out[0] * s.in.out[1], lanes = s.kernel->lanes;
+    const int over_images = are_run_over(&s.in, s.filters, taps, lanes);
+    REAL *packed = malloc((s.groups * s.filters * taps + 1) * sizeof(REAL)); /* not 0, where no tap meets them */
+    if (!packed)
+        return -1;
+    NAME(pack_weights)(&s, over_images ? s.kernel->mr : 1, packed);
+    s.w = packed;
+    _Atomic int failed = 0;
+    if (over_images) {
+        _Atomic size_t undone = 0;
+        int few_images = s.images * s.groups < 4 * threads_get(); /* threads share their rows, too */
+        s.band = band_of(&s.in, s.channels, lanes, (size_t)s.in.stride[1], few_images ? BAND / 4 : BAND);
+        s.undone = &undone;
+        s.failed = &failed;
+        size_t parts = 1 + s.images * s.groups * s.filters * taps * places / WORK_PER_THREAD;
+        threads_deal(parts, 1, parts, NAME(filter_bands), &s);
+    } else {
+        patches in = flat(s.in), out = flat(s.out);
+        for (size_t g = 0; g < s.groups && !failed; g++)
+            failed = NAME(multiply)(s.filters, s.images * places, taps, NAME(plain)(s.w + g * s.filters * taps, taps),
+                                    NAME(view)(s.x + (ptrdiff_t)(g * s.channels) * in.channel, &in, 0),
+                                    (NAME(matrix)){(REAL *)(s.bias ? s.bias + g * s.filters : NULL), s.bias != NULL, 0, NULL, 0},
+                                    NAME(view)(s.y + (ptrdiff_t)(g * s.filters) * out.channel, &out, 0));
     }
-    patches in = flat(s->in), out = flat(s->out);
-    int failed = 0;
-    for (size_t g = 0; g < s->groups && !failed; g++)
-        failed = NAME(multiply)(s->filters, s->images * places, taps, NAME(plain)(s->w + g * s->w_group, taps),
-                                NAME(view)(s->x + (ptrdiff_t)(g * s->channels) * in.channel, &in, 0),
-                                (NAME(matrix)){(REAL *)(s->bias ? s->bias + g * s->filters : NULL), s->bias != NULL, 0, NULL, 0},
-                                NAME(view)(s->y + (ptrdiff_t)(g * s->filters) * out.channel, &out, 0));
-    return failed;
+    free(packed);
+    return failed ? -1 : 0;
 }
 
 /* convolve_f32, convolve_f64 */
 int NAME(convolve)(const convolution *s, const REAL *x, const REAL *w, const REAL *bias, REAL *y)
 {
-    _Atomic int failed = 0;
-    NAME(sum) sum = {s->images, s->groups, s->filters, s->channels, patches_of(s), images_of(s->images, s->groups, s->filters, s->out),
-        x, w, bias, y, s->filters * s->channels * s->kernel[0] * s->kernel[1], isa_current()->NAME(microkernel), &failed};
-    return NAME(sum_up)(&sum);
+    const size_t kernel = s->kernel[0] * s->kernel[1];
+    return NAME(sum_up)((NAME(sum)){
+        .images = s->images, .groups = s->groups, .filters = s->filters, .channels = s->channels,
+        .in = patches_of(s), .out = images_of(s->images, s->groups, s->filters, s->out),
+        .x = x, .w = w, .bias = bias, .y = y,
+        .w_group = s->filters * s->channels * kernel, .w_filter = s->channels * kernel, .w_channel = kernel,
+        .w_tap = {s->kernel[1], 1},
+        .kernel = isa_current()->NAME(microkernel),
+    });
 }
 
-/* weight_gradient_f32, weight_gradient_f64: the patches `in` of x, the numbers `out` of dy. */
+/* weights_f32, weights_f64: for each group dW (filters x taps) = dY (filters x places) X^T (places x taps), where X are the
+ * patches `in` of x, dY the numbers `out` of dy. */
 typedef struct {
     const convolution *size;
     patches in, out;
+    band band;
+    size_t group;
     const REAL *x, *dy;
     REAL *dw;
     const NAME(microkernel) *kernel;
     _Atomic int *failed;
-} NAME(weight_gradient);
+} NAME(weights);
 
-/* plane_f32, plane_f64: a channel of an image, padded. */
+/* weights_part_f32, weights_part_f64: dW^T for some taps and filters, which one thread makes over the padded images: as
+ * `correlate` of the channels with all filters, or, if depthwise, with a filter of its own for each channel. */
 typedef struct {
-    size_t channel, image;
-    band band;
-    REAL *padded;
-} NAME(plane);
+    const NAME(weights) *all;
+    int depthwise;
+    size_t filter, filters, channel, channels, tap, taps; /* the first one, and how many; `tap` of the first channel */
+    size_t width;                                         /* of a row of the sums: filters, and what fills the last vector */
+    REAL *padded, *between, *packed;                      /* channels; the same with channels side by side; dY^T */
+    ptrdiff_t *at, *places;                               /* of taps and of places in them */
+} NAME(weights_part);
 
-/* chain_f32, chain_f64: n places from place p on are added to the sums of each filter and tap; those of a row of a
- * kernel are a vector of `width` numbers. */
-static void NAME(chain)(const NAME(weight_gradient) *s, NAME(plane) *x, size_t p, size_t n, size_t width, REAL *sums)
+/* pack_chain_f32, pack_chain_f64: x and dy of n places from place p on, at most a chain. */
+static void NAME(pack_chain)(const NAME(weights_part) *x, size_t p, size_t n)
 {
+    const NAME(weights) *s = x->all;
     const patches *in = &s->in;
-    const size_t places = in->out[0] * in->out[1], lanes = s->kernel->lanes, filters = s->size->filters;
-    for (size_t run; n; n -= run, p += run) {
-        size_t image = p / places, a = p % places / in->out[1], b = p % in->out[1];
-        run = in->out[1] - b < n ? in->out[1] - b : n;
-        if (image != x->image) {
-            x->image = image;
-            NAME(pad)(in, &x->band, x->band.top, s->x + (ptrdiff_t)image * in->image + (ptrdiff_t)x->channel * in->channel, x->padded);
+    const size_t places = in->out[0] * in->out[1], nr = s->kernel->nr, lanes = s->kernel->lanes, pitch = s->band.piece;
+    size_t top = 0;
+    for (size_t done = 0, run; done < n; done += run) { /* image by image */
+        size_t image = (p + done) / places, first = (p + done) % places, a = first / in->out[1];
+        run = places - first < n - done ? places - first : n - done;
+        band b = s->band;
+        b.rows -= (in->out[0] - 1 - ((first + run - 1) / in->out[1] - a)) * (size_t)in->stride[0];
+        for (size_t c = 0; c < x->channels; c++)
+            NAME(pad)(in, &b, b.top + (ptrdiff_t)a * in->stride[0],
+                      s->x + (ptrdiff_t)image * in->image + (ptrdiff_t)(x->channel + c) * in->channel,
+                      x->padded + c * b.channel + top * pitch);
+        for (size_t q = 0, row = top, column = first % in->out[1]; q < run; q++) {
+            x->places[done + q] = (ptrdiff_t)((row * pitch + column * (size_t)in->stride[1]) * (x->depthwise ? lanes : 1));
+            if (++column == in->out[1]) {
+                column = 0;
+                row += (size_t)in->stride[0];
+            }
         }
-        const REAL *from = x->padded + a * (size_t)in->stride[0] * x->band.piece + b * (size_t)in->stride[1];
-        for (size_t o = 0; o < filters; o++)
-            for (size_t v = 0; v < width; v += lanes)
-                s->kernel->correlate(in->kernel[0], run, s->dy + (ptrdiff_t)image * s->out.image
-                                     + (ptrdiff_t)(x->channel * filters + o) * s->out.channel + (ptrdiff_t)(p % places),
-                                     from + v, in->dilation[0] * (ptrdiff_t)x->band.piece, in->stride[1],
-                                     sums + o * in->kernel[0] * width + v, width);
+        top += b.rows;
+        const REAL *dy = s->dy + (ptrdiff_t)image * s->out.image + (ptrdiff_t)x->filter * s->out.channel + (ptrdiff_t)first;
+        for (size_t f = 0; f < x->filters; f += nr)
+            s->kernel->pack(x->filters - f < nr ? x->filters - f : nr, run, nr,
+                            dy + (ptrdiff_t)f * s->out.channel, s->out.channel, 1, x->packed + f * n + done * nr);
     }
+    if (x->depthwise)
+        s->kernel->pack(x->channels, top * pitch, lanes, x->padded, (ptrdiff_t)s->band.channel, 1, x->between);
 }
 
-/* weights_of_channel_f32, weights_of_channel_f64: the sums over k places from place p on, cut as matmul cuts them. */
-static void NAME(weights_of_channel)(const NAME(weight_gradient) *s, NAME(plane) *x, size_t p, size_t k, size_t width, REAL *sums)
+/* add_chain_f32, add_chain_f64: sums = added + those over n places from place p on, at most a chain. */
+static void NAME(add_chain)(const NAME(weights_part) *x, size_t p, size_t n, const REAL *added, REAL *sums)
 {
-    const size_t numbers = s->size->filters * s->in.kernel[0] * width;
-    REAL more[FEW_SUMS];
-    size_t first = k > LONGEST ? half_of(k) : chain_of(k), n = first;
-    memset(sums, 0, numbers * sizeof(REAL));
-    if (k > LONGEST)
-        NAME(weights_of_channel)(s, x, p, first, width, sums);
-    else
-        NAME(chain)(s, x, p, n, width, sums);
-    for (size_t done = first; done < k; done += n) {
-        n = k > LONGEST || k - done < first ? k - done : first;
-        memset(more, 0, numbers * sizeof(REAL));
-        if (k > LONGEST)
-            NAME(weights_of_channel)(s, x, p + done, n, width, more);
-        else
-            NAME(chain)(s, x, p + done, n, width, more);
-        for (size_t i = 0; i < numbers; i++)
-            sums[i] += more[i];
-    }
+    const NAME(microkernel) *kernel = x->all->kernel;
+    NAME(pack_chain)(x, p, n);
+    for (size_t f = 0; f < x->filters; f += kernel->nr)
+        for (size_t t = 0, rows; t < x->taps; t += rows) {
+            size_t at = t * x->width + f, left = x->width - f;
+            rows = panel(x->taps - t, kernel->mr);
+            if (x->depthwise)
+                kernel->correlate_each(rows, n, x->between, x->places, x->at + x->tap + t, x->packed, (ptrdiff_t)kernel->nr,
+                                       added ? added + at : NULL, (ptrdiff_t)x->width, sums + at, (ptrdiff_t)x->width);
+            else
+                kernel->correlate(rows, (left < kernel->nr ? left : kernel->nr) / kernel->lanes, n, x->padded, x->places,
+                                  x->at + x->tap + t, x->packed + f * n, (ptrdiff_t)kernel->nr, added ? added + at : NULL,
+                                  (ptrdiff_t)x->width, sums + at, (ptrdiff_t)x->width);
+        }
 }
 
-/* weights_of_channels_f32, weights_of_channels_f64: of groups of one channel, in one thread. */
-static void NAME(weights_of_channels)(const void *job, size_t begin, size_t end)
+/* add_up_f32, add_up_f64: the sums over k places from place p on, cut as matmul cuts them. */
+static int NAME(add_up)(const NAME(weights_part) *x, size_t p, size_t k, REAL *sums)
 {
-    const NAME(weight_gradient) *s = job;
-    const size_t lanes = s->kernel->lanes, columns = s->in.kernel[1], width = (columns + lanes - 1) / lanes * lanes,
-                 rows = s->size->filters * s->in.kernel[0];
-    NAME(plane) x = {.band = band_of(&s->in, 1, lanes, 1, SIZE_MAX)};
-    x.padded = zeros(x.band.rows * x.band.piece * sizeof(REAL));
-    if (!x.padded)
-        *s->failed = 1;
-    for (size_t g = begin; g < end && x.padded; g++) {
-        REAL sums[FEW_SUMS];
-        x.channel = g;
-        x.image = s->size->images; /* none yet */
-        NAME(weights_of_channel)(s, &x, 0, s->size->images * s->in.out[0] * s->in.out[1], width, sums);
-        for (size_t r = 0; r < rows; r++)
-            memcpy(s->dw + (g * rows + r) * columns, sums + r * width, columns * sizeof(REAL));
+    if (k <= LONGEST) {
+        const size_t chain = chain_of(k);
+        for (size_t done = 0; done < k; done += chain)
+            NAME(add_chain)(x, p + done, k - done < chain ? k - done : chain, done ? sums : NULL, sums);
+        return 0;
     }
-    free(x.padded);
-}
-
-/* convolve_weight_gradient_f32, convolve_weight_gradient_f64: for each group dW (filters x taps) = dY (filters x places)
- * X^T (places x taps). */
-int NAME(convolve_weight_gradient)(const convolution *s, const REAL *x, const REAL *dy, REAL *dw)
-{
-    const size_t taps = s->channels * s->kernel[0] * s->kernel[1], places = s->out[0] * s->out[1];
-    patches in = flat(patches_of(s)), out = flat(images_of(s->images, s->groups, s->filters, s->out));
-    if (s->channels == 1 && s->groups > 1 && s->dilation[1] == 1 && s->filters * s->kernel[0] * (s->kernel[1] + LARGEST_VECTOR) <= FEW_SUMS) {
-        _Atomic int missing = 0;
-        NAME(weight_gradient) few = {s, patches_of(s), out, x, dy, dw, isa_current()->NAME(microkernel), &missing};
-        threads_deal(s->groups, 1, 1 + s->groups * s->filters * taps * s->images * places / WORK_PER_THREAD,
-                     NAME(weights_of_channels), &few);
-        return missing ? -1 : 0;
-    }
-    int failed = 0;
-    for (size_t g = 0; g < s->groups && !failed; g++)
-        failed = NAME(multiply)(s->filters, taps, s->images * places,
-                                NAME(view)(dy + (ptrdiff_t)(g * s->filters) * out.channel, &out, 0),
-                                NAME(view)(x + (ptrdiff_t)(g * s->channels) * in.channel, &in, 1), (NAME(matrix)){0},
-                                NAME(plain)(dw + g * s->filters * taps, taps));
+    const size_t numbers = x->taps * x->width, half = half_of(k);
+    REAL *second = malloc(numbers * sizeof(REAL));
+    int failed = !second || NAME(add_up)(x, p, half, sums) || NAME(add_up)(x, p + half, k - half, second);
+    for (size_t i = 0; !failed && i < numbers; i++)
+        sums[i] += second[i];
+    free(second);
     return failed;
 }
 
-/* of_phase_f32, of_phase_f64: of each element with these phases: for each group dX (channels x places) = bias + W'
- * (channels x taps) dY (taps x places), where the taps are those of all filters which meet it. `turned` has room for
- * W'. */
-static int NAME(of_phase)(const convolution *s, ptrdiff_t p, ptrdiff_t q, const REAL *dy, const REAL *w, const REAL *bias, REAL *dx,
-                          REAL *turned)
+/* make_weights_f32, make_weights_f64: the part, transposed into its place in dW. */
+static void NAME(make_weights)(NAME(weights_part) x)
 {
+    const NAME(weights) *s = x.all;
+    const size_t lanes = s->kernel->lanes, nr = s->kernel->nr, taps = taps_of(&s->in, s->size->channels);
+    const size_t first = x.channel % s->size->channels * taps_of(&s->in, 1) + x.tap;
+    x.width = (x.filters + lanes - 1) / lanes * lanes;
+    x.padded = zeros(x.channels * s->band.channel * sizeof(REAL));
+    x.between = malloc((x.depthwise ? lanes * (s->band.channel + 1) : 1) * sizeof(REAL));
+    x.packed = malloc((KC * ((x.filters + nr - 1) / nr * nr) + lanes) * sizeof(REAL));
+    x.at = malloc(taps_of(&s->in, x.channels) * sizeof *x.at);
+    x.places = malloc(KC * sizeof *x.places);
+    REAL *sums = malloc(x.taps * x.width * sizeof(REAL));
+    if (x.padded && x.between && x.packed && x.at && x.places && sums) {
+        places_of_taps(&s->in, &s->band, x.channels, x.at);
+        for (size_t t = 0; x.depthwise && t < x.taps; t++)
+            x.at[t] *= (ptrdiff_t)lanes;
+        if (NAME(add_up)(&x, 0, s->size->images * s->in.out[0] * s->in.out[1], sums))
+            *s->failed = 1;
+        for (size_t f = 0; f < x.filters; f++)
+            for (size_t t = 0; t < x.taps; t++)
+                s->dw[(x.filter + f) * taps + first + t] = sums[t * x.width + f];
+    } else {
+        *s->failed = 1;
+    }
+    free(x.padded);
+    free(x.between);
+    free(x.packed);
+    free(x.at);
+    free(x.places);
+    free(sums);
+}
+
+/* weights_of_taps_f32, weights_of_taps_f64: of some taps of one group. */
+static void NAME(weights_of_taps)(const void *job, size_t begin, size_t end)
+{
+    const NAME(weights) *s = job;
+    const size_t kernel = taps_of(&s->in, 1), filters = s->size->filters;
+    for (size_t t = begin, n; t < end; t += n) {
+        n = panel(end - t, TAPS_AT_ONCE);
+        for (size_t f = 0; f < filters; f += FILTERS_AT_ONCE)
+            NAME(make_weights)((NAME(weights_part)){.all = s, .filter = s->group * filters + f,
+                .filters = filters - f < FILTERS_AT_ONCE ? filters - f : FILTERS_AT_ONCE,
+                .channel = s->group * s->size->channels + t / kernel, .channels = (t + n - 1) / kernel - t / kernel + 1,
+                .tap = t % kernel, .taps = n});
+    }
+}
+
+/* weights_of_groups_f32, weights_of_groups_f64: of some groups of one channel and one filter. */
+static void NAME(weights_of_groups)(const void *job, size_t begin, size_t end)
+{
+    const NAME(weights) *s = job;
+    for (size_t g = begin, n; g < end; g += n) {
+        n = end - g < s->kernel->lanes ? end - g : s->kernel->lanes;
+        NAME(make_weights)((NAME(weights_part)){.all = s, .depthwise = 1, .filter = g, .filters = n, .channel = g,
+            .channels = n, .taps = taps_of(&s->in, 1)});
+    }
+}
+
+/* convolve_weight_gradient_f32, convolve_weight_gradient_f64: over the padded images, unless a chain of places would need
+ * more of them than it has patches. */
+int NAME(convolve_weight_gradient)(const convolution *s, const REAL *x, const REAL *dy, REAL *dw)
+{
+    const NAME(microkernel) *kernel = isa_current()->NAME(microkernel);
+    const size_t taps = s->channels * s->kernel[0] * s->kernel[1], places = s->out[0] * s->out[1];
+    const size_t parts = 1 + s->filters * taps * s->images * places / WORK_PER_THREAD;
+    patches in = patches_of(s), flat_in = flat(in), out = flat(images_of(s->images, s->groups, s->filters, s->out));
+    _Atomic int missing = 0;
+    NAME(weights) all = {.size = s, .in = in, .out = out, .band = band_of_chains(&in, s->images, kernel->lanes), .x = x,
+        .dy = dy, .dw = dw, .kernel = kernel, .failed = &missing};
+    int failed = 0, over_images = !is_plain(&in) && all.band.channel <= taps_of(&in, 1) * KC;
+    if (over_images && s->channels == 1 && s->filters == 1) {
+        threads_deal(s->groups, kernel->lanes, s->groups * parts, NAME(weights_of_groups), &all);
+        return missing ? -1 : 0;
+    }
+    for (size_t g = 0; g < s->groups && !failed; g++)
+        if (over_images) {
+            all.group = g;
+            threads_deal(taps, kernel->mr, parts, NAME(weights_of_taps), &all);
+            failed = missing;
+        } else {
+            failed = NAME(multiply)(s->filters, taps, s->images * places,
+                                    NAME(view)(dy + (ptrdiff_t)(g * s->filters) * out.channel, &out, 0),
+                                    NAME(view)(x + (ptrdiff_t)(g * s->channels) * flat_in.channel, &flat_in, 1),
+                                    (NAME(matrix)){0}, NAME(plain)(dw + g * s->filters * taps, taps));
+        }
+    return failed ? -1 : 0;
+}
+
+/* of_phase_f32, of_phase_f64: of each element with these phases: for each group dX (channels x places) = bias + W'
+ * (channels x taps) dY (taps x places), where the taps are those of all filters which meet it. */
+static int NAME(of_phase)(const convolution *s, ptrdiff_t p, ptrdiff_t q, const REAL *dy, const REAL *w, const REAL *bias,
+                          REAL *dx)
+{
+    const size_t kernel = s->kernel[0] * s->kernel[1];
     meeting v = meeting_of(s, 0, p), h = meeting_of(s, 1, q);
     patches in = images_of(s->images, s->groups, s->filters, s->out), out = images_of(s->images, s->groups, s->channels, s->size);
     in.kernel[0] = v.taps, in.kernel[1] = h.taps;
@@ -250,30 +378,24 @@ static int NAME(of_phase)(const convolution *s, ptrdiff_t p, ptrdiff_t q, const 
     in.dilation[0] = -v.move, in.dilation[1] = -h.move;
     out.stride[0] = s->stride[0], out.stride[1] = s->stride[1];
     out.padding[0] = -p, out.padding[1] = -q;
-    REAL *to = turned;
-    for (size_t g = 0; g < s->groups; g++)
-        for (size_t c = 0; c < s->channels; c++)
-            for (size_t o = 0; o < s->filters; o++)
-                for (size_t t = 0; t < v.taps; t++)
-                    for (size_t l = 0; l < h.taps; l++)
-                        *to++ = w[(((g * s->filters + o) * s->channels + c) * s->kernel[0] + (size_t)v.first + t * (size_t)v.step)
-                            * s->kernel[1] + (size_t)h.first + l * (size_t)h.step];
-    _Atomic int failed = 0;
-    NAME(sum) sum = {s->images, s->groups, s->channels, s->filters, in, out, dy, turned, bias, dx,
-        s->channels * s->filters * v.taps * h.taps, isa_current()->NAME(microkernel), &failed};
-    return NAME(sum_up)(&sum);
+    return NAME(sum_up)((NAME(sum)){
+        .images = s->images, .groups = s->groups, .filters = s->channels, .channels = s->filters,
+        .in = in, .out = out,
+        .x = dy, .w = w + (size_t)v.first * s->kernel[1] + (size_t)h.first, .bias = bias, .y = dx,
+        .w_group = s->filters * s->channels * kernel, .w_filter = kernel, .w_channel = s->channels * kernel,
+        .w_tap = {(size_t)v.step * s->kernel[1], (size_t)h.step},
+        .kernel = isa_current()->NAME(microkernel),
+    });
 }
 
 /* convolve_input_gradient_f32, convolve_input_gradient_f64: elements that are whole strides apart meet the same taps, and
  * are made together. Without a stride these are all. */
 int NAME(convolve_input_gradient)(const convolution *s, const REAL *dy, const REAL *w, const REAL *bias, REAL *dx)
 {
-    REAL *turned = malloc(s->groups * s->filters * s->channels * s->kernel[0] * s->kernel[1] * sizeof(REAL));
-    int failed = turned ? 0 : -1;
+    int failed = 0;
     for (ptrdiff_t p = 0; p < s->stride[0] && p < (ptrdiff_t)s->size[0]; p++)
         for (ptrdiff_t q = 0; q < s->stride[1] && q < (ptrdiff_t)s->size[1] && !failed; q++)
-            failed = NAME(of_phase)(s, p, q, dy, w, bias, dx, turned);
-    free(turned);
+            failed = NAME(of_phase)(s, p, q, dy, w, bias, dx);
     return failed;
 }
 

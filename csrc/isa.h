@@ -45,9 +45,15 @@ enum { PHILOX_GROUP = 64 };
  * `unfold` is the same for `length` places of a matrix of patches (patches.h) from place j on, with `depth` taps from
  * tap i on.
  *
- * `filter` makes at most ROW_VECTORS vectors of one row of C, vector v from the sum of w[p] x[places[p] + at[v] ...].
- * `correlate` goes on with `rows` vectors of sums: to that of row t it adds a[p] b[t b_row + p step ...] for n numbers. */
+ * Three more find an operand by tables of offsets, as patches in padded images stand: `filter` is `run` for packed A,
+ * with ROWS_OF_B, of up to mr * nr numbers, in at most 4 vectors, or ROW_VECTORS of one row; `correlate` has
+ * ELEMENTS_OF_A; `correlate_each` VECTORS_OF_A, for one vector of columns. Where added_column is 0, `added` is one number
+ * for each row. */
 enum { ROW_VECTORS = 8 };
+
+/* How a tile finds its operands: by strides alone; or vector j of row p of B at b[places[p] + at[j]]; or element (i, p) of
+ * A at a[places[p] + at[i]]; or a vector there, each lane of which meets one of B. */
+enum { IN_STRIDES, ROWS_OF_B, ELEMENTS_OF_A, VECTORS_OF_A };
 
 /* `pack` takes this many contiguous columns at a time, for all micro-panels: each of these gets a few lines of cache
  * in order. */
@@ -60,16 +66,22 @@ enum { DOT_BYTES = 128, DOT_SUMS = 8 };
     struct {                                                                                                               \
         size_t mr, nr, lanes;                                                                                              \
         void (*run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column,             \
-                    const REAL *b, ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, REAL *c, ptrdiff_t c_row);     \
+                    const REAL *b, ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, ptrdiff_t added_column,        \
+                    REAL *c, ptrdiff_t c_row);                                                                             \
         void (*dots)(size_t columns, size_t k, const REAL *a, const REAL *b, ptrdiff_t b_column, REAL *c, ptrdiff_t c_column); \
         void (*pack)(size_t length, size_t depth, size_t width, const REAL *x, ptrdiff_t x_row, ptrdiff_t x_column,        \
                      REAL *out);                                                                                           \
         void (*unfold)(const patches *x, const REAL *data, size_t i, size_t depth, size_t j, size_t length, size_t width,  \
                        REAL *out);                                                                                         \
-        void (*filter)(size_t vectors, size_t taps, const REAL *w, const REAL *x, const ptrdiff_t *places,                 \
-                       const ptrdiff_t *at, REAL *out);                                                                    \
-        void (*correlate)(size_t rows, size_t n, const REAL *a, const REAL *b, ptrdiff_t b_row, ptrdiff_t step,            \
-                          REAL *sums, size_t sums_row);                                                                    \
+        void (*filter)(size_t rows, size_t vectors, size_t k, const REAL *a, const REAL *b, const ptrdiff_t *places,       \
+                       const ptrdiff_t *at, const REAL *added, ptrdiff_t added_row, ptrdiff_t added_column, REAL *c,       \
+                       ptrdiff_t c_row);                                                                                   \
+        void (*correlate)(size_t rows, size_t vectors, size_t k, const REAL *a, const ptrdiff_t *places,                   \
+                          const ptrdiff_t *at, const REAL *b, ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row,     \
+                          REAL *c, ptrdiff_t c_row);                                                                       \
+        void (*correlate_each)(size_t rows, size_t k, const REAL *a, const ptrdiff_t *places, const ptrdiff_t *at,         \
+                               const REAL *b, ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, REAL *c,            \
+                               ptrdiff_t c_row);                                                                           \
     }
 typedef MICROKERNEL(float) microkernel_f32;
 typedef MICROKERNEL(double) microkernel_f64;

@@ -211,7 +211,7 @@ static void NAME(micro_tile)(const NAME(microkernel) *kernel, size_t rows, size_
 {
     for (size_t p = 0; p < depth; p += chain, added = c)
         kernel->run(rows, vectors, least(depth - p, chain), a.data + (ptrdiff_t)p * a.along, a.across, a.along,
-                    b.data + (ptrdiff_t)p * b.along, b.along, added.data, added.row, c.data, c.row);
+                    b.data + (ptrdiff_t)p * b.along, b.along, added.data, added.row, added.column, c.data, c.row);
 }
 
 /* copy_f32, copy_f64 (inline, for a small tile is not worth a call) */
@@ -236,9 +236,10 @@ static void NAME(tile_by_copy)(const NAME(microkernel) *kernel, size_t rows, siz
     REAL numbers[LARGEST_TILE] = {0};
     size_t vectors = (columns + kernel->lanes - 1) / kernel->lanes;
     NAME(matrix) tile = {numbers, (ptrdiff_t)(vectors * kernel->lanes), 1, NULL, 0};
-    if (added.data)
+    int constant = added.column == 0 && !added.of; /* along each row, or nothing */
+    if (!constant)
         NAME(copy)(rows, columns, added, tile);
-    NAME(micro_tile)(kernel, rows, vectors, depth, chain, a, b, added.data ? tile : added, tile);
+    NAME(micro_tile)(kernel, rows, vectors, depth, chain, a, b, constant ? added : tile, tile);
     NAME(copy)(rows, columns, tile, c);
 }
 
@@ -253,34 +254,21 @@ static void NAME(prefetch)(NAME(matrix) c, size_t rows, size_t columns)
     }
 }
 
-/* spread_f32, spread_f64: the first column of a matrix, as often as a tile has columns. */
-static NAME(matrix) NAME(spread)(NAME(matrix) x, size_t rows, size_t columns, REAL *numbers)
-{
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++)
-            numbers[i * columns + j] = x.data[(ptrdiff_t)i * x.row];
-    return (NAME(matrix)){numbers, (ptrdiff_t)columns, 1, NULL, 0};
-}
-
 /* row_of_tiles_f32, row_of_tiles_f64: a micro-panel of A meets those of a group of B: at most mr rows of C, a tile at
  * a time. `below` rows of C come next. */
 static void NAME(row_of_tiles)(NAME(product) x, size_t below, size_t chain, NAME(micro_panels) a, NAME(micro_panels) b)
 {
     const NAME(microkernel) *kernel = x.kernel;
-    REAL numbers[LARGEST_TILE];
     int in_rows = x.c.column == 1 && !x.c.of;
-    int constant = x.added.data && x.added.column == 0 && !x.added.of; /* along each row */
-    if (constant)
-        x.added = NAME(spread)(x.added, x.m, b.width, numbers);
     for (size_t j = 0; j < x.n; j += b.width, b.data += b.next) {
         size_t width = least(x.n - j, b.width), next = j + b.width, run = width;
-        NAME(matrix) added = constant ? x.added : NAME(at)(x.added, 0, j), c = NAME(at)(x.c, 0, j);
+        NAME(matrix) added = NAME(at)(x.added, 0, j), c = NAME(at)(x.c, 0, j);
         if (in_rows && next < x.n)
             NAME(prefetch)(NAME(at)(x.c, 0, next), x.m, least(x.n - next, b.width));
         else if (in_rows && below)
             NAME(prefetch)(NAME(at)(x.c, x.m, 0), below, least(x.n, b.width));
         NAME(matrix) to = NAME(run_of_places)(c, &run), from = NAME(run_of_places)(added, &run);
-        if (to.column == 1 && (!from.data || from.column == 1) && run == width && width % kernel->lanes == 0)
+        if (to.column == 1 && (from.column == 0 || from.column == 1) && run == width && width % kernel->lanes == 0)
             NAME(micro_tile)(kernel, x.m, width / kernel->lanes, x.k, chain, a, b, from, to);
         else
             NAME(tile_by_copy)(kernel, x.m, width, x.k, chain, a, b, added, c);

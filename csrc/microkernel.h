@@ -20,12 +20,20 @@ typedef INDEX NAME(places) __attribute__((vector_size(LANES * sizeof(REAL))));
 #endif
 
 /* tile_f32, tile_f64 */
-static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, const size_t vectors, size_t k, const REAL *a,
-                                                             ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
-                                                             ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row,
+static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, const size_t vectors, const int scattered, size_t k,
+                                                             const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
+                                                             ptrdiff_t b_row, const ptrdiff_t *places, const ptrdiff_t *at,
+                                                             const REAL *added, ptrdiff_t added_row, ptrdiff_t added_column,
                                                              REAL *c, ptrdiff_t c_row)
 {
+    const REAL *from[ROW_VECTORS], *of[MR];
     VEC sum[MR][ROW_VECTORS];
+#pragma GCC unroll 8
+    for (size_t j = 0; j < vectors; j++)
+        from[j] = b + (scattered == ROWS_OF_B ? at[j] : (ptrdiff_t)(j * LANES));
+#pragma GCC unroll 16
+    for (size_t i = 0; i < rows; i++)
+        of[i] = a + (scattered > ROWS_OF_B ? at[i] : 0);
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 8
@@ -33,14 +41,16 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
             sum[i][j] = BROADCAST(0);
 
 #pragma GCC unroll 4
-    for (; k; k--, a += a_column, b += b_row) {
+    for (size_t p = 0; p < k; p++, a += a_column) {
+        ptrdiff_t place = scattered ? places[p] : 0, row_place = scattered == ROWS_OF_B ? place : (ptrdiff_t)p * b_row;
         VEC row[ROW_VECTORS];
 #pragma GCC unroll 8
         for (size_t j = 0; j < vectors; j++)
-            row[j] = LOAD(b + j * LANES);
+            row[j] = LOAD(from[j] + row_place);
 #pragma GCC unroll 16
         for (size_t i = 0; i < rows; i++) {
-            VEC element = BROADCAST(a[(ptrdiff_t)i * a_row]);
+            const REAL *number = scattered > ROWS_OF_B ? of[i] + place : a + (ptrdiff_t)i * a_row;
+            VEC element = scattered == VECTORS_OF_A ? LOAD(number) : BROADCAST(*number);
 #pragma GCC unroll 8
             for (size_t j = 0; j < vectors; j++)
                 sum[i][j] = FMA(element, row[j], sum[i][j]);
@@ -52,7 +62,7 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
         for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 8
             for (size_t j = 0; j < vectors; j++)
-                sum[i][j] += LOAD(added + (ptrdiff_t)i * added_row + j * LANES);
+                sum[i][j] += added_column ? LOAD(added + (ptrdiff_t)i * added_row + j * LANES) : BROADCAST(added[(ptrdiff_t)i * added_row]);
 #pragma GCC unroll 16
     for (size_t i = 0; i < rows; i++)
 #pragma GCC unroll 8
@@ -62,19 +72,67 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
 
 /* run_f32, run_f64: calls the tile that was compiled for this many rows and vectors. */
 static void NAME(run)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_column, const REAL *b,
-                      ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, REAL *c, ptrdiff_t c_row)
+                      ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, ptrdiff_t added_column, REAL *c, ptrdiff_t c_row)
 {
-#define CASE(r, v)                                                                         \
-    case 16 * r + v:                                                                       \
-        if (v <= (r == 1 ? ROW_VECTORS : r <= MR ? NV : 0))                                \
-            NAME(tile)(r, v, k, a, a_row, a_column, b, b_row, added, added_row, c, c_row); \
+#define CASE(r, v)                                                                                                               \
+    case 16 * r + v:                                                                                                             \
+        if (v <= (r == 1 ? ROW_VECTORS : r <= MR ? NV : 0))                                                                      \
+            NAME(tile)(r, v, IN_STRIDES, k, a, a_row, a_column, b, b_row, NULL, NULL, added, added_row, added_column, c, c_row); \
         break;
 #define CASES(r) CASE(r, 1) CASE(r, 2) CASE(r, 3) CASE(r, 4)
+#define ALL_CASES                                        \
+    CASES(1) CASE(1, 5) CASE(1, 6) CASE(1, 7) CASE(1, 8) \
+    CASES(2) CASES(3) CASES(4) CASES(5) CASES(6) CASES(7) CASES(8)
     switch (16 * rows + vectors) {
-        CASES(1) CASE(1, 5) CASE(1, 6) CASE(1, 7) CASE(1, 8)
-        CASES(2) CASES(3) CASES(4) CASES(5) CASES(6) CASES(7) CASES(8)
+        ALL_CASES
     }
+#undef CASE
+}
+
+/* filter_f32, filter_f64: the same for B that is scattered; fewer rows have more vectors. */
+static void NAME(filter)(size_t rows, size_t vectors, size_t k, const REAL *a, const REAL *b, const ptrdiff_t *places,
+                         const ptrdiff_t *at, const REAL *added, ptrdiff_t added_row, ptrdiff_t added_column, REAL *c, ptrdiff_t c_row)
+{
+#define CASE(r, v)                                                                                                          \
+    case 16 * r + v:                                                                                                        \
+        if (r <= MR && r * v <= MR * NV)                                                                                    \
+            NAME(tile)(r, v, ROWS_OF_B, k, a, 1, (ptrdiff_t)r, b, 0, places, at, added, added_row, added_column, c, c_row); \
+        break;
+    switch (16 * rows + vectors) {
+        ALL_CASES
+    }
+#undef CASE
+}
+
+/* correlate_f32, correlate_f64: the same for A that is scattered. */
+static void NAME(correlate)(size_t rows, size_t vectors, size_t k, const REAL *a, const ptrdiff_t *places, const ptrdiff_t *at,
+                            const REAL *b, ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, REAL *c, ptrdiff_t c_row)
+{
+#define CASE(r, v)                                                                                            \
+    case 16 * r + v:                                                                                          \
+        if (r <= MR && v <= NV)                                                                               \
+            NAME(tile)(r, v, ELEMENTS_OF_A, k, a, 0, 0, b, b_row, places, at, added, added_row, 1, c, c_row); \
+        break;
+    switch (16 * rows + vectors) {
+        ALL_CASES
+    }
+#undef CASE
 #undef CASES
+#undef ALL_CASES
+}
+
+/* correlate_each_f32, correlate_each_f64: the same for A of vectors. */
+static void NAME(correlate_each)(size_t rows, size_t k, const REAL *a, const ptrdiff_t *places, const ptrdiff_t *at,
+                                 const REAL *b, ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, REAL *c, ptrdiff_t c_row)
+{
+#define CASE(r)                                                                                              \
+    case r:                                                                                                  \
+        if (r <= MR)                                                                                         \
+            NAME(tile)(r, 1, VECTORS_OF_A, k, a, 0, 0, b, b_row, places, at, added, added_row, 1, c, c_row); \
+        break;
+    switch (rows) {
+        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+    }
 #undef CASE
 }
 
@@ -275,77 +333,6 @@ static void NAME(unfold)(const patches *x, const REAL *data, size_t i, size_t de
             last[r * width + q] = 0;
 }
 
-/* filter_few_f32, filter_few_f64 */
-static inline __attribute__((always_inline)) void NAME(filter_few)(const size_t vectors, size_t taps, const REAL *w, const REAL *x,
-                                                                   const ptrdiff_t *places, const ptrdiff_t *at, REAL *out)
-{
-    VEC sum[ROW_VECTORS];
-    const REAL *from[ROW_VECTORS];
-#pragma GCC unroll 8
-    for (size_t v = 0; v < vectors; v++) {
-        sum[v] = BROADCAST(0);
-        from[v] = x + at[v];
-    }
-    for (size_t p = 0; p < taps; p++) {
-        VEC element = BROADCAST(w[p]);
-        ptrdiff_t place = places[p];
-#pragma GCC unroll 8
-        for (size_t v = 0; v < vectors; v++)
-            sum[v] = FMA(element, LOAD(from[v] + place), sum[v]);
-    }
-#pragma GCC unroll 8
-    for (size_t v = 0; v < vectors; v++)
-        STORE(out + v * LANES, sum[v]);
-}
-
-/* filter_f32, filter_f64: explained in isa.h. */
-static void NAME(filter)(size_t vectors, size_t taps, const REAL *w, const REAL *x, const ptrdiff_t *places, const ptrdiff_t *at,
-                         REAL *out)
-{
-    if (vectors == ROW_VECTORS)
-        NAME(filter_few)(ROW_VECTORS, taps, w, x, places, at, out);
-    else
-        for (size_t v = 0; v < vectors; v++)
-            NAME(filter_few)(1, taps, w, x, places, at + v, out + v * LANES);
-}
-
-/* correlate_few_f32, correlate_few_f64 */
-static inline __attribute__((always_inline)) void NAME(correlate_few)(const size_t rows, size_t n, const REAL *a, const REAL *b,
-                                                                      ptrdiff_t b_row, ptrdiff_t step, REAL *sums, size_t sums_row)
-{
-    VEC sum[ROW_VECTORS];
-#pragma GCC unroll 8
-    for (size_t t = 0; t < rows; t++)
-        sum[t] = LOAD(sums + t * sums_row);
-    for (size_t p = 0; p < n; p++, b += step) {
-        VEC element = BROADCAST(a[p]);
-#pragma GCC unroll 8
-        for (size_t t = 0; t < rows; t++)
-            sum[t] = FMA(element, LOAD(b + (ptrdiff_t)t * b_row), sum[t]);
-    }
-#pragma GCC unroll 8
-    for (size_t t = 0; t < rows; t++)
-        STORE(sums + t * sums_row, sum[t]);
-}
-
-/* correlate_f32, correlate_f64: explained in isa.h. */
-static void NAME(correlate)(size_t rows, size_t n, const REAL *a, const REAL *b, ptrdiff_t b_row, ptrdiff_t step, REAL *sums,
-                            size_t sums_row)
-{
-    while (rows) {
-        size_t some = rows >= 5 ? 5 : rows >= 3 ? 3 : 1;
-        if (some == 5)
-            NAME(correlate_few)(5, n, a, b, b_row, step, sums, sums_row);
-        else if (some == 3)
-            NAME(correlate_few)(3, n, a, b, b_row, step, sums, sums_row);
-        else
-            NAME(correlate_few)(1, n, a, b, b_row, step, sums, sums_row);
-        rows -= some;
-        b += (ptrdiff_t)some * b_row;
-        sums += some * sums_row;
-    }
-}
-
 /* own_microkernel_f32, own_microkernel_f64 */
 static const NAME(microkernel) NAME(own_microkernel) = {
     .mr = MR,
@@ -357,6 +344,7 @@ static const NAME(microkernel) NAME(own_microkernel) = {
     ENTRY(unfold),
     ENTRY(filter),
     ENTRY(correlate),
+    ENTRY(correlate_each),
 };
 
 #undef SUFFIX

@@ -119,8 +119,12 @@ static void work(void)
 static void *help(void *last)
 {
     for (uint64_t done = (uintptr_t)last;;) {
-        for (int looks = 0; looks < LOOKS && number_of_call() == done; looks++)
-            pause_a_little();
+        /* Who came late, and found no part left, stays until the call is done: the next one is soon there. */
+        for (int looks = 0; (looks < LOOKS || parts_undone) && number_of_call() == done; looks += looks < LOOKS)
+            if (looks < LOOKS)
+                pause_a_little();
+            else
+                sched_yield();
         if (number_of_call() == done) {
             pthread_mutex_lock(&bedroom);
             sleepers++; /* before the last look, so that whoever opens a call after it sees a sleeper */

@@ -3,9 +3,11 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
+from . import mistakes
 from .atomic import at_once
 from .random import Generator
 from .tensor import Tensor, no_grad
@@ -43,6 +45,9 @@ def gradcheck(
     so that a gradient which is small everywhere is checked as closely as a large one. The last is taken as 100 units in the
     last place of sum(|v fn|), divided by 2 eps: about 1e-8 where the values are about 1.
 
+    What is wrong is called by its name where it is a well-known mistake (`mistakes.py`): dy not used, a factor, a sign, a
+    transpose, the order of the gradients, a sum over the batch, a path that is missing, and so on.
+
     At a kink, such as that of relu at 0, a difference quotient is the mean of two slopes, and backward gives one of them, or
     something between. That is reported too, with both slopes: check such an operation away from its kinks.
 
@@ -65,8 +70,8 @@ def gradcheck(
     ValueError
         If an input that requires a gradient is not float64, or none requires one.
     AssertionError
-        If the derivatives differ: names the operation, the input, the index and both derivatives, and at a kink the slopes on
-        its two sides.
+        If the derivatives differ: names the operation, the input, the index, both derivatives and the mistake, and at a kink
+        the slopes on its two sides.
 
     Examples
     --------
@@ -89,43 +94,49 @@ def gradcheck(
         raise TypeError(f"gradcheck: fn must return a Tensor, got {type(result).__name__}; float() and .data lose the gradient")
     v = Generator(0).normal(result.shape, dtype=np.float64)
     operation = result.operation or "fn"
-    with gradients_kept(result, [x for _, x in checked]):
-        result.backward(v.copy())
-        analytic = [np.zeros(x.shape) if x.grad is None else x.grad for _, x in checked]
+    analytic = _gradients(result, v, checked)
     rounding = 100 * np.finfo(np.float64).eps * float(np.abs(result.data * v).sum()) / (2 * eps)
 
     def loss() -> float:
         with no_grad():
             return float((fn(*inputs).data * v).sum())
 
-    for (i, x), gradient in zip(checked, analytic, strict=True):
-        below, above = _losses_beside(loss, x, eps)
-        quotients = (above - below) / (2 * eps)
+    losses = {i: _beside(loss, x, eps) for i, x in checked}
+    differences = {i: (above - below) / (2 * eps) for i, (below, above) in losses.items()}
+    for (i, quotients), gradient in zip(differences.items(), analytic, strict=True):
         sizes = np.abs(quotients)
         allowed = rtol * sizes + atol * sizes.max(initial=0.0, where=np.isfinite(sizes)) + rounding
         wrong = ~(np.abs(gradient - quotients) <= allowed)
         if wrong.any():
             index = tuple(int(k) for k in np.argwhere(wrong)[0])
+            kink = _kink(losses[i][(0, *index)], loss(), losses[i][(1, *index)], eps, rounding)
             raise AssertionError(
                 f"gradcheck: {operation}, input {i}, index {index}: backward says {gradient[index]:.10g}, finite differences "
-                f"say {quotients[index]:.10g}{_kink(below[index], loss(), above[index], eps, rounding)}"
+                f"say {quotients[index]:.10g}{kink or _mistake(fn, inputs, i, gradient, differences, v, eps)}"
             )
     return True
 
 
-def _losses_beside(loss: Callable[[], float], x: Tensor, eps: float) -> np.ndarray:
-    """loss() with each element of x less eps, and with each one more eps; x is changed in place, and put back."""
+def _gradients(result: Tensor, dy: np.ndarray, checked: Sequence[tuple[int, Tensor]]) -> list[np.ndarray]:
+    """What backward(dy) says of each checked input."""
+    with gradients_kept(result, [x for _, x in checked]):
+        result.backward(dy.copy())
+        return [np.zeros(x.shape) if x.grad is None else x.grad for _, x in checked]
+
+
+def _beside(measure: Callable[[], Any], x: Tensor, eps: float, shape: tuple[int, ...] = ()) -> np.ndarray:
+    """measure(), of this shape, with each element of x less eps, and with each one more eps; x is changed, and put back."""
     array, before = x.data, x.data.copy()
-    losses = np.empty((2, *x.shape))
+    measured = np.empty((2, *x.shape, *shape))
     try:
         for index in np.ndindex(x.shape):
             for side, step in enumerate((-eps, eps)):
                 array[index] = before[index] + step
-                losses[(side, *index)] = loss()
+                measured[(side, *index)] = measure()
             array[index] = before[index]
     finally:
         array[...] = before
-    return losses
+    return measured
 
 
 def _kink(below: float, here: float, above: float, eps: float, rounding: float) -> str:
@@ -137,3 +148,49 @@ def _kink(below: float, here: float, above: float, eps: float, rounding: float) 
         f"; there is a kink within eps={eps:g}: below it the slope is {left:.10g}, above it {right:.10g}. Check at a value "
         "farther from it"
     )
+
+
+LARGEST = 1 << 22  # elements of a Jacobian that is looked at
+
+
+def _mistake(
+    fn: Callable[..., Tensor],
+    inputs: Sequence[Any],
+    i: int,
+    gradient: np.ndarray,
+    differences: dict[int, np.ndarray],
+    dy: np.ndarray,
+    eps: float,
+) -> str:
+    """What to say of the gradient of input i, which is wrong; `differences`: by input what it should be."""
+    x = inputs[i]
+    if x.data.size * dy.size > LARGEST:
+        return ""
+    result = fn(*inputs)
+    another = Generator(1).normal(dy.shape, dtype=np.float64)
+
+    def output() -> np.ndarray:
+        with no_grad():
+            return fn(*inputs).data
+
+    below, above = _beside(output, x, eps, dy.shape)
+    jacobian = ((above - below) / (2 * eps)).reshape(x.data.size, dy.size).T
+    others = {
+        f"input {k}": (np.array(t.data if isinstance(t, Tensor) else t), differences.get(k))
+        for k, t in enumerate(inputs)
+        if k != i and isinstance(t, (Tensor, np.ndarray))
+    }
+    said = mistakes.sentence(
+        mistakes.Wrong(
+            given=gradient,
+            right=differences[i],
+            given_again=_gradients(result, another, [(i, x)])[0],
+            right_again=(another.reshape(-1) @ jacobian).reshape(x.shape),
+            x=x.data,
+            y=result.data,
+            dy=dy,
+            jacobian=jacobian,
+            others=others,
+        )
+    )
+    return f"; {said}" if said else ""

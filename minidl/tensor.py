@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from . import kernels
+from . import kernels, mistakes
 from .atomic import at_once, replaced
 from .names import no_attribute
 from .ownership import is_unshared
@@ -797,16 +797,20 @@ def _guarded(node: Tensor, backward: Callable[..., Any], dy: np.ndarray) -> Sequ
     dy.setflags(write=False)
     try:
         dxs = backward(dy)
-    except ValueError as error:
-        if "read-only" not in str(error):
-            raise
-        raise RuntimeError(
-            f"backward of {node.operation} changes the gradient that it is given, which other operations may have been given "
-            "too; compute a new array instead: dy = dy * 2, not dy *= 2"
-        ) from error
+    except Exception as error:
+        if isinstance(error, ValueError) and "read-only" in str(error):
+            raise RuntimeError(
+                f"backward of {node.operation} changes the gradient that it is given, which other operations may have been "
+                "given too; compute a new array instead: dy = dy * 2, not dy *= 2"
+            ) from error
+        inputs = ", ".join(str(parent.shape) for parent in node._made[1])
+        error.add_note(f"raised in backward of {node.operation}, given dy of shape {dy.shape}, for inputs of shapes {inputs}")
+        raise
     finally:
         if writeable:
             dy.setflags(write=True)
+    if dxs is None:
+        raise TypeError(f"backward of {node.operation} returned nothing: write `return (dx,)` at its end")
     if not isinstance(dxs, (tuple, list)):
         raise TypeError(
             f"backward of {node.operation} gave a {type(dxs).__name__}; it must give a tuple with a gradient, or None, for "
@@ -826,7 +830,10 @@ def _changed_since(node: Tensor) -> RuntimeError:
 
 
 def _miscounted(node: Tensor, dxs: Sequence, parents: Sequence) -> RuntimeError:
-    return RuntimeError(f"backward of {node.operation} gave {len(dxs)} gradients for {len(parents)} inputs")
+    return RuntimeError(
+        f"backward of {node.operation} gave {len(dxs)} gradients for {len(parents)} inputs; return one, or None, for each of "
+        "the parents that record was given, in their order"
+    )
 
 
 def _misfit(node: Tensor, parent: Tensor, dx: np.ndarray) -> RuntimeError:
@@ -836,9 +843,10 @@ def _misfit(node: Tensor, parent: Tensor, dx: np.ndarray) -> RuntimeError:
             f"backward() through {node.operation}: one of its inputs has been given data of another shape or dtype since, now "
             f"shape {parent.shape} of {parent.dtype}; do that after backward(), or compute the forward pass again"
         )
+    others = [other.shape for other in node._made[1] if other is not parent]
     return RuntimeError(
-        f"backward of {node.operation} gave a gradient of shape {dx.shape} for an input of shape {parent.shape}; if the input "
-        "was broadcast, sum with functional.unbroadcast"
+        f"backward of {node.operation} gave a gradient of shape {dx.shape} for an input of shape {parent.shape}; "
+        f"{mistakes.of_shape(dx.shape, parent.shape, others)}"
     )
 
 

@@ -1,24 +1,25 @@
 """What a signal does in a deep network, by theory: its size from layer to layer, forward and backward, and how far one
 random network strays from that.
 
-In a wide layer with random weights the sums before the activation are close to normal (mean-field theory). So the second
-moment q of layer l follows from that of layer l - 1, and the whole network from its initializers and widths, before any
-weight is drawn. First the maps of one layer, in the notation of Poole et al. (sigma_w^2 = fan_in var(w)); then
-`propagate`, which asks a network's own layers what they do with a signal (`Incoming`). `flow` compares what it measures
-with the results. Weights are taken as independent with mean 0, as they are at the beginning of training.
+In a wide layer with random weights the sums before the activation are close to normal (mean-field theory). So the second moment
+q of layer l follows from that of layer l - 1, and the whole network from its initializers and widths, before any weight is
+drawn. First the maps of one layer, in the notation of Poole et al. (sigma_w^2 = fan_in var(w)); then `propagate`, which asks a
+network's own layers what they do with a signal (`Incoming`). Of images, units are channels, and the second moment is followed
+place by place. `flow` compares what it measures with the results. Weights are taken as independent with mean 0, as they are at
+the beginning of training.
 
 Sources: Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks",
 ICLR 2014; Poole et al., "Exponential expressivity in deep neural networks through transient chaos", NIPS 2016; Schoenholz et
-al., "Deep information propagation", ICLR 2017; Klambauer et al., "Self-normalizing neural networks", NIPS 2017; Hanin and
-Rolnick, "How to start training: the effect of initialization and architecture", NeurIPS 2018; Yang et al., "A mean field theory
-of batch normalization", ICLR 2019.
+al., "Deep information propagation", ICLR 2017; Xiao et al., "Dynamical isometry and a mean field theory of CNNs", ICML 2018,
+section 2; Klambauer et al., "Self-normalizing neural networks", NIPS 2017; Hanin and Rolnick, "How to start training: the
+effect of initialization and architecture", NeurIPS 2018; Yang et al., "A mean field theory of batch normalization", ICLR 2019.
 """
 
 import contextlib
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -360,6 +361,9 @@ class Signal:
     fresh : bool
         Whether these units are a new random sample, straight from a linear layer, whose chance `one`, `shared` and `scatter`
         do not contain yet: the activation that takes them will add its own.
+    places : ndarray of shape (inputs, height, width), or None
+        Where units are channels: `square` at each place of each image, for near an edge it is another, and what is at one place
+        counts as an input. None where it is taken as equal.
     """
 
     width: int
@@ -370,6 +374,7 @@ class Signal:
     one: float = 0.0
     shared: float = 0.0
     fresh: bool = False
+    places: np.ndarray | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -389,7 +394,7 @@ class Prediction:
     grad_ratio : float or None
         Root mean square of the gradient here, divided by that at the last layer's output.
     grad_spread : float or None
-        As std_spread; for a gradient at the last layer's output whose elements are normal.
+        As std_spread; for a gradient at the last layer's output whose elements are normal. None before a batch norm of images.
     """
 
     std: float | None = None
@@ -450,9 +455,15 @@ def weight_moments(parameter: nn.Parameter, actual: Moments = actual_moments) ->
     return (mean, std) if changed else (stated.mean, stated.std)
 
 
-def input_signal(x: np.ndarray) -> Signal:
-    """The signal that a batch is, of shape (batch, ..., features)."""
-    rows = x.reshape(-1, x.shape[-1]).astype(np.float64)
+def input_signal(x: np.ndarray, axis: int = -1) -> Signal:
+    """The signal that a batch is, whose units are on this axis: of shape (batch, ..., features), or (batch, channels, ...)."""
+    signal = _of_rows(np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis]).astype(np.float64))
+    if axis == -1 or x.ndim < 3:
+        return signal
+    return replace(signal, places=np.square(x, dtype=np.float64).mean(axis=axis))
+
+
+def _of_rows(rows: np.ndarray) -> Signal:
     n, width = rows.shape
     total = float((rows * rows).sum())
     if not total or n < 2:
@@ -525,7 +536,8 @@ class _Step:
     out: Signal
     std: float
     std_spread: float
-    factor: float = 1.0
+    factor: Any = 1.0  # of the gradient's second moment; with places, one number for each of them
+    adjoint: Callable[[Any], Any] | None = None  # what it becomes instead, where places are mixed
     kurtosis: tuple[float, float] | None = None  # E[f'^4] / E[f'^2]^2, of an activation, for one input and for a pair
     overlap: float = 1.0  # what rho is multiplied by
     coherent: float = 0.0
@@ -550,7 +562,7 @@ def _counted(x: Signal) -> Signal:
     """x with the chance that is in its own units, if it is not in it yet: what any layer but an activation makes of it."""
     if not x.fresh:
         return x
-    y = _elementwise(_Identity(), x, 1).out
+    y = _elementwise(_Identity(), replace(x, places=None), 1).out
     return replace(x, scatter=y.scatter, one=y.one, shared=y.shared, fresh=False)
 
 
@@ -602,6 +614,45 @@ def _elementwise(layer: nn.Elementwise, x: Signal, samples: int) -> _Step:
     )
 
 
+@cached_by_layer
+def _averages(activation: nn.Elementwise, variance: float, mean: float) -> tuple[float, float, float]:
+    """E[f], E[f^2] and E[f'^2] for u ~ N(mean, variance)."""
+    m = _Moments(activation, variance, mean)
+    return m.mean(m.values), m.mean(m.values**2), m.mean(m.slopes**2)
+
+
+def _averages_at(activation: nn.Module, variances: np.ndarray, mean: float) -> list[np.ndarray]:
+    """The same for many variances: they are interpolated between points a quarter of an octave apart, and 0."""
+    high = float(variances.max())
+    low = max(float(variances.min()), high / 4096)
+    points = [0.0]
+    if high > LIMIT:
+        points += (2.0 ** (np.arange(math.floor(4 * math.log2(low)), 4 * math.log2(high) + 1) / 4)).tolist()
+    table = np.array([_averages(activation, variance, mean) for variance in points])
+    return [np.interp(variances, points, column) for column in table.T]
+
+
+def _elementwise_at_places(activation: nn.Module, x: Signal, places: np.ndarray, samples: int) -> _Step:
+    """The activation of a signal that has another size at every place, which for curved functions differs from that of its
+    mean size: E[f^2] and E[f'^2] are taken at each place, what two places share is taken at the mean size."""
+    step = _elementwise(activation, replace(x, places=None), samples)
+    mean, square, slopes = _averages_at(activation, np.maximum(places - x.mean**2, 0.0), x.mean)
+    size = float(square.mean())
+    pair = step.out.pair * (size / step.out.square if step.out.square else 1.0)
+    out = replace(step.out, mean=float(mean.mean()), square=size, pair=pair, places=square)
+    return replace(step, out=out, std=_std(out), factor=slopes)
+
+
+def _taps(weight: nn.Parameter, std: float) -> np.ndarray:
+    """The variance of a kernel's weights, place by place, as the kernel of one channel: all equal, unless what they are shows
+    that they are not, as in a kernel that is 0 but at its middle."""
+    squares = np.square(weight.data, dtype=np.float64).mean(axis=(0, 1), keepdims=True)
+    mean = squares.mean()
+    chance = 6 * math.sqrt(2 / (weight.size / squares.size))  # six standard errors of a mean of squares of normal numbers
+    uneven = mean > 0 and float(np.abs(squares - mean).max()) > chance * mean
+    return std**2 * (squares / mean if uneven else np.ones_like(squares))
+
+
 class Incoming:
     """The signal that comes into a layer, and what a layer may do with it.
 
@@ -610,20 +661,71 @@ class Incoming:
     """
 
     def __init__(self, signal: Signal, samples: int, actual: Moments):
-        self._signal, self._samples, self._actual = signal, samples, actual
+        self._signal, self._actual = signal, actual
+        self._samples = samples if signal.places is None else signal.places.size
 
     def linear(self, weight: nn.Parameter, bias: nn.Parameter | None) -> _Step | None:
         """Sums over the units with these weights, of shape (out, in, ...)."""
-        x, units = self._signal, len(weight)
-        if weight.fans is None or x.width != weight.shape[1]:
+        std, q = self._cancelling(weight), self._signal.places
+        if weight.fans is None or std is None or self._signal.width != weight.shape[1]:
             return None
-        fan_in, fan_out = weight.fans
+        gain, factor = (fan * std**2 for fan in weight.fans)
+        return self._sum(len(weight), gain, factor, bias, None if q is None else gain * q)
+
+    def convolve(self, layer: Any) -> _Step | None:
+        """Sums over the channels at and around each place, as a `Conv2d` or `ConvTranspose2d` does.
+
+        y_o(a) = sum_it w_oi(t) x_i(a + t), with independent weights of mean 0 and variance v(t), has the second moment
+        sum_t n v(t) q(a + t), where q(a) is that of the n channels at place a that o sees: the layer's own map, of q, with the
+        variances as its kernel. So it is at edges and with strides, too. The gradient's second moment goes back through the
+        transposed map, times the m channels that see i. On a torus without strides every place meets every t, so the mean of q
+        over all places is multiplied by sigma_w^2 = fan_in v, as in a linear layer, and the mean product of two places, which
+        are moved together, is, too; how far the pairs of places scatter can only become less, and is left as it is.
+        Source: Xiao et al. 2018, section 2.
+        """
+        x, weight, q = self._signal, layer.weight, self._signal.places
+        std = self._cancelling(weight)
+        if std is None or x.width != layer.in_channels:
+            return None
+        if q is None:  # an image of any size
+            if not layer.meets_all_alike:
+                return None
+            gain, factor = (fan * std**2 for fan in weight.fans)
+            return self._sum(layer.out_channels, gain, factor, layer.bias)
+        if q.ndim != 3:
+            return None
+        seen, seeing = layer.in_channels // layer.groups, layer.out_channels // layer.groups
+        squares = Tensor(q[:, None], requires_grad=True)
+        with enable_grad(), observed_by([], []):
+            summed = layer.slide(squares, _taps(weight, std), None, 1)
+
+        def adjoint(behind: Any) -> np.ndarray:
+            with observed_by([], []):
+                summed.backward(np.broadcast_to(behind, places.shape)[:, None])
+            return seeing * np.asarray(squares.grad)[:, 0]
+
+        places = seen * summed.data[:, 0]
+        gain = float(places.mean()) / x.square if x.square else 0.0
+        return self._sum(layer.out_channels, gain, 1.0, layer.bias, places, adjoint)
+
+    def _cancelling(self, weight: nn.Parameter) -> float | None:
+        """The standard deviation of weights that cancel out in a sum; None if their mean is not 0."""
         mean, std = weight_moments(weight, self._actual)
-        if fan_in * mean**2 > 0.01 * std**2 and abs(mean) > 4 * std / math.sqrt(weight.size):
-            return None  # weights that do not cancel out
-        x = _counted(x)
+        fan_in = 0 if weight.fans is None else weight.fans[0]
+        return None if fan_in * mean**2 > 0.01 * std**2 and abs(mean) > 4 * std / math.sqrt(weight.size) else std
+
+    def _sum(
+        self,
+        units: int,
+        gain: float,
+        factor: float,
+        bias: nn.Parameter | None,
+        places: np.ndarray | None = None,
+        adjoint: Callable[[Any], Any] | None = None,
+    ) -> _Step:
+        """A sum over units that multiplies the second moment by `gain`, and the gradient's by `factor`."""
+        x = _counted(self._signal)
         shift, shift_std = (0.0, 0.0) if bias is None else weight_moments(bias, self._actual)
-        gain = fan_in * std**2
         added = shift_std**2 + shift**2
         square = gain * x.square + added
         pair = gain * x.pair + added
@@ -631,12 +733,17 @@ class Incoming:
         out = Signal(units, shift, square, pair, kept * x.scatter, kept * x.one, kept * x.shared, fresh=True)
         # Its own units are a sample: 2 / units is the relative variance of a mean of squares of normal variables.
         rho = (pair - shift**2) / (square - shift**2) if square > shift**2 else 0.0
-        spread = _together(out.one + 2 / units, out.shared + 2 / units * (rho**2 + out.scatter), self._samples)
-        return _Step(out, _std(out), 0.5 * math.sqrt(spread), fan_out * std**2, mixes=True)
+        samples = self._samples if places is None else places.size
+        spread = _together(out.one + 2 / units, out.shared + 2 / units * (rho**2 + out.scatter), samples)
+        out = out if places is None else replace(out, places=places + added)
+        return _Step(out, _std(out), 0.5 * math.sqrt(spread), factor, adjoint, mixes=True)
 
     def elementwise(self, activation: nn.Module) -> _Step:
         """Applies this function to each unit by itself."""
-        return _elementwise(activation, self._signal, self._samples)
+        x = self._signal
+        if x.places is None:
+            return _elementwise(activation, x, self._samples)
+        return _elementwise_at_places(activation, x, x.places, self._samples)
 
     def normalize(
         self,
@@ -659,15 +766,23 @@ class Incoming:
             square = factor * variance + float((shift**2).mean())
             # A unit's mean and variance over the batch are fixed now, whatever the weights: nothing is left to chance.
             out = Signal(units, mean, square, float((shift**2).mean()), x.scatter)
+            if x.places is not None:
+                # E[(y_a - m)^2] for m = mean of y_b over all b, where E[y_a y_b] is taken to go as the sizes of both.
+                sizes = np.sqrt(x.places)
+                moved = x.places - 2 * x.pair * sizes / (sizes.mean() or 1.0) + x.pair
+                out = replace(out, places=factor * moved + float((shift**2).mean()))
             # But backward, E[1/v] > 1/E[v], v a unit's variance: of order 1 / width, which is left out and counts as spread.
             unsure = 2 * x.scatter * (x.square / variance) ** 2 if variance else 0.0
+            if x.places is not None:  # of few weights v may be anything, and how far patches scatter is not known
+                unsure = math.nan
             return _Step(out, _std(out), 0.0, factor, coherent=unsure)
         running_mean, running_var = statistics
         scale = scale / np.sqrt(running_var + eps)
         shift = shift - scale * running_mean
         a, b, cross = float((scale**2).mean()), float((shift**2).mean()), 2 * float((scale * shift).mean()) * x.mean
         mean = float(scale.mean()) * x.mean + float(shift.mean())
-        out = replace(x, mean=mean, square=a * x.square + cross + b, pair=a * x.pair + cross + b)
+        places = None if x.places is None else a * x.places + cross + b
+        out = replace(x, mean=mean, square=a * x.square + cross + b, pair=a * x.pair + cross + b, places=places)
         return _Step(out, _std(out), _spread(x, self._samples), a)
 
     def dropout(self, p: float) -> _Step | None:
@@ -675,8 +790,47 @@ class Incoming:
         x, kept = self._signal, 1 - p
         if not kept:
             return None
-        out = replace(x, square=x.square / kept, scatter=x.scatter * kept**2)
+        places = None if x.places is None else x.places / kept
+        out = replace(x, square=x.square / kept, scatter=x.scatter * kept**2, places=places)
         return _Step(out, _std(out), _spread(x, self._samples), 1 / kept)
+
+    def normalize_each(
+        self, lengths: tuple[int, ...], eps: float, weight: nn.Parameter | None, bias: nn.Parameter | None
+    ) -> _Step | None:
+        """Gives each input mean 0 and variance 1 over its units, and places; then scales and shifts them, as `LayerNorm` does.
+
+        With x_hat = (x - m) / s and g = weight dy, dx = (g - mean(g) - x_hat mean(g x_hat)) / s: less what lies along two of n
+        directions, all ones and x_hat. So for a gradient that does not depend on x the mean square is multiplied by
+        weight^2 (1 - 2 / n) / s^2. It follows the chance in s^2, downwards.
+        """
+        x = _counted(self._signal)
+        if lengths != (x.width, *(() if x.places is None else x.places.shape[1:])):
+            return None
+        a = 1.0 if weight is None else float(np.square(weight.data, dtype=np.float64).mean())
+        shift = np.zeros(1) if bias is None else bias.data.astype(np.float64)
+        b = float((shift**2).mean())
+        variance = max(x.square - x.mean**2, 0.0)
+        gain = a / (variance + eps) if variance + eps else 0.0
+        square = gain * variance + b
+        kept = (gain * x.square / square) ** 2 if square else 0.0
+        # The size of one input is fixed now, whatever the weights: nothing is left to chance.
+        out = Signal(x.width, float(shift.mean()), square, gain * (x.pair - x.mean**2) + b, kept * x.scatter)
+        factor: Any = gain
+        if x.places is not None:
+            variances = np.maximum(x.places - x.mean**2, 0.0)
+            factor = a / (variances.mean(axis=tuple(range(1, variances.ndim)), keepdims=True) + (eps or LIMIT))
+            out = replace(out, places=factor * variances + b)
+        follows = -math.sqrt(_together(x.one, x.shared, self._samples))
+        return _Step(out, _std(out), 0.0, factor * (1 - 2 / math.prod(lengths)), coherent=follows)
+
+    def flatten(self) -> _Step:
+        """Makes a unit of each place of each channel. Pairs of images are taken to be as pairs of places of any images were."""
+        x = _counted(self._signal)
+        if x.places is None:
+            return self.keep()
+        n = x.places[0].size
+        out = replace(x, width=x.width * n, one=_together(x.one, x.shared, n), places=None)
+        return _Step(out, _std(out), _spread(out, len(x.places)))
 
     def keep(self) -> _Step:
         """Leaves the values as they are."""
@@ -690,13 +844,19 @@ class _Width:
     def linear(self, weight: nn.Parameter, bias: nn.Parameter | None) -> int:
         return weight.shape[1]
 
+    def convolve(self, layer: Any) -> int:
+        return layer.in_channels
+
     def normalize(self, units: int, *rest: Any) -> int:
         return units
+
+    def normalize_each(self, lengths: tuple[int, ...], *rest: Any) -> int:
+        return lengths[0]
 
     def keep(self, *rest: Any) -> None:
         return None
 
-    elementwise = dropout = keep
+    elementwise = dropout = flatten = keep
 
 
 def input_width(layers: Sequence[nn.Module]) -> int:
@@ -707,24 +867,26 @@ def input_width(layers: Sequence[nn.Module]) -> int:
 
 def _backward(
     steps: Sequence[_Step | None], sources: Sequence[int | None], samples: int, gradient: Signal | None
-) -> dict[int, tuple[float, float]]:
+) -> dict[int, tuple[float, float | None]]:
     """(grad_ratio, grad_spread) of the layers on the way back from the last, as long as it is a chain."""
     if not steps:
         return {}
-    ratio, coherent, one, shared = 1.0, 0.0, 0.0, 0.0
+    ratio: Any = 1.0
+    coherent, one, shared = 0.0, 0.0, 0.0
     rho = 0.0  # the mean square cosine of two inputs' gradients
     if gradient is not None and gradient.square:
         rho = (gradient.pair / gradient.square) ** 2 + gradient.scatter
+        ratio = 1.0 if gradient.places is None else gradient.places / gradient.square
     else:
         samples = 1
     fresh = False  # as in Signal: whether a linear layer has just sent back new random numbers
     i = len(steps) - 1
-    result = {i: (1.0, 0.0)}
+    result: dict[int, tuple[float, float | None]] = {i: (1.0, 0.0)}
     while (step := steps[i]) is not None:
         source = sources[i]
         if source is None or source < 0 or sources.count(source) > 1:
             break
-        ratio *= step.factor
+        ratio = ratio * step.factor if step.adjoint is None else step.adjoint(ratio)
         width = step.out.width
         coherent += step.coherent
         # Two linear layers that follow each other are as with the identity between them.
@@ -740,9 +902,12 @@ def _backward(
         fresh = fresh or step.mixes
         before = steps[source]
         assert before is not None, "without it this step would be None"
-        n = before.out.width
+        n, places = before.out.width, before.out.places
+        if places is not None and step.out.places is None:  # back through Flatten, each place has units of its own
+            rho = rho / places[0].size + (1 - 1 / places[0].size) / n
         extra = (2 / n, 2 / n * rho) if fresh else (0.0, 0.0)
-        spread = 0.5 * math.sqrt(coherent**2 + _together(one + extra[0], shared + extra[1], samples))
-        result[source] = (math.sqrt(ratio), spread)
+        inputs = samples if places is None or samples == 1 else places.size
+        spread = 0.5 * math.sqrt(coherent**2 + _together(one + extra[0], shared + extra[1], inputs))
+        result[source] = (math.sqrt(np.mean(ratio)), None if math.isnan(spread) else spread)
         i = source
     return result

@@ -1,9 +1,12 @@
 """The examples are run as a reader runs them: the first one's numbers, picture and arguments in full, of all the others that
-they run, quickly, copied out alone, and leave the picture that they say."""
+they run, quickly, copied out alone, and leave the picture that they say, with labels that have a Chinese translation."""
 
 import ast
 import importlib
+import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,24 +16,51 @@ import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+sys.path.insert(0, str(EXAMPLES))
+
+import claims  # noqa: E402
+from ledger import labels  # noqa: E402
+
 EXAMPLE = EXAMPLES / "zero_vs_xavier.py"
 PAGE = EXAMPLES / "backprop_on_a_page.py"
 SNIPPETS = EXAMPLES / "snippets.py"
 OTHERS = ("claims", EXAMPLE.stem, PAGE.stem, SNIPPETS.stem)
 GALLERY = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in OTHERS)
-WITHOUT_EXTRAS = """
-import os, runpy, sys
-sys.modules.update(matplotlib=None, tqdm=None)
+COMMANDS = {claim.command.removeprefix("python examples/") for claim in claims.collect()}  # with the options of their pictures
+COMMANDS = {command for command in COMMANDS if Path(shlex.split(command)[0]).stem in GALLERY}
+COMMANDS |= {f"{name}.py" for name in GALLERY if not any(command.startswith(f"{name}.py") for command in COMMANDS)}
+RUN = """
 sys.argv = sys.argv[1:]
 sys.path.insert(0, os.path.dirname(sys.argv[0]))
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
+WITHOUT_EXTRAS = "import os, runpy, sys\nsys.modules.update(matplotlib=None, tqdm=None)" + RUN
+WRITES_ITS_LABELS = (
+    """
+import json, os, runpy, sys
+from pathlib import Path
+from minidl import plot
+save = plot.save
+
+def saved(figure, path):
+    from matplotlib.text import Text
+    Path("labels.json").write_text(json.dumps(sorted({text.get_text() for text in figure.findobj(Text)})))
+    save(figure, path)
+
+plot.save = saved
+"""
+    + RUN
+)
+LATIN = {  # what a Chinese text writes so too: names of activations and methods, formulas, code
+    *("tanh", "ReLU", "sigmoid", "Xavier", "He", "LeCun", "LSUV", "SGD", "Adam", "RMSprop"),
+    *("ln", "sqrt", "randn", "wx", "dropout", "Variable", "XOR"),
+}
 
 
-def run(folder, *arguments, without_extras=False, example=EXAMPLE, terminal="utf-8"):
+def run(folder, *arguments, inside="", example=EXAMPLE, terminal="utf-8"):
     command = [str(example), *arguments]
-    if without_extras:
-        command = ["-c", WITHOUT_EXTRAS, *command]
+    if inside:
+        command = ["-c", inside, *command]
     environment = {**os.environ, "PYTHONIOENCODING": terminal}
     return subprocess.run(
         [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, encoding=terminal
@@ -44,7 +74,7 @@ def rows(output, run_name):
 
 
 def test_zeros_never_learn_and_xavier_does(tmp_path):
-    result = run(tmp_path, "--epochs", "12", without_extras=True)
+    result = run(tmp_path, "--epochs", "12", inside=WITHOUT_EXTRAS)
     assert result.returncode == 0, result.stderr
     zeros, xavier = rows(result.stdout, "zeros"), rows(result.stdout, "xavier_uniform")
     assert [row[0] for row in zeros] == [0, 0, 0, 0]
@@ -61,7 +91,7 @@ def test_zeros_never_learn_and_xavier_does(tmp_path):
 
 
 def test_a_constant_stays_one_unit(tmp_path):
-    result = run(tmp_path, "--init", "0.1", "--epochs", "1", "--width", "8", without_extras=True)
+    result = run(tmp_path, "--init", "0.1", "--epochs", "1", "--width", "8", inside=WITHOUT_EXTRAS)
     assert "each layer remains one unit" in result.stdout
     assert [row[2:] for row in rows(result.stdout, "0.1")[:3]] == [(1, 1)] * 3
 
@@ -102,26 +132,35 @@ def test_help_names_every_option(tmp_path):
 
 
 def test_an_example_of_the_gallery_runs_without_extras_and_says_how_to_get_the_picture(tmp_path):
-    result = run(tmp_path, "--quick", without_extras=True, example=EXAMPLES / "initializers.py")
+    result = run(tmp_path, "--quick", inside=WITHOUT_EXTRAS, example=EXAMPLES / "initializers.py")
     assert result.returncode == 0, result.stderr
     assert "0.1531" in result.stdout  # He's bound for 256 inputs, sqrt(6 / 256)
     assert "pictures need matplotlib" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", GALLERY)
-def test_every_example_copied_out_alone_runs_quickly_on_an_ascii_terminal_and_draws_its_picture(name, tmp_path):
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_example_copied_out_alone_runs_quickly_on_an_ascii_terminal_and_draws_its_picture(command, tmp_path):
     pytest.importorskip("matplotlib")
-    copy = Path(shutil.copy(EXAMPLES / f"{name}.py", tmp_path))
-    result = run(tmp_path, "--quick", example=copy, terminal="ascii")
+    script, *arguments = shlex.split(command)
+    copy = Path(shutil.copy(EXAMPLES / script, tmp_path))
+    result = run(tmp_path, *arguments, "--quick", inside=WRITES_ITS_LABELS, example=copy, terminal="ascii")
     assert result.returncode == 0, result.stderr
-    assert result.stdout.endswith(f"\nPicture: {name}.png\n")
-    assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.png", f"{name}.py"]
+    picture = copy.with_suffix(".png")
+    assert result.stdout.endswith(f"\nPicture: {picture.name}\n")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    shown = json.loads((tmp_path / "labels.json").read_text())
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["labels.json", picture.name, script])
+    assert len(shown) > 3
+    assert {label for label in shown if english_words(labels.translate(label))} == set()
+
+
+def english_words(label):
+    return set(re.findall("[A-Za-z]{2,}", re.sub(r"\$.*?\$|(n|fan)_\w+", "", label))) - LATIN
 
 
 def test_the_first_example_copied_out_alone_runs_on_an_ascii_terminal(tmp_path):
-    result = run(tmp_path, "--quick", without_extras=True, example=shutil.copy(EXAMPLE, tmp_path), terminal="ascii")
+    result = run(tmp_path, "--quick", inside=WITHOUT_EXTRAS, example=shutil.copy(EXAMPLE, tmp_path), terminal="ascii")
     assert result.returncode == 0, result.stderr
     assert "xavier_uniform: loss" in result.stdout
 
@@ -176,8 +215,18 @@ def test_batchnorm_rescues_learns_the_same_where_the_learning_rate_goes_with_the
     assert one > script.learn(0.045 * 4, "before", 4, 1, 0, digits) + 0.02
 
 
+def test_deep_conv_counts_the_directions_in_which_images_differ(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    script = importlib.import_module("deep_conv")
+    cross = 1e-3 * np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]])  # so small that tanh is straight
+    model = script.nn.Sequential(script.nn.Tanh())
+    assert script.directions(model, cross) == pytest.approx([2])
+    assert script.directions(model, cross[:2]) == pytest.approx([1])
+    assert script.directions(model, cross[[0, 1, 2]]) == pytest.approx([1.6])  # variances 1 and 1/3: (4/3)^2 / (10/9)
+
+
 def test_backprop_on_a_page_learns_alone_in_a_folder_and_has_the_gradients_of_minidl(tmp_path):
-    result = run(tmp_path, without_extras=True, example=shutil.copy(PAGE, tmp_path))
+    result = run(tmp_path, inside=WITHOUT_EXTRAS, example=shutil.copy(PAGE, tmp_path))
     assert result.returncode == 0, result.stderr
     before, *_, after, comparison = result.stdout.splitlines()
     assert float(before.split("before training: ")[1].split("%")[0]) < 30  # guessing: 10 %
@@ -270,11 +319,11 @@ def test_with_the_weight_named_rightly_the_mean_and_std_of_article_d_are_refused
 
 def test_the_snippets_copied_out_alone_run_and_say_the_line_that_was_meant(tmp_path):
     copy = shutil.copy(SNIPPETS, tmp_path)
-    result = run(tmp_path, "--article", "D", without_extras=True, example=copy, terminal="ascii")
+    result = run(tmp_path, "--article", "D", inside=WITHOUT_EXTRAS, example=copy, terminal="ascii")
     assert result.returncode == 0, result.stderr
     assert "meant: nn.init.xavier_normal_(model.weight)\n" in result.stdout
     assert "randn" not in result.stdout
-    help_text = run(tmp_path, "--help", without_extras=True, example=copy).stdout
+    help_text = run(tmp_path, "--help", inside=WITHOUT_EXTRAS, example=copy).stdout
     assert help_text.count("python examples/snippets.py") == 2
     assert "rticle" in help_text
     assert "You will see" in help_text

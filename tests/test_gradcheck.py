@@ -102,7 +102,7 @@ def test_a_wrong_gradient_is_named(call, inputs, named):
 def test_both_derivatives_are_told():
     with pytest.raises(AssertionError) as caught:
         gradcheck(square_without_the_2, leaf([3.0]))
-    backward, quotient = (float(number) for number in re.findall(r"says? (\S+?)(?:,|$)", str(caught.value)))
+    backward, quotient = (float(number) for number in re.findall(r"says? (\S+?)(?:[,;]|$)", str(caught.value)))
     # Both times the same random factor: 3 where 6 is right.
     assert quotient / backward == pytest.approx(2.0, rel=1e-6)
 
@@ -110,7 +110,7 @@ def test_both_derivatives_are_told():
 def test_the_derivatives_that_are_told_differ_by_the_mistake():
     with pytest.raises(AssertionError) as caught:
         gradcheck(product_with_a_wrong_element, (leaf([[1.0, 2.0], [3.0, 4.0]]), leaf([[5.0, 6.0], [7.0, 8.0]])))
-    backward, quotient = (float(number) for number in re.findall(r"says? (\S+?)(?:,|$)", str(caught.value)))
+    backward, quotient = (float(number) for number in re.findall(r"says? (\S+?)(?:[,;]|$)", str(caught.value)))
     assert backward - quotient == pytest.approx(0.5, rel=1e-6)
 
 

@@ -4,8 +4,9 @@
 
 3.12 is Python 3.12 with the newest NumPy, 3.12=2.0.0 with that one; oldest and newest are names, too. Pythons are looked for on
 PATH and among pyenv's, from 3.11 on. Alone it takes all of them, each with the last NumPy 2.0 and with the newest one. A NumPy
-that has no wheel for a Python is left out, and so are the gallery's tests, minutes of training: the others take three minutes
-each. It needs a C compiler and a package index. Exit status: 1 where something failed, 2 where a Python is missing.
+that has no wheel for a Python is left out, and so are the tests of the gallery, minutes of training, and of the benchmarks: the
+others take three minutes each. It needs a C compiler and a package index. Exit status: 1 where something failed, 2 where a
+Python is missing.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 NOT_COPIED = shutil.ignore_patterns(".git", "build", "*.so", "*.egg-info", ".*_cache", "__pycache__")
-GALLERY = ["--ignore=tests/test_claims.py", "--ignore=tests/test_examples.py", "--ignore=tests/test_labels.py"]
+SCRIPTS = [f"--ignore=tests/test_{name}.py" for name in ("claims", "examples", "labels", "benchmarks")]
 
 
 def pythons():
@@ -56,7 +57,7 @@ def check(python, numpy, folder):
     wanted = [f"numpy=={numpy}"] if numpy else []
     output(python, "-m", "pip", "install", "-q", "--only-binary=numpy", *wanted, "-e", ".[examples,test]", cwd=copy)
     versions = "import platform, numpy; print('Python', platform.python_version(), 'NumPy', numpy.__version__)"
-    tested = output(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *GALLERY, cwd=copy)
+    tested = output(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SCRIPTS, cwd=copy)
     return output(python, "-c", versions, cwd=folder), tested.splitlines()[-1]
 
 

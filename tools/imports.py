@@ -38,6 +38,7 @@ HOUSE = {
     "random": "",
     "gaussian": "",
     "kernels": "",
+    "mistakes": "",
     "names": "",
     "ownership": "",
     "atomic": "",

@@ -120,6 +120,11 @@ LABELS = {
     "dropout": "dropout 的丢弃率",
     # critical_line
     "weight variance times n": "权重的方差乘以 n",
+    # deep_conv
+    "Gaussian": "高斯",
+    "delta-orthogonal": "δ 正交",
+    "In how many directions the images differ": "图像之间的差异分布在多少个方向上",
+    "cross-entropy (dotted: guessing)": "交叉熵（点线：随机猜测）",
     # lsuv
     "orthogonal": "正交",
     # parametrization
@@ -163,6 +168,7 @@ PATTERNS = {  # their groups are translated in turn
     r"Right on the test set; (\w+), bias variance (\S+)": "测试集准确率；{}，偏置的方差 {}",
     r"theory: (\d+) depth scales": "理论：{} 个深度尺度",
     r"critical: (\S+)": "临界值：{}",
+    r"(.+): theory": "{}：理论",
     r"(\w+): signal before training, depth (\d+)": "{}：训练前的信号，深度 {}",
     r"(\w+): right on the test set": "{}：测试集准确率",
     r"into (\w+)": "{} 输入",

@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 
 from .. import gaussian, init, nn, theory
-from ..nn.norm import BatchNorm
+from ..nn.norm import BatchNorm, LayerNorm
 from ..tensor import Tensor
 from .measure import Call, are_labels, run
-from .quantities import rows_of
+from .quantities import rows_of, units_of
 from .remedy import Remedy, normalize, pattern_of, redraw
 from .report import FlowReport, LayerRecord
 
 DEPTH = 6.0  # e^6 is by how much the square of the gradient may change from end to end
 CHANCE = 1e-6
 LOCAL = ["clones", "dead", "saturated"]  # what is wrong with single layers, in the order in which it is reported
+NORMALIZATIONS = (BatchNorm, LayerNorm)
 HIDDEN = {"vanishing": ["loss"], "exploding": ["loss"], "loss": ["mismatch"], "mismatch": []}  # what each of these may hide
 
 
@@ -80,9 +81,9 @@ def diagnose(model: nn.Module, x: Any, y: Any, loss: Callable[..., Any] | None =
     """What will go wrong in training: the layer, the symptom, the evidence, and the line of code that fixes it.
 
     Below, "from end to end" is from the first layer with weights to the second-to-last one: the last one's scale is a
-    choice of its own. (Those in the branch of an `nn.Residual`, which signals pass by, are left out; and where a batch
-    norm follows, its output counts.) And s is the fraction of inputs from N(0, 1) for which an activation is flat: 1/2
-    for ReLU.
+    choice of its own. (Those in the branch of an `nn.Residual`, which signals pass by, are left out; and where a
+    normalization follows, its output counts.) Of images, units are channels. And s is the fraction of inputs from
+    N(0, 1) for which an activation is flat: 1/2 for ReLU.
 
     clones
         Units of a layer, but the last, have the same weights and bias, and the same gradient too; or all its units
@@ -99,8 +100,9 @@ def diagnose(model: nn.Module, x: Any, y: Any, loss: Callable[..., Any] | None =
     vanishing, exploding
         From end to end, the gradient's norm squared changes by more than e^6, or numbers overflow. Why: that square
         goes as exp(-depth / xi), xi the depth scale, and networks train to a depth of about 6 xi (Schoenholz et al.
-        2017, figure 5). With batch norm, growth is not a fault: the larger gradient makes weights grow, and their
+        2017, figure 5). With a normalization, growth is not a fault: the larger gradient makes weights grow, and their
         steps shrink (Arora, Li and Lyu, "Theoretical analysis of auto rate-tuning by batch normalization", ICLR 2019).
+        What average pooling divides the square by is left out: it comes back where filters sum over all places.
     mismatch
         Widths rise or fall by more than e^3; the mean square of outputs or of gradients changes by more than e^3 from
         end to end, and so does their ratio; and an initializer between fan_in and fan_out puts both below e^3. Why: an
@@ -202,8 +204,8 @@ class _Network:
 
     def titles(self, places: Sequence[int]) -> str:
         """Linear '0'; or Linear '0', '2', '4'; or Linear '0', '2', ..., '18'."""
-        names = [repr(name) for name in self.names(places)]
-        kind = self.records[places[0]].kind
+        names, kinds = [repr(name) for name in self.names(places)], {self.records[i].kind for i in places}
+        kind = kinds.pop() if len(kinds) == 1 else "layers"
         kind = kind if kind.isidentifier() else repr(kind)
         return f"{kind} {', '.join(names if len(names) < 5 else [*names[:2], '...', names[-1]])}"
 
@@ -227,10 +229,24 @@ class _Network:
         """The one that the output of this call goes into."""
         return next((self.calls[k].module for k in self.after(i) if k in self.activations), None)
 
-    def main_records(self) -> list[LayerRecord]:
-        """Of the layers of `main`; where a batch norm takes the output, and so its scale away, of that."""
+    def main_outputs(self) -> list[int]:
+        """The layers of `main`; where a normalization takes the output, and so its scale away, that."""
         following = ((i, next(self.after(i), i)) for i in self.main)
-        return [self.records[k if isinstance(self.calls[k].module, BatchNorm) else i] for i, k in following]
+        return [k if isinstance(self.calls[k].module, NORMALIZATIONS) else i for i, k in following]
+
+    def gradient(self, i: int) -> float:
+        """The square of the norm of the gradient for what this call outputs."""
+        mean, std = self.records[i].grad_mean or 0.0, self.records[i].grad_std or 0.0
+        return math.prod(self.calls[i].shape) * (mean**2 + std**2)
+
+    def shares(self, i: int) -> float:
+        """By how much the average pooling that follows on this call divides the square: a mean of k sends back k k-ths.
+
+        It is no fault, for a filter's gradient is a sum over all places, so there the shares of a mean are one again.
+        """
+        pools = [k for k in self.after(i) if isinstance(self.calls[k].module, (nn.AvgPool2d, nn.AdaptiveAvgPool2d))]
+        squares = [(self.gradient(k), self.gradient(self.calls[k].source or 0)) for k in pools]
+        return math.prod(square / shared for square, shared in squares if square and shared)
 
     def rule(self, places: Sequence[int], weights: Any, last_bias: Any = None) -> Remedy:
         """Draw these layers' weights by an initializer, and set the rest to its usual value, or the last bias to this."""
@@ -266,8 +282,11 @@ class _Network:
 
     def normalized(self, places: Sequence[int]) -> list[Remedy]:
         """Put a batch norm before these activations."""
-        units = {self.name(i): self.records[i].units for i in places}
-        remedy = normalize(self.model, {name: n for name, n in units.items() if n is not None})
+        norms = {}
+        for i in places:
+            if (units := self.records[i].units) is not None:
+                norms[self.name(i)] = ("BatchNorm2d" if len(self.calls[i].shape) == 4 else "BatchNorm1d", units)
+        remedy = normalize(self.model, norms)
         return [] if remedy is None else [remedy]
 
 
@@ -343,14 +362,16 @@ def _clones(network: _Network) -> list[Finding]:
 
 def _stay_clones(call: Call) -> bool:
     """Whether there are units with the same weights and bias that all have the same gradient."""
-    gradient = call.weight_grad
-    if gradient is None:
+    if call.weight_grad is None:
         return False
-    groups: dict[bytes, list[int]] = {}
-    for unit, row in enumerate(rows_of(call.module.weight, getattr(call.module, "bias", None))):
-        groups.setdefault(row.tobytes(), []).append(unit)
-    room = 1e-5 * float(np.abs(gradient).max())  # for rounding
-    return any(len(same) > 1 and np.abs(gradient[same] - gradient[same[0]]).max() <= room for same in groups.values())
+    room = 1e-5 * float(np.abs(call.weight_grad).max())  # for rounding
+    for (weight, bias), gradient in zip(units_of(call.module), call.module.unit_weights(call.weight_grad), strict=True):
+        alike: dict[bytes, list[int]] = {}
+        for unit, row in enumerate(rows_of(weight, bias)):
+            alike.setdefault(row.tobytes(), []).append(unit)
+        if any(len(same) > 1 and np.abs(gradient[same] - gradient[same[0]]).max() <= room for same in alike.values()):
+            return True
+    return False
 
 
 def _dead(network: _Network) -> Iterator[Finding]:
@@ -418,25 +439,23 @@ def _overflow(network: _Network) -> list[Finding]:
     return [Finding("exploding", network.names([first]), evidence, candidates=candidates)]
 
 
-def _gradients(records: Sequence[LayerRecord]) -> list[float]:
-    """The mean square of the gradient for the output."""
-    return [(record.grad_mean or 0.0) ** 2 + (record.grad_std or 0.0) ** 2 for record in records]
-
-
 def _depth(network: _Network) -> list[Finding]:
-    hidden, records = network.main, network.main_records()
-    norms = [square * (record.units or 1) for square, record in zip(_gradients(records), records, strict=True)]
+    hidden, outputs = network.main, network.main_outputs()
+    records = [network.records[i] for i in outputs]
+    norms = [network.gradient(i) for i in outputs]
     if len(norms) < 2 or not norms[-1]:  # a last layer that is zero: there is a remark
         return []
-    steps = [_log(a / b) if b else 0.0 for a, b in itertools.pairwise(norms)]
+    shares = map(network.shares, outputs)
+    steps = [_log(n * a / b) if b else 0.0 for (a, b), n in zip(itertools.pairwise(norms), shares, strict=False)]
     change = sum(steps)
-    if abs(change) <= DEPTH or (change > 0 and any(isinstance(call.module, BatchNorm) for call in network.calls)):
+    if abs(change) <= DEPTH or (change > 0 and any(isinstance(call.module, NORMALIZATIONS) for call in network.calls)):
         return []
     first, last = records[0], records[-1]
     expected = ""
     if first.predicted_grad_ratio and last.predicted_grad_ratio:
         ratio = first.predicted_grad_ratio / last.predicted_grad_ratio
-        predicted = 2 * math.log(ratio) + math.log((first.units or 1) / (last.units or 1))
+        sizes = [math.prod(network.calls[i].shape) for i in (outputs[0], outputs[-1])]
+        predicted = 2 * math.log(ratio) + math.log(sizes[0] / sizes[1])
         expected = f" (theory, with these initializers: {_times(predicted)})"
     evidence = (
         f"{network.titles(hidden)}: on the way back from '{network.name(hidden[-1])}' to '{network.name(hidden[0])}' the "
@@ -461,7 +480,7 @@ def _first_loss(network: _Network) -> list[Finding]:
     if loss is None or not network.default_loss or not network.weighted or network.output_shape is None:
         return []
     labels = are_labels(network.y)
-    limit, expected = _limit_of_labels(network.output_shape[-1]) if labels else _limit_of_numbers(network.y, size)
+    limit, expected = _limit_of_labels(network.output_shape[1]) if labels else _limit_of_numbers(network.y, size)
     if not loss > limit:
         return []
     last = network.weighted[-1]
@@ -505,8 +524,10 @@ def _square(record: LayerRecord) -> float:
 
 
 def _funnel(network: _Network) -> list[Finding]:
-    hidden, records = network.main, network.main_records()
-    squares, widths = _gradients(records), [record.units or 1 for record in records]
+    hidden, outputs = network.main, network.main_outputs()
+    records = [network.records[i] for i in outputs]
+    widths = [record.units or 1 for record in records]
+    squares = [network.gradient(i) / width for i, width in zip(outputs, widths, strict=True)]
     if len(hidden) < 2 or not (widths == sorted(widths) or widths == sorted(widths, reverse=True)):
         return []
     first, last = records[0], records[-1]

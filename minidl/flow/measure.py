@@ -21,7 +21,7 @@ from ..gradcheck import gradients_kept
 from ..nn import module as hooks
 from ..random import Generator, as_generator
 from ..tensor import Tensor, enable_grad, no_grad, record
-from .quantities import distinct_units, distribution, nearly_distinct_units, norm, saturation, unit_axis
+from .quantities import distinct_units, distribution, nearly_distinct_units, norm, saturation, sums_inputs, unit_axis
 from .report import FlowReport, LayerRecord
 
 
@@ -161,6 +161,7 @@ class Call:
     source: int | None  # the call whose output this one took, -1 for the model's input
     record: LayerRecord
     axis: int  # of its units in its output
+    shape: tuple[int, ...]  # of its output
     weight_grad: np.ndarray | None = None
 
 
@@ -186,13 +187,13 @@ class _Recorder:
         name = names[count - 1] if count <= len(names) else f"{names[0]}#{count}"
         x = arguments[0] if arguments else None
         place, source = len(self.calls), self._maker.get(id(x))
-        axis = unit_axis(module, output, self.calls[source].axis if source is not None and source >= 0 else -1)
+        axis = unit_axis(module, output, None if source is None or source < 0 else self.calls[source].axis)
         mean, std, histogram = distribution(output._data)
         record = LayerRecord(name, type(module).__name__, mean, std, out_histogram=histogram)
         record.units = output.shape[axis] if output.ndim > 1 else None
         if isinstance(module, nn.Elementwise) and x is not None:
             record.saturated, record.dead = saturation(module, x, output, axis)
-        self.calls.append(Call(module, source, record, axis))
+        self.calls.append(Call(module, source, record, axis, output.shape))
 
         if output.requires_grad:
 
@@ -226,25 +227,26 @@ def _weights(call: Call, actual: theory.Moments, tolerance: float) -> None:
     size = math.hypot(mean, record.weight_std) * math.sqrt(weight.size)
     if record.weight_grad_norm is not None and size:
         record.update_ratio = record.weight_grad_norm / size
-    if weight.ndim > 1:
-        bias = getattr(call.module, "bias", None)
-        record.nearly_distinct_units = nearly_distinct_units(weight, bias, size, tolerance)
-        all_differ = record.nearly_distinct_units == len(weight)
-        record.distinct_units = len(weight) if all_differ else distinct_units(weight, bias)
+    if sums_inputs(call.module):
+        record.nearly_distinct_units = nearly = nearly_distinct_units(call.module, size, tolerance)
+        groups, units, _ = call.module.unit_weights(weight.data).shape
+        record.distinct_units = nearly if nearly == groups * units else distinct_units(call.module)
 
 
 def _predict(recorder: _Recorder, x: np.ndarray, actual: theory.Moments) -> None:
     calls, grad = recorder.calls, recorder.last_grad
     if not calls:
         return
-    x = x.reshape(len(x), -1) if isinstance(calls[0].module, nn.Flatten) else np.moveaxis(x, calls[0].axis, -1)
-    gradient = None if grad is None or grad.ndim < 2 else theory.input_signal(np.moveaxis(grad, calls[-1].axis, -1))
-    samples = x.size // x.shape[-1]
-    # Where a layer takes other units than those that the one before it has, the theory stops.
+    x = x.reshape(len(x), -1) if isinstance(calls[0].module, nn.Flatten) else x
+    gradient = None if grad is None or grad.ndim < 2 else theory.input_signal(grad, calls[-1].axis)
+    samples = x.size // x.shape[calls[0].axis]
+    # Where a layer takes other units than those that the one before it has, the theory stops; Flatten makes of them its own.
     axes = [call.axis for call in calls] + [calls[0].axis]  # and, last, of the input
-    sources = [None if call.source is None or axes[call.source] != call.axis else call.source for call in calls]
+    takes = [axes[call.source or 0] == call.axis or isinstance(call.module, nn.Flatten) for call in calls]
+    sources = [call.source if same else None for call, same in zip(calls, takes, strict=True)]
     modules = [call.module for call in calls]
-    predictions = theory.propagate(modules, sources, theory.input_signal(x), samples, gradient, actual)
+    signal = theory.input_signal(x, calls[0].axis)
+    predictions = theory.propagate(modules, sources, signal, samples, gradient, actual)
     last = calls[-1].record
     scale = math.hypot(last.grad_mean or 0.0, last.grad_std or 0.0)
     for call, prediction in zip(calls, predictions, strict=True):

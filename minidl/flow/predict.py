@@ -10,6 +10,9 @@ from .. import nn, theory
 def predict(model: nn.Module, input_second_moment: float = 1.0) -> dict[str, theory.Prediction]:
     """What theory says of every layer of a Sequential, from its initializers and widths alone; the spread is that of one input.
 
+    Of images it is that of one place. A convolution is predicted where it treats all places alike: with circular padding that
+    keeps the size. Of others, `flow.measure(model, x)` knows the size of the images.
+
     Parameters
     ----------
     model : Module

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,17 @@ from .report import Histogram
 BINS = 40
 
 
-def unit_axis(layer: nn.Module, y: Tensor, of_input: int = -1) -> int:
+def unit_axis(layer: nn.Module, y: Tensor, of_input: int | None = None) -> int:
     """The axis of y, a layer's output, on which its units are: 1 where they are channels, otherwise the last, -1.
 
-    An activation or dropout has them where its input has: `of_input`.
+    An activation or dropout has them where its input has: `of_input`. Where that is None, for it is not known, four axes are
+    those of images.
     """
     if y.ndim < 3:
         return -1
-    return of_input if layer.unit_axis is None else layer.unit_axis
+    if layer.unit_axis is not None:
+        return layer.unit_axis
+    return of_input or (1 if y.ndim == 4 else -1)
 
 
 def distribution(values: np.ndarray) -> tuple[float, float, Histogram | None]:
@@ -76,8 +80,25 @@ def norm(values: np.ndarray) -> float:
     return largest * math.sqrt(float((values * values).sum()))
 
 
-def distinct_units(weight: Tensor, bias: Tensor | None) -> int:
+def sums_inputs(layer: nn.Module) -> bool:
+    """Whether its units have weights of their own for their inputs; a normalization's scale is none."""
+    weight = getattr(layer, "weight", None)
+    return isinstance(weight, nn.Parameter) and weight.ndim > 1 and layer.unit_axis is not None
+
+
+def units_of(layer: Any) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """For each group of units that see the same inputs: the incoming weights, a row for each unit, and the biases."""
+    groups, bias = layer.unit_weights(layer.weight.data), getattr(layer, "bias", None)
+    biases = [None] * len(groups) if bias is None else bias.data.reshape(len(groups), -1)
+    return zip(groups, biases, strict=True)
+
+
+def distinct_units(layer: nn.Module) -> int:
     """How many units of a layer differ from all others in some weight or in the bias."""
+    return sum(_distinct(weight, bias) for weight, bias in units_of(layer))
+
+
+def _distinct(weight: np.ndarray, bias: np.ndarray | None) -> int:
     # Equal rows have equal shadows. If all shadows differ by more than rounding, so do the rows: no need to compare them.
     shadows = np.sort(_shadows(weight, bias))
     if (shadows[1:] - shadows[:-1] > _rounding(shadows)).all():
@@ -85,10 +106,15 @@ def distinct_units(weight: Tensor, bias: Tensor | None) -> int:
     return len({row.tobytes() for row in rows_of(weight, bias)})
 
 
-def nearly_distinct_units(weight: Tensor, bias: Tensor | None, size: float, tolerance: float) -> int:
+def nearly_distinct_units(layer: nn.Module, size: float, tolerance: float) -> int:
     """How many do, if those nearer than `tolerance` typical norms count as one; `size` is the norm of the weight."""
+    groups = list(units_of(layer))
+    reach = tolerance * size / math.sqrt(sum(len(weight) for weight, _ in groups))
+    return sum(_nearly_distinct(weight, bias, reach) for weight, bias in groups)
+
+
+def _nearly_distinct(weight: np.ndarray, bias: np.ndarray | None, reach: float) -> int:
     n = len(weight)
-    reach = tolerance * size / math.sqrt(n)
     shadows = _shadows(weight, bias)
     order = shadows.argsort()
     shadows = shadows[order]
@@ -98,9 +124,9 @@ def nearly_distinct_units(weight: Tensor, bias: Tensor | None, size: float, tole
         if not near.size:
             return n
         one, other = order[near], order[near + lag]
-        apart = ((weight.data[one] - weight.data[other]).reshape(len(near), -1) ** 2).sum(axis=1)
+        apart = ((weight[one] - weight[other]) ** 2).sum(axis=1)
         if bias is not None:
-            apart += (bias.data[one] - bias.data[other]) ** 2
+            apart += (bias[one] - bias[other]) ** 2
         if apart.min() <= (1.001 * reach) ** 2:  # and a little, for rounding
             break
     rest, nearly = rows_of(weight, bias).astype(np.float64), 0
@@ -110,21 +136,18 @@ def nearly_distinct_units(weight: Tensor, bias: Tensor | None, size: float, tole
     return nearly
 
 
-def rows_of(weight: Tensor, bias: Tensor | None) -> np.ndarray:
+def rows_of(weight: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
     """The incoming weights of each unit, its bias behind them, in a new array without -0."""
-    rows = weight.data.reshape(len(weight), -1)
-    if bias is not None:
-        rows = np.column_stack([rows, bias.data])
+    rows = weight if bias is None else np.column_stack([weight, bias])
     return rows + rows.dtype.type(0)  # + 0 makes -0 and 0 one
 
 
-def _shadows(weight: Tensor, bias: Tensor | None) -> np.ndarray:
+def _shadows(weight: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
     """The rows' products with a random direction."""
-    rows = weight.data.reshape(len(weight), -1)
-    line = _line(rows.shape[1] + 1, rows.dtype)
-    shadows = kernels.matmul(rows, line[:-1])[:, 0]
+    line = _line(weight.shape[1] + 1, weight.dtype)
+    shadows = kernels.matmul(weight, line[:-1])[:, 0]
     if bias is not None:
-        shadows += bias.data * line[-1]
+        shadows += bias * line[-1]
     return shadows
 
 

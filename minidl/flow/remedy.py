@@ -34,24 +34,25 @@ def pattern_of(model: nn.Module, name: str) -> str:
     return pattern
 
 
-def normalize(model: nn.Module, activations: Mapping[str, int]) -> Remedy | None:
-    """Put a batch norm before activations, given by name and number of units; None if one is not where it can be replaced."""
+def normalize(model: nn.Module, activations: Mapping[str, tuple[str, int]]) -> Remedy | None:
+    """Put a batch norm, of this class and number of units, before activations, given by name; None if one is not where it can
+    be replaced."""
     places = [place for name in activations if (place := _find(model, name)) is not None]
     if len(places) < len(activations):
         return None
 
     def change(model: nn.Module) -> None:
-        for name, units in activations.items():
+        for name, (kind, units) in activations.items():
             place = _find(model, name)
             assert place is not None, "this model is a copy of the one above"
-            place.set(nn.Sequential(nn.BatchNorm1d(units), place.get()))
+            place.set(nn.Sequential(getattr(nn, kind)(units), place.get()))
 
-    units = list(activations.values())
-    if len(places) > 3 and len(set(units)) == 1 and all(p.container is model and isinstance(p.key, int) for p in places):
+    norms = [f"nn.{kind}({units})" for kind, units in activations.values()]
+    if len(places) > 3 and len(set(norms)) == 1 and all(p.container is model and isinstance(p.key, int) for p in places):
         keys = ", ".join(str(place.key) for place in places)
-        line = f"for i in ({keys}): model[i] = nn.Sequential(nn.BatchNorm1d({units[0]}), model[i])"
+        line = f"for i in ({keys}): model[i] = nn.Sequential({norms[0]}, model[i])"
     else:
-        line = "; ".join(p.assignment(f"nn.Sequential(nn.BatchNorm1d({n}), {p})") for p, n in zip(places, units, strict=True))
+        line = "; ".join(p.assignment(f"nn.Sequential({norm}, {p})") for p, norm in zip(places, norms, strict=True))
     return Remedy(line, change)
 
 

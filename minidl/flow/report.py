@@ -51,7 +51,7 @@ class LayerRecord:
         And of grad_ratio.
     out_histogram, grad_histogram : Histogram
     units : int
-        The width of the output: the length of its last axis, or the number of channels after a batch norm of channels.
+        The width of the output: the length of its last axis; of images, or after a batch norm of channels, that of channels.
     nearly_distinct_units : int
         As distinct_units, where units closer than `tolerance` times the norm of a typical unit's weights count as one.
     grad_ratio : float

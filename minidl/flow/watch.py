@@ -8,7 +8,7 @@ import numpy as np
 from .. import nn
 from ..nn import module as hooks
 from ..tensor import Tensor, backward_observers
-from .quantities import distinct_units, norm, saturation, unit_axis
+from .quantities import distinct_units, norm, saturation, sums_inputs, unit_axis
 
 
 class Watch:
@@ -43,7 +43,7 @@ class Watch:
         self._rows: list[dict[str, dict[str, Any]]] = []  # of each measured step: layer -> what -> value
         self._row: dict[str, dict[str, Any]] = {}  # of the step under way
         self._weights: list[tuple[dict[str, Any], nn.Parameter, np.ndarray, float]] = []  # before they are moved; their norms
-        self._channels: dict[int, Tensor] = {}  # outputs of this step whose units are on axis 1, by their ids
+        self._axes: dict[int, tuple[int, Tensor]] = {}  # by its id, an output of this step, and the axis of its units
         self._step, self._ran, self._measuring = 0, False, True
 
     def __enter__(self):
@@ -70,9 +70,10 @@ class Watch:
         self._ran, self._measuring = True, self._step % self.every == 0
         if not self._measuring:
             return output
-        axis = unit_axis(module, output, 1 if arguments and id(arguments[0]) in self._channels else -1)
-        if axis == 1:
-            self._channels[id(output)] = output
+        of_input, _ = self._axes.get(id(arguments[0]), (None, None)) if arguments else (None, None)
+        axis = unit_axis(module, output, of_input)
+        if output.ndim > 2:
+            self._axes[id(output)] = axis, output
         if name not in self.names:
             self.names.append(name)
             self.kinds.append(type(module).__name__)
@@ -87,7 +88,7 @@ class Watch:
         if not self._ran:
             return
         self._ran = False
-        self._channels.clear()
+        self._axes.clear()
         if self._row:
             if len(self._rows) == self.limit:  # half as many, twice as far apart: the whole course, in bounded memory
                 self._rows, self.steps, self.every = self._rows[::2], self.steps[::2], 2 * self.every
@@ -109,8 +110,8 @@ class Watch:
                 found["weight_grad_norm"] = norm(weight.grad)
                 if size:
                     self._weights.append((found, weight, weight.data.copy(), size))
-            if weight.ndim > 1:
-                found["distinct_units"] = distinct_units(weight, getattr(module, "bias", None))
+            if sums_inputs(module):
+                found["distinct_units"] = distinct_units(module)
 
     def _moved(self) -> None:
         """What the optimizer has done with the weights since."""

@@ -15,8 +15,10 @@ from .base import Custom, Initializer, Moments, Shape, get
 from .distributions import CUT_STD
 from .matrices import Fixed
 
-# (fan_in, fan_out), and with them shape (fan_out, fan_in): 40,000 values each.
-WIDE, TALL, SQUARE = (400, 100), (100, 400), (200, 200)
+# (fan_in, fan_out), and with them shape (fan_out, fan_in). Sum, product and both fans differ between some two of them.
+WIDE, TALL, SQUARE = (400, 100), (100, 400), (160, 160)
+# The shape and the fans of a kernel: each of the nine places multiplies both. Some initializers take no other than square ones.
+KERNEL, SQUARE_KERNEL = ((32, 16, 3, 3), (144, 288)), ((24, 24, 3, 3), (216, 216))
 
 # What the variance of an initializer may be, with what is known of it.
 FORMULAS: dict[str, tuple[Callable[[int, int], float], str]] = {
@@ -26,6 +28,13 @@ FORMULAS: dict[str, tuple[Callable[[int, int], float], str]] = {
     "2 / fan_out": (lambda n, m: 2 / m, "He's for the backward pass"),
     "2 / (fan_in + fan_out)": (lambda n, m: 2 / (n + m), "Xavier's"),
     "1 / (fan_in + fan_out)": (lambda n, m: 1 / (n + m), "half of Xavier's: is a 2 missing?"),
+    "1 / (fan_in fan_out)": (lambda n, m: 1 / (n * m), "are the fans multiplied where they should be added?"),
+    "2 / (fan_in fan_out)": (lambda n, m: 2 / (n * m), "are the fans multiplied where they should be added?"),
+    "1 / fan_in^2": (lambda n, m: 1 / n**2, "the standard deviation is 1 / fan_in: is a square root missing?"),
+    "2 / fan_in^2": (
+        lambda n, m: 2 / n**2,
+        "the standard deviation is sqrt(2) / fan_in: does the root belong over fan_in, too?",
+    ),
     "1 / (3 fan_in)": (lambda n, m: 1 / (3 * n), "is this U(-1/sqrt n, 1/sqrt n)?"),
     "1 / (3 fan_out)": (lambda n, m: 1 / (3 * m), "is this U(-1/sqrt n, 1/sqrt n), with n = fan_out?"),
     "2 / (3 fan_in)": (lambda n, m: 2 / (3 * n), "is this U(-s, s), with He's standard deviation s as the bound?"),
@@ -36,12 +45,13 @@ FORMULAS: dict[str, tuple[Callable[[int, int], float], str]] = {
 FACTORS = {
     1 / 3: "1/3 of {}: is this U(-1/sqrt n, 1/sqrt n)? U(-b, b) has variance b^2 / 3, so b = sqrt(3 variance)",
     3.0: "3 times {}: is the bound of the uniform distribution used as a standard deviation?",
-    1 / 2: "1/2 of {}: is the factor 2 for ReLU missing?",
-    2.0: "2 times {}: is there a factor 2 for ReLU that should not be?",
+    1 / 2: "1/2 of {}: is the factor 2{} missing?",
+    2.0: "2 times {}: is there a factor 2{} that should not be?",
     1 / 4: "1/4 of {}: is the standard deviation halved, or a gain of 2 missing?",
     4.0: "4 times {}: was a factor 2 meant for the variance given to the standard deviation?",
     CUT_STD**2: "0.774 of {}: is a normal distribution cut at two standard deviations? Divide its standard deviation by 0.8796",
 }
+FOR_RELU = "1 / fan_in", "2 / fan_in", "1 / fan_out", "2 / fan_out"  # where a factor 2 more or less is ReLU's
 
 
 class Report:
@@ -63,8 +73,8 @@ class Report:
 def check(initializer: Any, variance: Any = None) -> Report:
     """Whether an initializer of weights is right: its variance and fans, mean, symmetry, shape, dtype, and its use of `rng`.
 
-    It is drawn for matrices, so one for kernels only (Dirac, say) cannot be checked. Of one that draws nothing on
-    purpose only shape and dtype are checked.
+    It is drawn for matrices; for a kernel of a convolution, if it takes no matrices. Of one that draws nothing on purpose only
+    shape and dtype are checked.
 
     Parameters
     ----------
@@ -97,22 +107,27 @@ def check(initializer: Any, variance: Any = None) -> Report:
     default = as_generator(None)
     before = dict(vars(default))
     try:
-        samples = {fans: _draw(initializer, fans[::-1], fans) for fans in (WIDE, TALL, SQUARE)}
+        samples = _samples(initializer)
+        fans, first = next(iter(samples.items()))
         if isinstance(initializer, Fixed):
             report.notes.append("it draws nothing: every layer of one shape begins alike, from every seed")
             return report
-        _check_state(report, samples[WIDE])
+        _check_state(report, first, fans)
         if vars(default) != before:
             report.problems.append("it uses minidl's global generator: draw from the rng that it gets")
         if not _same(numpy_state, np.random.get_state()):  # noqa: NPY002
             report.problems.append("it draws from np.random's global state, which every import may change: draw from rng")
         if not report:
             return report
-        _check_units(report, samples[WIDE])
+        _check_units(report, first)
         if not report:
             return report
-        _check_centre(report, samples, moments)
-        _check_variance(report, samples, moments)
+        if not _check_centre(report, samples, moments):
+            return report
+        if fans == WIDE:
+            _check_variance(report, samples, moments)
+        else:
+            _check_kernel(report.problems, initializer, moments, SQUARE_KERNEL)
     except _Broken as broken:
         report.problems.append(str(broken))
     finally:
@@ -165,11 +180,23 @@ def _draw(initializer: Initializer, shape: Shape, fans: tuple[int, int], rng: An
     return values.astype(np.float64)
 
 
-def _check_state(report: Report, first: np.ndarray) -> None:
+def _samples(initializer: Initializer) -> dict[tuple[int, int], np.ndarray]:
+    """By their fans: three matrices, or, where these are refused, a kernel."""
+    try:
+        return {fans: _draw(initializer, fans[::-1], fans) for fans in (WIDE, TALL, SQUARE)}
+    except _Broken as broken:
+        try:
+            shape, fans = SQUARE_KERNEL
+            return {fans: _draw(initializer, shape, fans)}
+        except _Broken:
+            raise broken from None
+
+
+def _check_state(report: Report, first: np.ndarray, fans: tuple[int, int]) -> None:
     """Equal generators give equal values, whatever was drawn before; one generator gives other values each time."""
-    initializer, shape, rng = report.initializer, WIDE[::-1], Generator(1)
-    again, then = _draw(initializer, shape, WIDE, rng), _draw(initializer, shape, WIDE, rng)
-    _draw(initializer, shape, WIDE, dtype=np.float32)
+    initializer, shape, rng = report.initializer, first.shape, Generator(1)
+    again, then = _draw(initializer, shape, fans, rng), _draw(initializer, shape, fans, rng)
+    _draw(initializer, shape, fans, dtype=np.float32)
     if not np.array_equal(first, again):
         fraction = np.mean(first != again)
         report.problems.append(
@@ -184,7 +211,7 @@ def _check_state(report: Report, first: np.ndarray) -> None:
 
 
 def _check_units(report: Report, values: np.ndarray) -> None:
-    for what, rows in (("units", values), ("inputs", values.T)):
+    for what, rows in (("units", values), ("inputs", values.swapaxes(0, 1))):
         distinct = len(np.unique(rows, axis=0))
         if distinct < len(rows):
             report.problems.append(
@@ -192,20 +219,27 @@ def _check_units(report: Report, values: np.ndarray) -> None:
             )
 
 
-def _check_centre(report: Report, samples: dict, moments: Callable) -> None:
+def _check_centre(report: Report, samples: dict, moments: Callable) -> bool:
+    """Whether there is more to be learned from the variance."""
     for fans, values in samples.items():
         stated = moments(values.shape, fans).mean or 0.0
         std = values.std()
         if abs(values.mean() - stated) > 5 * std / math.sqrt(values.size):
             off = (values.mean() - stated) / std
-            hint = "; no value is negative: is this [0, b) instead of [-b, b)?" if values.min() >= 0 else ""
+            half = values.min() >= 0 and stated == 0
+            hint = (
+                "; no value is negative: is this [0, b) instead of [-b, b)? Its variance is a quarter of that" if half else ""
+            )
             report.problems.append(f"the mean is {values.mean():.3g}, expected {stated:.3g}: off by {off:.2f} std{hint}")
+            if half:
+                return False
             break
     z = np.concatenate([(values - values.mean()).ravel() / values.std() for values in samples.values()])
     cube = z * z * z
     skewness, error = np.mean(cube), math.sqrt(np.mean(np.square(cube - 3 * z)) / z.size)  # for z symmetric about 0
     if abs(skewness) > 5 * error:
         report.problems.append(f"it is not symmetric about its mean: the skewness is {skewness:.2f}, expected 0")
+    return True
 
 
 def _check_variance(report: Report, samples: dict, moments: Callable) -> None:
@@ -234,7 +268,7 @@ def _what_is_off(measured: dict, expected: dict, fit: Callable, known: list[str]
     ratio = {fans: measured[fans] / expected[fans] for fans in measured}
     for factor, mistake in FACTORS.items():
         if fit(lambda *fans: factor * expected[fans]):  # noqa: B023 - called at once
-            return mistake.format(stated)
+            return mistake.format(stated, " for ReLU" if stated in FOR_RELU else "")
     if fit(lambda *fans: expected[fans[::-1]]):
         return f"{stated} with fan_in and fan_out swapped: the shape of a weight is (fan_out, fan_in)"
     if fit(lambda *fans: expected[fans] ** 2):
@@ -247,8 +281,16 @@ def _what_is_off(measured: dict, expected: dict, fit: Callable, known: list[str]
     if known:
         from fractions import Fraction  # only here, for it is slow to import
 
+        formula, about = FORMULAS[known[0]]
         equal = Fraction(ratio[SQUARE]).limit_denominator(6)
-        return f"{known[0]}, not {stated} ({equal} of it where fan_in = fan_out): {FORMULAS[known[0]][1]}"
+        of_one_fan = math.isclose(formula(1, 1), 2 * formula(2, 2))  # so that the fraction is the same for any size
+        share = f" ({equal} of it where fan_in = fan_out)" if of_one_fan else ""
+        return f"{known[0]}, not {stated}{share}: {about}"
+    if fit(lambda *fans: ratio[SQUARE] * expected[fans]):
+        root = math.sqrt(ratio[SQUARE])
+        return (
+            f"{ratio[SQUARE]:.3g} times {stated}, whatever the fans: the standard deviation is {root:.2g} times what is right"
+        )
     return f"not {stated}; it is this many times that: {times}"
 
 
@@ -256,7 +298,7 @@ def _check_fans(report: Report, moments: Callable, of_shape: float, stated: str)
     """Whether the fans that a layer states count, where they are not those of the shape; and the places of a kernel."""
     initializer = report.initializer
     if isinstance(initializer, Custom):
-        _check_kernel(report, moments)
+        _check_kernel(report.notes, initializer, moments, KERNEL)
         report.notes.append(
             "a function (shape, rng) reads its fans off the shape; an Initializer gets those that the layer states"
         )
@@ -275,18 +317,16 @@ def _check_fans(report: Report, moments: Callable, of_shape: float, stated: str)
         )
 
 
-def _check_kernel(report: Report, moments: Callable) -> None:
-    shape, fans = (32, 16, 3, 3), (144, 288)  # each of the nine places multiplies both fans
+def _check_kernel(found: list[str], initializer: Initializer, moments: Callable, kernel: tuple[Shape, tuple[int, int]]) -> None:
     try:
-        values = _draw(report.initializer, shape, fans)
+        values = _draw(initializer, *kernel)
     except _Broken:
-        report.notes.append("it is for matrices only; a convolution's kernel has further axes, which multiply both fans")
+        found.append("it is for matrices only; a convolution's kernel has further axes, which multiply both fans")
         return
-    ratio = values.var() / moments(shape, fans).std ** 2
-    if abs(ratio - 1) > _tolerance(values):
-        report.notes.append(
-            f"for a kernel of shape {shape} the variance is {ratio:.2g} times too large: 9 places multiply the fans"
-        )
+    std = moments(*kernel).std
+    if std is not None and abs((ratio := values.var() / std**2) - 1) > _tolerance(values):
+        shape = values.shape
+        found.append(f"for a kernel of shape {shape} the variance is {ratio:.2g} times too large: 9 places multiply the fans")
 
 
 def _tolerance(values: np.ndarray) -> float:

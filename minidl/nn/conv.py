@@ -70,6 +70,21 @@ class Convolution(Module):
         k = self.kernel_size[0] * self.kernel_size[1]
         return fine // self.groups * k, max(1, round(coarse // self.groups * k / (self.stride[0] * self.stride[1])))
 
+    @property
+    def meets_all_alike(self) -> bool:
+        """Whether all numbers of an image meet a filter equally often, however large the image is."""
+        return False
+
+    def slide(self, x: Tensor, weight: Any, bias: Any, groups: int) -> Tensor:
+        """What the layer does, with any weight."""
+        raise NotImplementedError
+
+    def unit_weights(self, values):
+        return values.reshape(self.groups, self.out_channels // self.groups, -1)
+
+    def propagate(self, signal):
+        return signal.convolve(self)
+
     def images(self, x: Any) -> Tensor:
         """x as a tensor of images with the right number of channels."""
         x = check_input(self, x, self.weight.dtype)
@@ -155,19 +170,28 @@ class Conv2d(Convolution):
 
     def forward(self, x):
         x = self.images(x)
-        images, padding = x, self.padding
         try:
-            if self.padding_mode == "circular" and padding != "valid":
-                same = padding == "same"
-                added = (
-                    same_padding("Conv2d", self.kernel_size, self.stride, self.dilation)
-                    if same
-                    else tuple(zip(padding, padding, strict=True))
-                )
-                images, padding = F.wrap(x, *added), 0
-            return F.conv2d(images, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+            return self.slide(x, self.weight, self.bias, self.groups)
         except ValueError as error:
             raise InputError(self, f"cannot take input of shape {x.shape}: {error}") from error
+
+    def slide(self, x, weight, bias, groups):
+        padding = self.padding
+        if self.padding_mode == "circular" and padding != "valid":
+            same = padding == "same"
+            added = (
+                same_padding("Conv2d", self.kernel_size, self.stride, self.dilation)
+                if same
+                else tuple(zip(padding, padding, strict=True))
+            )
+            x, padding = F.wrap(x, *added), 0
+        return F.conv2d(x, weight, bias, self.stride, padding, self.dilation, groups)
+
+    @property
+    def meets_all_alike(self):
+        reach = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
+        added = {"valid": [0, 0], "same": reach}.get(self.padding) or [2 * p for p in self.padding]
+        return added == reach and (self.padding_mode == "circular" or not any(reach))
 
 
 class ConvTranspose2d(Convolution):
@@ -227,11 +251,16 @@ class ConvTranspose2d(Convolution):
         shape = (self.in_channels, self.out_channels // self.groups)
         self.make_parameters(shape, (fan_in, fan_out), bias, weight_init, bias_init, rng, dtype)
 
+    def unit_weights(self, values):
+        by_group = values.reshape(self.groups, self.in_channels // self.groups, self.out_channels // self.groups, -1)
+        return super().unit_weights(by_group.swapaxes(1, 2))
+
     def forward(self, x):
         x = self.images(x)
         try:
-            return F.conv_transpose2d(
-                x, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation
-            )
+            return self.slide(x, self.weight, self.bias, self.groups)
         except ValueError as error:
             raise InputError(self, f"cannot take input of shape {x.shape}: {error}") from error
+
+    def slide(self, x, weight, bias, groups):
+        return F.conv_transpose2d(x, weight, bias, self.stride, self.padding, self.output_padding, groups, self.dilation)

@@ -132,6 +132,9 @@ class Embedding(Module):
     def _settled(self, name, drawn):
         return drawn if self.padding_idx is None else np.where(np.arange(len(drawn))[:, None] == self.padding_idx, 0, drawn)
 
+    def unit_weights(self, values):
+        return values.T[None]
+
     def forward(self, x):
         try:
             return F.embedding(x, self.weight, self.padding_idx)
@@ -167,7 +170,7 @@ class Flatten(Module):
         return F.reshape(x, (len(x), -1) if x.size else (len(x), int(np.prod(x.shape[1:]))))
 
     def propagate(self, signal):
-        return signal.keep()
+        return signal.flatten()
 
 
 class Dropout(Module):

@@ -114,6 +114,13 @@ class Module:
         """
         return None
 
+    def unit_weights(self, values: np.ndarray) -> np.ndarray:
+        """An array of the shape of `weight` as (groups, units, inputs): a row for what comes into each unit.
+
+        Units of one group see the same inputs, so with equal rows they are clones; those of different groups are not.
+        """
+        return values.reshape(1, len(values), -1)
+
     def __setattr__(self, name, value):
         if name in Module.__slots__:
             super().__setattr__(name, value)

@@ -210,6 +210,9 @@ class LayerNorm(Module):
         except ValueError as error:
             raise InputError(self, f"cannot go on: {error}") from error
 
+    def propagate(self, signal):
+        return signal.normalize_each(self.normalized_shape, self.eps, self.weight, self.bias)
+
     def extra_repr(self):
         size = f"{self.normalized_shape}, eps={self.eps}"
         if self.weight is None:

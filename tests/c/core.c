@@ -770,6 +770,8 @@ static void test_convolution(size_t real)
         {1, 1, 60, 5, {6, 7}, {3, 3}, {6, 7}, {1, 1}, {1, 1}, {1, 1}}, /* more than one chain of taps */
         {9, 1, 20, 30, {9, 11}, {3, 3}, {9, 11}, {1, 1}, {1, 1}, {1, 1}},
         {2, 1, 2, 6, {2, 3}, {5, 6}, {2, 2}, {1, 1}, {2, 2}, {1, 1}},
+        {1, 1, 60, 8, {6, 16}, {3, 3}, {6, 16}, {1, 1}, {1, 1}, {1, 1}}, /* more than one chain over rows of whole vectors */
+        {2, 1, 13, 20, {11, 31}, {4, 4}, {5, 15}, {2, 2}, {1, 1}, {1, 1}},
     };
     for (size_t i = 0; i < COUNT(sizes); i++)
         check_convolution(real, &sizes[i]);

@@ -146,7 +146,7 @@ def test_after_a_batch_norm_of_channels_the_units_are_the_channels():
     # x is of mean 0 and variance 1 in a channel; of ReLU of N(0, 1) the second moment is 1/2 and the mean 1 / sqrt(2 pi).
     assert norm.predicted_std == pytest.approx(math.sqrt((2 + 1) / 3 - 1 / 9), rel=1e-3)
     assert relu.predicted_std is not None
-    assert flat.predicted_std is last.predicted_std is None  # other units than those before
+    assert flat.predicted_std == pytest.approx(tanh.predicted_std)  # the same numbers, each a unit now
 
 
 def test_a_layer_of_ones_own_says_on_which_axis_its_units_are():

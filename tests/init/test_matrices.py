@@ -108,6 +108,48 @@ def test_a_delta_orthogonal_convolution_keeps_the_length_of_its_input():
     assert abs(length(init.Orthogonal()((4, 4, 3), rng=0, dtype=np.float64)) - 1) > 0.05
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("n_in", "n_out", "kernel", "dilation"), [(5, 5, 3, 1), (3, 7, (3, 5), 1), (4, 4, 3, 2), (1, 6, 1, 1)])
+def test_a_delta_orthogonal_layer_on_a_torus_keeps_the_length_of_every_image(n_in, n_out, kernel, dilation, seed):
+    """Xiao et al. 2018: an isometry, for at least as many outputs as inputs; and so are 50 of them. Gaussian ones are not."""
+
+    def lengths(initializer):
+        options = {"padding": "same", "padding_mode": "circular", "bias": False, "rng": seed, "dtype": np.float64}
+        layer = nn.Conv2d(n_in, n_out, kernel, dilation=dilation, weight_init=initializer, **options)
+        x = y = Generator(seed).normal((8, n_in, 6, 7), dtype=np.float64)
+        for _ in range(50 if n_in == n_out else 1):
+            y = layer(y)
+        return np.linalg.norm(y.data.reshape(8, -1), axis=1) / np.linalg.norm(x.reshape(8, -1), axis=1)
+
+    np.testing.assert_allclose(lengths(init.DeltaOrthogonal()), 1, rtol=1e-12)
+    np.testing.assert_allclose(lengths(init.DeltaOrthogonal(1.01)), 1.01 ** (50 if n_in == n_out else 1), rtol=1e-12)
+    assert np.abs(lengths(init.LecunNormal()) - 1).max() > 0.01
+
+
+def test_a_dirac_layer_passes_its_channels_unchanged():
+    x = Generator(0).normal((2, 4, 5, 6))
+    assert (nn.Conv2d(4, 4, 3, padding=1, weight_init="dirac")(x).data == x).all()
+    assert (nn.Conv2d(4, 4, (3, 5), padding="same", groups=2, weight_init=init.Dirac(groups=2))(x).data == x).all()
+    wider = nn.Conv2d(4, 6, 3, padding=1, weight_init="dirac")(x).data
+    assert (wider[:, :4] == x).all()
+    assert not wider[:, 4:].any()
+
+
+@pytest.mark.parametrize(("factor", "kernel"), [(2, 4), (3, 5)])
+def test_a_transposed_convolution_with_bilinear_weights_interpolates(factor, kernel):
+    """A plane stays a plane: the middle of output j lies at (j + 1/2) / factor - 1/2 of the input, away from the edges."""
+    options = {"stride": factor, "padding": 1, "bias": False, "weight_init": "bilinear", "dtype": np.float64}
+    up = nn.ConvTranspose2d(2, 2, kernel, groups=2, **options)
+    rows, columns = np.mgrid[:5, :6]
+    y = up(np.stack([2.0 * rows + 3 * columns, 1.0 - rows])[None]).data[0]
+    rows, columns = (np.mgrid[: y.shape[1], : y.shape[2]] + 0.5) / factor - 0.5
+    inside = slice(factor, -factor), slice(factor, -factor)
+    np.testing.assert_allclose(y[0][inside], (2 * rows + 3 * columns)[inside], rtol=1e-12)
+    np.testing.assert_allclose(y[1][inside], (1 - rows)[inside], rtol=1e-12)
+    x = Generator(0).normal((1, 2, 4, 4), dtype=np.float64)
+    np.testing.assert_allclose(nn.ConvTranspose2d(2, 2, kernel, **options)(x).data, up(x).data, rtol=1e-12)
+
+
 def test_the_identity_has_its_gain_on_the_diagonal():
     assert init.Identity()((2, 3)).tolist() == [[1, 0, 0], [0, 1, 0]]
     assert init.Identity(2.5)((3, 2), dtype=np.float64).tolist() == [[2.5, 0], [0, 2.5], [0, 0]]

@@ -34,6 +34,9 @@ SHAPES = [
     (70, 3, 9, 10, 11, (3, 3), (1, 1), (1, 1), (1, 1), 1),  # more than 4,096 places
     (45, 3, 3, 10, 11, (3, 3), (1, 1), (1, 1), (1, 1), 3),
     (2, 520, 9, 4, 5, (3, 3), (1, 1), (1, 1), (1, 1), 1),  # more than 4,096 taps
+    (4, 48, 100, 11, 12, (3, 3), (1, 1), (1, 1), (1, 1), 1),  # more taps and filters than a weight gradient takes at once
+    (32, 5, 5, 12, 11, (3, 3), (1, 1), (1, 1), (1, 1), 5),  # depthwise, more than 4,096 places
+    (3, 4, 9, 21, 34, (4, 3), (2, 2), (1, 1), (1, 1), 1),  # rows of whole vectors, with a stride; two images in a chain
 ]
 
 
