@@ -568,6 +568,44 @@ def test_run_is_an_epoch_of_a_dataloader(optimizer):
 
 
 @compiled_only
+def test_what_is_done_beside_computing_happens_in_ordinary_calls_only():
+    """The first kind of staleness that no recording can see: three calls to learn, and one for each smaller last batch."""
+    model, calls = network(), []
+    ordinary = a_step(model, optim.SGD(model.parameters(), 0.1))
+
+    def step(x, y):
+        calls.append(len(x))
+        return ordinary(x, y)
+
+    captured = minidl.capture(step)
+    x, y = np.random.default_rng(0).normal(size=(67, 6)).astype(np.float32), np.arange(67) % 4
+    for epoch in range(8):
+        assert len(captured.run(x, y, 8, rng=epoch)) == 9
+    assert calls == [8] * 3 + [3] * 8
+
+
+@compiled_only
+def test_python_that_changes_its_mind_after_the_third_call_is_not_seen():
+    """The second kind: a number in the user's own dict."""
+    model, own = network(), {"scale": 1.0}
+    optimizer = optim.SGD(model.parameters(), 0.0)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y) * own["scale"]
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    captured = minidl.capture(step)
+    x, y = np.ones((8, 6), np.float32), np.arange(8) % 4
+    losses = [captured(x, y).item() for _ in range(5)]
+    own["scale"] = 2.0
+    assert captured(x, y).item() == losses[-1]
+    assert step(x, y).item() == 2 * losses[-1]
+
+
+@compiled_only
 def test_run_stops_at_an_error_as_the_loop_does():
     twins = ready(Twins(lambda: network(nn.BatchNorm1d(8)), "adam"))
     x, y = twins.batch(120)

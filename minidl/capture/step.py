@@ -104,6 +104,8 @@ class CapturedStep:
                 found = self._replay.steps(arrays, some, size)
                 made = len(found)
                 losses.append(found)
+                if made:
+                    self.why, self._missed = "", 0
                 many = 2 * many if time.perf_counter() - begin < CHUNK else many
             if not made:
                 loss, made = self(*(array[order[at : at + size]] for array in arrays)), 1
