@@ -66,6 +66,8 @@ class Replay:
                 _append_update(self.program, self._memory, operation, [next(numbers) for _ in operation.arguments])
             else:
                 _append(self.program, self._memory, operation)
+        view = self.recording.result
+        self._loss = None if view is None else self._memory.array(view)
         self._after = (self.leaves, list(self._gradients), self._zeroed, self.recording.counts, self.recording.drawn)
         self._references = kernels.references(self._gradients)
 
@@ -78,19 +80,13 @@ class Replay:
         """Digests of what a step makes of written arrays, gradients and loss, which then are as before; None if it fails."""
         if not self.prepare(arguments):
             return None
-        view, written = self.recording.result, self.written()
-        loss = [] if view is None else [self._memory.array(view)]
+        written, loss = self.written(), [] if self._loss is None else [self._loss]
         return self.program.rehearse(written, lambda: _digests([*written, *self._gradients, *loss]))
 
     def results(self, returned: Any) -> list:
         """The same of a step that was taken as usual, and that returned this."""
         gradients: list[Any] = [leaf._grad for leaf in self.leaves]
         return _digests([*self.written(), *gradients, *([] if self.recording.result is None else [returned._data])])
-
-    def result(self) -> np.ndarray | None:
-        """A copy of what the step returns."""
-        view = self.recording.result
-        return None if view is None else np.array(self._memory.array(view))
 
     def __call__(self, arguments: tuple) -> Any:
         """What the step returns, or MISSED, and nothing has been changed."""
@@ -105,15 +101,13 @@ class Replay:
             if not self.program.step(self._after):
                 self.missed = "a label is out of range, a variance overflows, or there is no memory"
                 return MISSED
-            value = self.result()
-            return None if value is None else _as_returned(value, self.recording.requires_grad)
+            return None if self._loss is None else _as_returned(np.array(self._loss), self.recording.requires_grad)
         finally:
             self._used.release()
 
     def steps(self, arrays: tuple[np.ndarray, ...], order: np.ndarray, size: int) -> np.ndarray:
         """A step for each batch of so many rows, in this order; returns the losses of those that were made."""
-        view, batches = self.recording.result, len(order) // size
-        losses = np.empty(batches, np.float32 if view is None else view.dtype)
+        losses = np.empty(len(order) // size, np.float32 if self._loss is None else self._loss.dtype)
         fit = len(arrays) == len(self._forms) and all(
             isinstance(form, np.ndarray) and (form.dtype, form.shape[1:]) == (array.dtype, array.shape[1:])
             for form, array in zip(self._forms, arrays, strict=True)
@@ -128,8 +122,8 @@ class Replay:
             sources = [np.ascontiguousarray(arrays[i], place.dtype) for i, place in self._memory.inputs]
             drawn = {id(generator): words for generator, words in self.recording.drawn}
             words = [drawn[id(generator)] for generator, _ in self.recording.draws]
-            places, loss = [place for _, place in self._memory.inputs], None if view is None else self._memory.array(view)
-            return losses[: self.program.steps(order, sources, places, loss, losses, words, self._after)]
+            places = [place for _, place in self._memory.inputs]
+            return losses[: self.program.steps(order, sources, places, self._loss, losses, words, self._after)]
         finally:
             self._used.release()
 
