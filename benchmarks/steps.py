@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 MOMENTUM, EPS, NEW_SHARE = 0.9, 1e-5, 0.1  # the last two are batch norm's
-WITH_ADAM = ("minidl", "numpy", "torch", "torch.compile")
+WITH_ADAM = ("minidl", "minidl.capture", "numpy", "torch", "torch.compile")
 BETA1, BETA2, ADAM_EPS = 0.9, 0.999, 1e-8
 CLASSES = 10
 TOLERANCE = 1e-4  # relative, of a loss
@@ -111,6 +111,13 @@ def minidl_step(network: Network) -> Step:
         return loss
 
     return step
+
+
+def captured_step(network: Network) -> Step:
+    """The same step, recorded, and from its fourth call on one call into C."""
+    import minidl
+
+    return minidl.capture(minidl_step(network))
 
 
 def numpy_step(network: Network) -> Step:
@@ -367,6 +374,7 @@ def tinygrad_step(network: Network) -> Step:
 
 FRAMEWORKS: dict[str, Callable[[Network], Step]] = {
     "minidl": minidl_step,
+    "minidl.capture": captured_step,
     "numpy": numpy_step,
     "torch": torch_step,
     "torch.compile": compiled_step,

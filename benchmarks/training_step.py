@@ -24,10 +24,16 @@ from benchmarks.steps import FRAMEWORKS, NETWORKS, WITH_ADAM, agreeing, installe
 
 # Slow, or slow to compile: not in a quick run.
 SLOW_FRAMEWORKS, SLOW_NETWORKS = ("torch.compile", "autograd", "tinygrad"), ("deep50x128", "deep20x256bn")
-PEERS = [name for name in FRAMEWORKS if name != "minidl"]
+PEERS = [name for name in FRAMEWORKS if not name.startswith("minidl")]
 TIMES = {"network": "", "MFLOP": ",.1f", **dict.fromkeys(FRAMEWORKS, ",.0f"), "fraction of peak": ".0%"}
-RATIOS = {"network": "", **{f"/{peer}": ".2f" for peer in PEERS}, "/best": ".2f", "best": ""}
-COLOURS = compare.COLOURS | {"torch.compile": "#56b4e9", "jax": "#cc79a7", "autograd": "#e69f00", "tinygrad": "#999999"}
+RATIOS = {"network": "", **{f"/{peer}": ".2f" for peer in PEERS}, "/best": ".2f", "capture/best": ".2f", "best": ""}
+COLOURS = compare.COLOURS | {
+    "minidl.capture": "#882255",
+    "torch.compile": "#56b4e9",
+    "jax": "#cc79a7",
+    "autograd": "#e69f00",
+    "tinygrad": "#999999",
+}
 
 
 def memory(frameworks: Collection[str]) -> dict[str, float]:
@@ -50,20 +56,23 @@ def with_ratios(row: dict[str, Any], microseconds: dict[str, float]) -> dict[str
     if peers:
         row["best"] = min(peers, key=lambda peer: microseconds[peer])
         row["/best"] = row[f"/{row['best']}"]
+        if "minidl.capture" in row:
+            row["capture/best"] = row[row["best"]] / row["minidl.capture"]
     return row
 
 
 def summary(rows: list[dict[str, Any]]) -> list[str]:
     """Means over the networks, and the one that is the furthest behind."""
     lines = []
-    for peer in (*PEERS, "best"):
-        cells = {row["network"]: row[f"/{peer}"] for row in rows if f"/{peer}" in row}
+    ours = [("minidl", peer, f"/{peer}") for peer in (*PEERS, "best")] + [("minidl.capture", "best", "capture/best")]
+    for who, peer, column in ours:
+        cells = {row["network"]: row[column] for row in rows if column in row}
         if cells:
             least = min(cells, key=lambda network: cells[network])
             name = "the best peer of each network" if peer == "best" else peer
             partly = f" (of {len(cells)} networks only)" if len(cells) < len(rows) else ""
             mean = f"geometric mean {compare.geometric_mean(list(cells.values())):.2f}{partly}"
-            lines.append(f"minidl / {name}: {mean}, least {cells[least]:.2f} ({least})")
+            lines.append(f"{who} / {name}: {mean}, least {cells[least]:.2f} ({least})")
     return lines
 
 
@@ -74,7 +83,7 @@ def draw(rows: list[dict[str, Any]]) -> Any:
     figure = plot.new_figure(10, 5)
     axes = figure.subplots()
     lines = range(len(rows))
-    for (name, colour), marker in zip(COLOURS.items(), "os^vDPX", strict=True):
+    for (name, colour), marker in zip(COLOURS.items(), "os^*vDPX", strict=True):
         dots = [(row[name], line) for line, row in enumerate(rows) if name in row]
         if dots:
             front = 4 if name == "minidl" else 3
@@ -97,7 +106,7 @@ def main(description=__doc__, name="training_step", optimizer="SGD"):
     names = [name for name in names if optimizer == "SGD" or name in WITH_ADAM]
     networks = [network for name, network in NETWORKS.items() if not (args.quick and name in SLOW_NETWORKS)]
     # First, for on Linux a process starts with the largest memory of the one that started it.
-    megabytes = {name: size / 1e6 for name, size in memory(names[:2] if args.quick else names).items()}
+    megabytes = {name: size / 1e6 for name, size in memory(names[:3] if args.quick else names).items()}
 
     from minidl.script import progress
 

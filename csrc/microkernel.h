@@ -11,6 +11,14 @@
 
 #include <string.h>
 
+/* Sanitizers check every access, and compile for minutes where loops are unrolled. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNROLL(n)
+#else
+#define PRAGMA(text) _Pragma(#text)
+#define UNROLL(n) PRAGMA(GCC unroll n)
+#endif
+
 #if defined(__clang__)
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -28,44 +36,44 @@ static inline __attribute__((always_inline)) void NAME(tile)(const size_t rows, 
 {
     const REAL *from[ROW_VECTORS], *of[MR];
     VEC sum[MR][ROW_VECTORS];
-#pragma GCC unroll 8
+UNROLL(8)
     for (size_t j = 0; j < vectors; j++)
         from[j] = b + (scattered == ROWS_OF_B ? at[j] : (ptrdiff_t)(j * LANES));
-#pragma GCC unroll 16
+UNROLL(16)
     for (size_t i = 0; i < rows; i++)
         of[i] = a + (scattered > ROWS_OF_B ? at[i] : 0);
-#pragma GCC unroll 16
+UNROLL(16)
     for (size_t i = 0; i < rows; i++)
-#pragma GCC unroll 8
+UNROLL(8)
         for (size_t j = 0; j < vectors; j++)
             sum[i][j] = BROADCAST(0);
 
-#pragma GCC unroll 4
+UNROLL(4)
     for (size_t p = 0; p < k; p++, a += a_column) {
         ptrdiff_t place = scattered ? places[p] : 0, row_place = scattered == ROWS_OF_B ? place : (ptrdiff_t)p * b_row;
         VEC row[ROW_VECTORS];
-#pragma GCC unroll 8
+UNROLL(8)
         for (size_t j = 0; j < vectors; j++)
             row[j] = LOAD(from[j] + row_place);
-#pragma GCC unroll 16
+UNROLL(16)
         for (size_t i = 0; i < rows; i++) {
             const REAL *number = scattered > ROWS_OF_B ? of[i] + place : a + (ptrdiff_t)i * a_row;
             VEC element = scattered == VECTORS_OF_A ? LOAD(number) : BROADCAST(*number);
-#pragma GCC unroll 8
+UNROLL(8)
             for (size_t j = 0; j < vectors; j++)
                 sum[i][j] = FMA(element, row[j], sum[i][j]);
         }
     }
 
     if (added)
-#pragma GCC unroll 16
+UNROLL(16)
         for (size_t i = 0; i < rows; i++)
-#pragma GCC unroll 8
+UNROLL(8)
             for (size_t j = 0; j < vectors; j++)
                 sum[i][j] += added_column ? LOAD(added + (ptrdiff_t)i * added_row + j * LANES) : BROADCAST(added[(ptrdiff_t)i * added_row]);
-#pragma GCC unroll 16
+UNROLL(16)
     for (size_t i = 0; i < rows; i++)
-#pragma GCC unroll 8
+UNROLL(8)
         for (size_t j = 0; j < vectors; j++)
             STORE(c + (ptrdiff_t)i * c_row + j * LANES, sum[i][j]);
 }
@@ -144,29 +152,29 @@ static inline __attribute__((always_inline)) void NAME(dot_group)(const size_t c
 {
     enum { CHAINS = DOT_BYTES / sizeof(REAL), VECTORS = CHAINS / LANES };
     VEC sum[DOT_SUMS / VECTORS][VECTORS];
-#pragma GCC unroll 8
+UNROLL(8)
     for (size_t j = 0; j < columns; j++)
-#pragma GCC unroll 8
+UNROLL(8)
         for (size_t v = 0; v < VECTORS; v++)
             sum[j][v] = BROADCAST(0);
 
     size_t p = 0, rest = k % CHAINS;
     for (; p < k - rest; p += CHAINS)
-#pragma GCC unroll 8
+UNROLL(8)
         for (size_t v = 0; v < VECTORS; v++)
-#pragma GCC unroll 8
+UNROLL(8)
             for (size_t j = 0; j < columns; j++)
                 sum[j][v] = FMA(LOAD(a + p + v * LANES), LOAD(b + (ptrdiff_t)j * b_column + (ptrdiff_t)(p + v * LANES)), sum[j][v]);
-#pragma GCC unroll 8
+UNROLL(8)
     for (size_t v = 0; v < VECTORS; v++, p += LANES) {
         if (p + LANES > k)
             break;
-#pragma GCC unroll 8
+UNROLL(8)
         for (size_t j = 0; j < columns; j++)
             sum[j][v] = FMA(LOAD(a + p), LOAD(b + (ptrdiff_t)j * b_column + (ptrdiff_t)p), sum[j][v]);
     }
 
-#pragma GCC unroll 8
+UNROLL(8)
     for (size_t j = 0; j < columns; j++) {
         REAL chain[CHAINS];
         for (size_t v = 0; v < VECTORS; v++)
@@ -175,7 +183,7 @@ static inline __attribute__((always_inline)) void NAME(dot_group)(const size_t c
             VEC last = FMA(BROADCAST(a[q]), BROADCAST(b[(ptrdiff_t)j * b_column + (ptrdiff_t)q]), BROADCAST(chain[q % CHAINS]));
             memcpy(chain + q % CHAINS, &last, sizeof *chain);
         }
-#pragma GCC unroll 8
+UNROLL(8)
         for (size_t half = CHAINS / 2; half; half /= 2)
             for (size_t i = 0; i < half; i++)
                 chain[i] += chain[i + half];
@@ -201,18 +209,18 @@ static inline void NAME(transpose)(size_t rows, const REAL *from, ptrdiff_t from
     VEC x[LANES], y[LANES];
     for (size_t i = 0; i < LANES; i++)
         x[i] = i < rows ? LOAD(from + (ptrdiff_t)i * from_row) : BROADCAST(0);
-#pragma GCC unroll 4
+UNROLL(4)
     for (int stage = 1; stage < LANES; stage *= 2) {
-#pragma GCC unroll 8
+UNROLL(8)
         for (size_t i = 0; i < LANES / 2; i++) {
             y[2 * i] = SHUFFLE(x[i], x[i + LANES / 2], LOW_HALVES);
             y[2 * i + 1] = SHUFFLE(x[i], x[i + LANES / 2], HIGH_HALVES);
         }
-#pragma GCC unroll 16
+UNROLL(16)
         for (size_t i = 0; i < LANES; i++)
             x[i] = y[i];
     }
-#pragma GCC unroll 16
+UNROLL(16)
     for (size_t i = 0; i < LANES; i++)
         STORE(to + (ptrdiff_t)i * to_row, x[i]);
 }

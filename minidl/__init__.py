@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import data, functional, init, kernels, nn, optim, random, recipes
+from .capture import capture  # in place of the package
 from .checkpoint import load, save
 from .creation import arange, ones, rand, randn, tensor, zeros  # in place of the file `tensor`
 from .gradcheck import gradcheck
@@ -24,6 +25,7 @@ __all__ = [
     "Tensor",
     "__version__",
     "arange",
+    "capture",
     "data",
     "enable_grad",
     "flow",

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from . import mistakes
+from . import kernels, mistakes
 from .atomic import at_once, replaced
 from .names import no_attribute
 from .ownership import is_unshared
@@ -34,6 +34,7 @@ class _Mode(threading.local):
 
 _mode = _Mode()
 backward_observers: list[Callable[[], None]] = []  # called after every backward(); see `flow`
+readers: list[Callable[[], None]] = []  # called whenever a value, or a gradient, is shown to Python; see `capture`
 
 
 class no_grad:
@@ -107,7 +108,7 @@ class _ForeignCount(list[int]):
 _foreign_counts: weakref.WeakValueDictionary[int, _ForeignCount] = weakref.WeakValueDictionary()
 
 
-def _count_of(array: np.ndarray, count: list[int] | None = None) -> list[int]:
+def count_of(array: np.ndarray, count: list[int] | None = None) -> list[int]:
     """The count of this array's memory; at the first sight of it, `count` or a new one."""
     while (base := array.base) is not None:
         if not isinstance(base, np.ndarray):  # what stands between two arrays, or owns the memory
@@ -125,9 +126,14 @@ def _count_of(array: np.ndarray, count: list[int] | None = None) -> list[int]:
     return count
 
 
+def _tell_readers() -> None:
+    for reader in readers:
+        reader()
+
+
 def overwriting(array: np.ndarray, values: Any) -> list[Callable[[], Any]]:
     """What to call, by `at_once(operator.call, ...)`, to overwrite an array and count that: see `Tensor.changed`."""
-    return [functools.partial(operator.setitem, array, ..., values), _counting(_count_of(array))]
+    return [functools.partial(operator.setitem, array, ..., values), _counting(count_of(array))]
 
 
 def _counting(count: list[int]) -> Callable[[], Any]:
@@ -218,7 +224,8 @@ class Tensor:
 
     @property
     def data(self) -> np.ndarray:
-        _count_of(self._data, self._version)  # whoever has the array can make another tensor of it
+        count_of(self._data, self._version)  # whoever has the array can make another tensor of it
+        _tell_readers()
         return self._data
 
     @data.setter
@@ -238,6 +245,7 @@ class Tensor:
 
     @property
     def grad(self) -> np.ndarray | None:
+        _tell_readers()
         return self._grad
 
     @grad.setter
@@ -256,7 +264,7 @@ class Tensor:
     def _adopt(self, value: Any) -> None:
         self._data = array = _as_array(value)
         if array is value or not isinstance(value, (Tensor, int, float, list, tuple)):
-            self._version: list[int] = _count_of(array)
+            self._version: list[int] = count_of(array)
         else:
             self._version = value._version if isinstance(value, Tensor) and value._data is array else [0]
 
@@ -518,6 +526,7 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __bool__(self):
+        _tell_readers()
         return bool(self._data)
 
     def __float__(self):
@@ -543,6 +552,7 @@ class Tensor:
         return format(self.item(), spec) if spec else str(self)
 
     def __repr__(self):
+        _tell_readers()
         values = np.array2string(self._data, separator=", ", prefix="Tensor(")
         dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
         grad = f", made by {self.operation}" if self._made else ", requires_grad=True" if self.requires_grad else ""
@@ -597,6 +607,7 @@ class Tensor:
         """The value of a tensor of one element, as a Python number."""
         if self._data.size != 1:
             raise ValueError(f"item() needs a tensor of one element, got shape {self.shape}; use .numpy() for an array")
+        _tell_readers()
         return self._data.item()
 
     def numpy(self) -> np.ndarray:
@@ -605,6 +616,7 @@ class Tensor:
 
     def tolist(self) -> Any:
         """The value, as nested lists of Python numbers."""
+        _tell_readers()
         return self._data.tolist()
 
     def detach(self) -> "Tensor":
@@ -676,7 +688,7 @@ class Tensor:
                     dx = _cast(node, parent, dx)
                 if parent in gradients:
                     known = gradients.pop(parent)
-                    dx = known.__iadd__(dx) if is_unshared(known) and known.flags.writeable else known + dx
+                    dx = known.__iadd__(dx) if is_unshared(known) and known.flags.writeable else kernels.add(known, dx)
                 elif parent._made is None:
                     leaves.append(parent)
                 else:
@@ -990,6 +1002,8 @@ def as_tensor(x: Any, like: Tensor | None = None) -> Tensor:
         and like.dtype.kind == "f"
         and (x.dtype.kind in "iub" if isinstance(x, np.ndarray) else isinstance(x, (int, float, np.number, list, tuple)))
     ):
+        if type(x) in (int, float):
+            return Tensor(kernels.constant(x, like.dtype))
         _as_array(x)  # raises where these are not numbers
         return Tensor(np.array(_lists(x), like.dtype))
     return Tensor(x)

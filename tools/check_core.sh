@@ -23,7 +23,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 flags=$(sed -n 's/^GCC_FLAGS = \[\(.*\)\]/\1/p' setup.py | tr -d '",')
 test -n "$flags"
-flags+=" -Wall -Wextra -g -Werror=incompatible-pointer-types" # the last one: no entry of a table for another, see isa.h
+flags+=" -Wall -Wextra -Werror=incompatible-pointer-types" # the last one: no entry of a table for another, see isa.h
 
 needs() { # a tool, its Debian package
     command -v "$1" > "$scratch/where" || { echo "$1 is missing: apt-get install $2" >&2; exit 2; }

@@ -21,6 +21,7 @@ HOUSE = {
     "flow": "report quantities measure predict remedy diagnose compare watch",
     "theory": "",
     "plot": "",
+    "capture": "recording listing replay step",
     "recipes": "",
     "script": "",
     "training": "",

@@ -20,7 +20,7 @@ def add(x: Array, y: Array) -> Tensor:
     def backward(dz):
         return unbroadcast(dz, a.shape), unbroadcast(dz, b.shape)
 
-    return record(a + b, (x, y), backward)
+    return record(kernels.add(a, b), (x, y), backward)
 
 
 def sub(x: Array, y: Array) -> Tensor:
@@ -31,7 +31,7 @@ def sub(x: Array, y: Array) -> Tensor:
     def backward(dz):
         return unbroadcast(dz, a.shape), unbroadcast(-dz, b.shape)
 
-    return record(a - b, (x, y), backward)
+    return record(kernels.subtract(a, b), (x, y), backward)
 
 
 def mul(x: Array, y: Array) -> Tensor:
@@ -41,11 +41,11 @@ def mul(x: Array, y: Array) -> Tensor:
 
     def backward(dz):
         return (
-            unbroadcast(dz * b, a.shape) if x.requires_grad else None,
-            unbroadcast(dz * a, b.shape) if y.requires_grad else None,
+            unbroadcast(kernels.multiply(dz, b), a.shape) if x.requires_grad else None,
+            unbroadcast(kernels.multiply(dz, a), b.shape) if y.requires_grad else None,
         )
 
-    return record(a * b, (x, y), backward, saved=(x, y))
+    return record(kernels.multiply(a, b), (x, y), backward, saved=(x, y))
 
 
 def div(x: Array, y: Array) -> Tensor:
@@ -54,10 +54,10 @@ def div(x: Array, y: Array) -> Tensor:
     if x.dtype.kind != "f":  # both, then
         x, y = as_real(x), as_real(y)
     a, b = x._data, y._data
-    z = a / b
+    z = kernels.divide(a, b)
 
     def backward(dz):
-        dx = dz / b
+        dx = kernels.divide(dz, b)
         return unbroadcast(dx, a.shape), unbroadcast(-dx * z, b.shape) if y.requires_grad else None
 
     return record(z, (x, y), backward, saved=(y,))

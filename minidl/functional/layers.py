@@ -111,10 +111,10 @@ def dropout(x: Array, p: float = 0.5, training: bool = True, rng: Generator | in
         raise ValueError(f"dropout needs a probability p from 0 to 1, got {p}")
     if not training or p == 0:
         return x
-    kept = as_generator(rng).bernoulli(x.shape, 1 - p)
-    mask = kept * x.dtype.type(0 if p == 1 else 1 / (1 - p))
+    u = as_generator(rng).uniform(x.shape, dtype=np.float64)
+    mask = kernels.mask(u, 1 - p, 0 if p == 1 else 1 / (1 - p), x.dtype)  # m / (1 - p)
 
     def backward(dy):
-        return (dy * mask,)
+        return (kernels.multiply(dy, mask),)
 
-    return record(x._data * mask, (x,), backward)
+    return record(kernels.multiply(x._data, mask), (x,), backward)

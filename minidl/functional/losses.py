@@ -30,7 +30,7 @@ def _reduced(losses: np.ndarray, reduction: str, total: float | None = None) -> 
     factor = 1 / losses.size if reduction == "mean" else 1.0
     if total is None:
         return array_mean(losses, None, False) if reduction == "mean" else kernels.sum(losses), factor
-    return np.array(total * factor, losses.dtype), factor
+    return kernels.scaled(total, factor, losses.dtype), factor
 
 
 def _check_reduction(reduction: str, count: float) -> None:
@@ -86,7 +86,7 @@ def cross_entropy(
     x = as_real(input)
     labels = _classes("cross_entropy", x, target)
     plain = x.ndim == 2 and weight is None and not label_smoothing
-    if labels is None or not plain or (ignore_index >= 0 and (labels == ignore_index).any()):
+    if labels is None or not plain or (ignore_index >= 0 and kernels.contains(labels, ignore_index)):
         return _general_cross_entropy(x, target, labels, weight, ignore_index, reduction, label_smoothing)
     try:
         p, losses, total = kernels.cross_entropy(x._data, labels)  # softmax(x), -ln p_n,t, and their sum
@@ -175,7 +175,7 @@ def _classes(name: str, x: Tensor, target: Any) -> np.ndarray | None:
             f"{name} expects class numbers as target, got dtype {labels.dtype} (a Tensor made of integers holds "
             f"floats); pass the list or the integer array itself, or {cast}"
         )
-    return labels.astype(np.intp)  # backward reads it later
+    return kernels.copied(labels, np.intp)  # backward reads it later
 
 
 def _class_weights(name: str, weight: Any, x: Tensor, axis: int) -> np.ndarray:
@@ -207,11 +207,11 @@ def _same_shape(name: str, input: Array, target: Array) -> tuple[Tensor, Tensor]
 def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Tensor:
     """L = the mean (or sum, or none) of (x - t)^2.  Backward: dx = dL 2 (x - t) / N, dt = -dx."""
     x, t = _same_shape("mse_loss", input, target)
-    difference = x._data - t._data
-    loss, factor = _reduced(difference * difference, reduction)
+    difference = kernels.subtract(x._data, t._data)
+    loss, factor = _reduced(kernels.multiply(difference, difference), reduction)
 
     def backward(dy):
-        dx = dy * difference * difference.dtype.type(2 * factor)
+        dx = kernels.multiply(kernels.multiply(dy, difference), difference.dtype.type(2 * factor))
         return dx, -dx
 
     return record(loss, (x, t), backward)

@@ -1,14 +1,12 @@
 """Normalization: over the batch, each channel by itself, and over the features, each sample by itself."""
 
 import math
-import operator
 from collections.abc import Sequence
 
 import numpy as np
 
 from .. import kernels
-from ..atomic import at_once
-from ..tensor import Tensor, as_tensor, overwriting, record
+from ..tensor import Tensor, as_tensor, count_of, record
 from .arguments import Array, as_real
 from .reductions import array_mean, centred_at_mean
 
@@ -51,13 +49,12 @@ def batch_norm(
     m, v = np.empty((2, a.shape[1]), a.dtype) if training else (np.array(mean, a.dtype), np.array(var, a.dtype))
     y = kernels.batch_norm(a, w, b, m, v, eps, training)  # weight (x - m) / sqrt(v + eps) + bias; in training it fills m and v
     if training:
-        n, share = a.size // len(m), float(momentum)
-        unbiased = v * a.dtype.type(n / (n - 1))
-        _check_variance(unbiased, a)
-        moved = [(t, (1 - share) * t + share * batch) for t, batch in ((mean, m), (var, unbiased)) if t is not None]
-        if num_batches_tracked is not None:
-            moved.append((num_batches_tracked, num_batches_tracked + 1))
-        at_once(operator.call, [call for t, new in moved for call in overwriting(t, new)])
+        n = a.size // len(m)
+        unbiased = n / (n - 1)
+        if not kernels.are_finite(v, unbiased):
+            _check_variance(v * a.dtype.type(unbiased), a)
+        moved = (mean, var, num_batches_tracked)
+        kernels.move_statistics(*moved, m, v, n, float(momentum), [count_of(t) for t in moved if t is not None])
     parents = tuple(t for t in (x, weight, bias) if t is not None)
 
     def backward(dy):
@@ -158,22 +155,25 @@ def layer_norm(
     w = None if weight is None else weight._data
     with np.errstate(over="ignore"):
         centred = centred_at_mean(a, last)
-        variance = array_mean(centred * centred, last, True)
-    if np.isinf(variance).any():  # infinite elements make it NaN
+        variance = array_mean(kernels.multiply(centred, centred), last, True)
+    if not kernels.are_finite(variance, 1.0) and np.isinf(variance).any():  # infinite elements make it NaN
         raise _overflow("layer_norm: the variance of a sample", a)
-    s = 1 / np.sqrt(variance + a.dtype.type(eps))
-    h = centred * s
-    y = h if w is None else h * w
+    s = kernels.inverse_root(variance, a.dtype.type(eps))
+    h = kernels.multiply(centred, s)
+    y = h if w is None else kernels.multiply(h, w)
     parents = tuple(t for t in (x, weight, bias) if t is not None)
 
     def backward(dy):
-        dh = dy if w is None else dy * w
-        dx = s * (dh - array_mean(dh, last, True) - h * array_mean(dh * h, last, True))
+        dh = dy if w is None else kernels.multiply(dy, w)
+        along = kernels.multiply(h, array_mean(kernels.multiply(dh, h), last, True))
+        dx = kernels.multiply(s, kernels.subtract(kernels.subtract(dh, array_mean(dh, last, True)), along))
         gradients = [dx.astype(a.dtype, copy=False)]
         if weight is not None:
-            gradients.append(kernels.sum(dy * h, first))
+            gradients.append(kernels.sum(kernels.multiply(dy, h), first))
         if bias is not None:
             gradients.append(kernels.sum(dy, first))
         return gradients
 
-    return record(y if bias is None else y + bias._data, parents, backward, saved=() if weight is None else (weight,))
+    return record(
+        y if bias is None else kernels.add(y, bias._data), parents, backward, saved=() if weight is None else (weight,)
+    )

@@ -44,13 +44,13 @@ def array_mean(a: np.ndarray, dim: Dim, keepdim: bool) -> np.ndarray:
     """NumPy's mean, but with the sum of `kernels.sum`."""
     if a.dtype.kind != "f":
         return a.mean(axis=dim, keepdims=keepdim)
-    return kernels.sum(a, dim, keepdim) / a.dtype.type(_count(a.shape, dim))
+    return kernels.divide(kernels.sum(a, dim, keepdim), a.dtype.type(_count(a.shape, dim)))
 
 
 def centred_at_mean(a: np.ndarray, dim: Dim) -> np.ndarray:
     """a - mean(a), over the axes `dim`."""
-    centred = a - array_mean(a, dim, True)
-    return centred - array_mean(centred, dim, True)  # what the first mean had lost by rounding
+    centred = kernels.subtract(a, array_mean(a, dim, True))
+    return kernels.subtract(centred, array_mean(centred, dim, True))  # what the first mean had lost by rounding
 
 
 def _deviations(a: np.ndarray, dim: Dim, correction: int) -> tuple[np.ndarray, int]:

@@ -107,12 +107,43 @@ leaky_relu, leaky_relu_backward = _backend.leaky_relu, _backend.leaky_relu_backw
 elu, elu_backward, silu, silu_backward = _backend.elu, _backend.elu_backward, _backend.silu, _backend.silu_backward
 gelu, gelu_backward = _backend.gelu, _backend.gelu_backward
 batch_norm, batch_norm_backward = _backend.batch_norm, _backend.batch_norm_backward
+are_finite, move_statistics = _backend.are_finite, _backend.move_statistics
 cross_entropy, cross_entropy_backward = _backend.cross_entropy, _backend.cross_entropy_backward
+scaled, mask = _backend.scaled, _backend.mask
 sgd, adam, rmsprop = _backend.sgd, _backend.adam, _backend.rmsprop
+
+# What `capture` makes programs of.
+Program, unchanged, take = _backend.Program, _backend.unchanged, _backend.take
+references, shared = _backend.references, _backend.shared
+arithmetic, row_sums, copy = _backend.arithmetic, _backend.row_sums, _backend.copy
 
 # The four that minidl.random calls, having checked the distribution and the position; a key is two words.
 uniform, normal = _backend.uniform, _backend.normal
 integers, permutation = _backend.integers, _backend.permutation
+
+
+# What NumPy does as well as any kernel could, and yet stands here: what passes here can be recorded (see `capture`).
+add, subtract, multiply, divide = np.add, np.subtract, np.multiply, np.divide
+
+
+def inverse_root(x, eps):
+    """1 / sqrt(x + eps)"""
+    return 1 / np.sqrt(x + eps)
+
+
+def constant(number, dtype):
+    """A number as an array."""
+    return np.array(number, dtype)
+
+
+def copied(x, dtype=None):
+    """A copy, in another dtype where one is given."""
+    return np.array(x, dtype)
+
+
+def contains(x, value):
+    """Whether an element of x equals this number."""
+    return bool((x == value).any())
 
 
 def sum(x, axis=None, keepdims=False):

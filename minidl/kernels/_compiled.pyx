@@ -1,11 +1,13 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True, auto_pickle=False
 """The door to csrc/: unwraps arrays to pointers, releases the GIL, calls. The same functions as in reference/.
 
 What each function computes is documented in the reference implementation. Whether arrays fit, so that nothing is read or written
-past an end, is checked here, where it costs least; what does not fit is an error of `checks.py`.
+past an end, is checked here, where it costs least; what does not fit is an error of `checks.py`. A function that a captured step
+may call makes an operation (csrc/program.h) of its arguments, which `perform` runs, or adds to the program that is being built.
 """
 cimport numpy as cnp
 from cpython.long cimport PyLong_AsLongLongAndOverflow
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
@@ -14,10 +16,10 @@ from numpy import empty, float32, float64, int64, intp, zeros
 
 from .checks import (bad_count, bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_start, bad_words,
                      check_conv2d, check_conv2d_input_gradient, check_conv2d_weight_gradient, check_linear, check_matmul,
-                     check_mean_pool, check_pool, check_pool_backward, check_summarize, misfit, no_channels, not_a_matrix, real_array,
-                     unfit_parameter, unknown_class,
-                     unwritable_statistics)
+                     check_mean_pool, check_pool, check_pool_backward, check_summarize, misfit, no_channels, not_a_matrix,
+                     real_array, unfit_parameter, unknown_class, unwritable_statistics)
 from .checks import new_array as checked_new_array
+from .reference.fused import move_statistics as move_any_statistics
 
 cnp.import_array()
 
@@ -59,18 +61,10 @@ cdef extern from "isa.h":
 
 cdef extern from "sampling.h" nogil:
     void sample_words(philox_key key, uint64_t low, uint64_t high, size_t n, uint32_t *out)
-    void sample_uniform_f32(draw part, distribution source, float *out)
-    void sample_uniform_f64(draw part, distribution source, double *out)
     void sample_normal_f32(draw part, distribution source, float *out)
     void sample_normal_f64(draw part, distribution source, double *out)
     void sample_integers(draw part, int64_t low, uint64_t range, int64_t *out)
     void sample_permutation(draw part, int64_t *out)
-
-cdef extern from "matmul.h" nogil:
-    int matmul_f32(size_t m, size_t n, size_t k, const float *a, Py_ssize_t a_row, Py_ssize_t a_column, const float *b,
-                   Py_ssize_t b_row, Py_ssize_t b_column, const float *bias, float *c, Py_ssize_t c_row, Py_ssize_t c_column)
-    int matmul_f64(size_t m, size_t n, size_t k, const double *a, Py_ssize_t a_row, Py_ssize_t a_column, const double *b,
-                   Py_ssize_t b_row, Py_ssize_t b_column, const double *bias, double *c, Py_ssize_t c_row, Py_ssize_t c_column)
 
 cdef extern from "convolution.h" nogil:
     ctypedef struct convolution:
@@ -164,15 +158,9 @@ cdef extern from "fused.h" nogil:
         double factor
         const Py_ssize_t *labels
         void *dx
-    void fused_elementwise(const elementwise_job *job, int precision)
-    void fused_column_sums(const column_sums_job *job, int precision)
-    void fused_batch_norm(const batch_norm_job *job, int precision)
-    void fused_batch_norm_backward(const batch_norm_backward_job *job, int precision)
-    void fused_cross_entropy(const cross_entropy_job *job, int precision)
-    void fused_cross_entropy_backward(const cross_entropy_backward_job *job, int precision)
 
 cdef extern from "optim.h" nogil:
-    enum: STATES
+    enum: STATES, NUMBERS
     ctypedef struct optim_tensor:
         size_t n, steps
         void *p
@@ -182,13 +170,118 @@ cdef extern from "optim.h" nogil:
         size_t count
         const optim_tensor *tensors
         double *numbers
-    void optim_sgd(const optim_job *job, int precision)
-    void optim_adam(const optim_job *job, int precision)
-    void optim_rmsprop(const optim_job *job, int precision)
+
+cdef extern from "program.h" nogil:
+    ctypedef enum operation_kind:
+        PRODUCT, ELEMENTWISE, ARITHMETIC, COLUMN_SUMS, ROW_SUMS, BATCH_NORM, BATCH_NORM_BACKWARD, FINITE, STATISTICS
+        CROSS_ENTROPY, CROSS_ENTROPY_BACKWARD, SCALE, COPY, UNIFORM, MASK, SGD_STEP, ADAM_STEP, RMSPROP_STEP
+    ctypedef enum arithmetic_function:
+        ADD, SUBTRACT, MULTIPLY, DIVIDE, INVERSE_ROOT
+    ctypedef struct product_job:
+        size_t m, n, k
+        const void *a
+        const void *b
+        const void *bias
+        Py_ssize_t a_row, a_column, b_row, b_column
+        void *c
+        Py_ssize_t c_row, c_column
+    ctypedef struct arithmetic_job:
+        arithmetic_function function
+        size_t rows, columns
+        const void *x
+        const void *y
+        Py_ssize_t x_row, x_column, y_row, y_column
+        void *out
+    ctypedef struct row_sums_job:
+        size_t rows, columns
+        const void *x
+        void *out
+    ctypedef struct scale_job:
+        const double *number
+        double factor
+        void *out
+    ctypedef struct copy_job:
+        size_t bytes
+        const void *from_ "from"
+        void *to
+    ctypedef struct mask_job:
+        size_t n
+        double share, scale
+        const double *u
+        void *mask
+    ctypedef struct uniform_job:
+        draw part
+        double low, high
+        void *out
+    ctypedef struct finite_job:
+        size_t n
+        double factor
+        const void *x
+    ctypedef struct statistics_job:
+        size_t columns
+        double share, unbias
+        const void *mean
+        const void *var
+        void *running_mean
+        void *running_var
+        int64_t *tracked
+    ctypedef struct total_cross_entropy_job:
+        cross_entropy_job each
+        double *total
+    ctypedef struct operation:
+        operation_kind kind
+        int precision
+        product_job product
+        elementwise_job elementwise
+        arithmetic_job arithmetic
+        column_sums_job column_sums
+        row_sums_job row_sums
+        batch_norm_job batch_norm
+        batch_norm_backward_job batch_norm_backward
+        finite_job finite
+        statistics_job statistics
+        total_cross_entropy_job cross_entropy
+        cross_entropy_backward_job cross_entropy_backward
+        scale_job scale
+        copy_job copy
+        uniform_job uniform
+        mask_job mask
+        optim_job optim
+    int operation_run(const operation *o)
+    size_t program_run(const operation *program, size_t n)
 
 cdef extern from "threads.h":
     void threads_set(size_t n)
     size_t threads_get()
+
+
+# Operations, and where their results go
+
+
+cdef Program building = None  # a program that calls are added to instead of being run, see program.pxi
+cdef long builder  # the thread that builds it
+
+
+cdef bint is_building() noexcept:
+    return building is not None and PyThread_get_thread_ident() == builder
+
+
+cdef int perform(const operation *o) except -2:
+    """Run an operation, or, while a program is built, add it to that. Returns 0, or -1 where it failed."""
+    cdef int failed
+    if is_building():
+        building.add(o)
+        return 0
+    with nogil:
+        failed = operation_run(o)
+    return failed
+
+
+cdef cnp.ndarray new(int ndim, const cnp.npy_intp *shape, int kind):
+    """An array for results: a new one, or, while a program is built, the one that is meant for them."""
+    if is_building():
+        return building.next_result(ndim, shape, kind)
+    return cnp.PyArray_EMPTY(ndim, shape, kind, 0)
 
 
 def instruction_sets():
@@ -245,30 +338,34 @@ cdef draw part_of(key, uint64_t position, cnp.ndarray out):
     return draw(philox_key(key[0], key[1]), position, out.size)
 
 
-cdef cnp.ndarray sample(size, real, key, uint64_t position, distribution source, bint normal):
-    cdef cnp.ndarray out = new_array(size, real)
+def uniform(size, real, key, uint64_t position, double low, double high):
+    cdef cnp.ndarray out = building.next_result_of(size, real) if is_building() else new_array(size, real)
     if not (is_real(cnp.PyArray_TYPE(out)) and cnp.PyArray_ISCARRAY(out)):
         raise bad_samples(real)
-    cdef draw part = part_of(key, position, out)
-    cdef void *samples = out.data
-    cdef bint single = cnp.PyArray_ITEMSIZE(out) == 4
-    with nogil:
-        if single:
-            (sample_normal_f32 if normal else sample_uniform_f32)(part, source, <float *>samples)
-        else:
-            (sample_normal_f64 if normal else sample_uniform_f64)(part, source, <double *>samples)
+    cdef operation o
+    o.kind, o.precision = UNIFORM, is_double(out)
+    o.uniform = uniform_job(part_of(key, position, out), low, high, out.data)
+    perform(&o)
     return out
-
-
-def uniform(size, real, key, uint64_t position, double low, double high):
-    return sample(size, real, key, position, distribution(low, high, 0, 0, 0, 0, 0), False)
 
 
 def normal(size, real, key, uint64_t position, double mean, double std, double p_low, double q_high, double width,
            double low, double high):
     if not (p_low >= 0 and q_high >= 0 and width >= 0 and abs(p_low + width + q_high - 1) < 1e-6):
         raise bad_probabilities(p_low, q_high, width)
-    return sample(size, real, key, position, distribution(low, high, mean, std, p_low, q_high, width), True)
+    cdef cnp.ndarray out = new_array(size, real)
+    if not (is_real(cnp.PyArray_TYPE(out)) and cnp.PyArray_ISCARRAY(out)):
+        raise bad_samples(real)
+    cdef distribution source = distribution(low, high, mean, std, p_low, q_high, width)
+    cdef draw part = part_of(key, position, out)
+    cdef void *samples = out.data
+    cdef bint single = cnp.PyArray_ITEMSIZE(out) == 4
+    with nogil:
+        if single:
+            sample_normal_f32(part, source, <float *>samples)
+        else:
+            sample_normal_f64(part, source, <double *>samples)
+    return out
 
 
 def integers(size, key, uint64_t position, int64_t low, uint64_t range):
@@ -301,32 +398,27 @@ cdef bint is_plain(cnp.ndarray x) noexcept:
 cdef int multiply(cnp.ndarray x, bint transposed_x, cnp.ndarray y, bint transposed_y, const void *bias, cnp.ndarray z) except -1:
     """z = x y + bias, of plain matrices of one dtype that fit; each may be taken transposed."""
     cdef Py_ssize_t size = cnp.PyArray_ITEMSIZE(x), m = x.shape[transposed_x], k = x.shape[not transposed_x], n = y.shape[not transposed_y]
-    cdef Py_ssize_t x_row = x.strides[transposed_x] // size, x_column = x.strides[not transposed_x] // size
-    cdef Py_ssize_t y_row = y.strides[transposed_y] // size, y_column = y.strides[not transposed_y] // size
-    cdef Py_ssize_t z_row = z.strides[0] // size, z_column = z.strides[1] // size
-    cdef void *p = x.data
-    cdef void *q = y.data
-    cdef void *r = z.data
-    cdef int failed
-    with nogil:
-        if size == 4:
-            failed = matmul_f32(m, n, k, <float *>p, x_row, x_column, <float *>q, y_row, y_column, <float *>bias, <float *>r,
-                                z_row, z_column)
-        else:
-            failed = matmul_f64(m, n, k, <double *>p, x_row, x_column, <double *>q, y_row, y_column, <double *>bias, <double *>r,
-                                z_row, z_column)
-    if failed:
+    cdef operation o
+    o.kind, o.precision = PRODUCT, is_double(x)
+    o.product = product_job(m, n, k, x.data, y.data, bias, x.strides[transposed_x] // size, x.strides[not transposed_x] // size,
+                            y.strides[transposed_y] // size, y.strides[not transposed_y] // size, z.data, z.strides[0] // size,
+                            z.strides[1] // size)
+    if perform(&o):
         raise MemoryError(f"matmul of {m} x {k} and {k} x {n}: no memory for its buffers")
     return 0
 
 
 cdef cnp.ndarray new_matrix(Py_ssize_t rows, Py_ssize_t columns, int kind):
     cdef cnp.npy_intp *shape = [rows, columns]
-    return cnp.PyArray_EMPTY(2, shape, kind, 0)
+    return new(2, shape, kind)
 
 
 cdef bint is_real(int kind) noexcept:
     return kind == cnp.NPY_FLOAT32 or kind == cnp.NPY_FLOAT64
+
+
+cdef int is_double(cnp.ndarray x) noexcept:
+    return cnp.PyArray_ITEMSIZE(x) == 8
 
 
 cdef bint overlaps_itself(cnp.ndarray z) noexcept:
@@ -392,6 +484,7 @@ def matmul(a, b, out=None):
 cdef matmul_by_copies(a, b, out):
     """The same of any layouts, and 0 where there is nothing to add up."""
     check_matmul(a, b, out)
+    refuse_copies(a)
     product = matmul(plain(a), plain(b)) if a.size and b.size else zeros((len(a), b.shape[1]), a.dtype)
     if out is None:
         return product
@@ -412,6 +505,7 @@ def linear(x, weight, bias=None):
 
 cdef linear_by_copies(x, weight, bias):
     check_linear(x, weight, bias)
+    refuse_copies(x)
     if x.size and weight.size:
         a = plain(x)
         return linear(a, plain(weight), None if bias is None else np_array(bias, a.dtype))
@@ -554,7 +648,15 @@ cdef cnp.ndarray contiguous(x):
     if (cnp.PyArray_Check(x) and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x)
             and is_real(cnp.PyArray_TYPE(<cnp.ndarray>x))):
         return x
+    refuse_copies(x)
     return np_array(real_array(x), order="C")
+
+
+cdef int refuse_copies(x) except -1:
+    """A program cannot make a copy for itself, as a call can."""
+    if is_building():
+        raise ValueError(f"an array of shape {(<object>x).shape} and strides {(<object>x).strides} is not contiguous")
+    return 0
 
 
 cdef cnp.ndarray matrix(x, str name):
@@ -586,20 +688,15 @@ cdef cnp.ndarray for_columns(cnp.ndarray matrix, x, str name):
 
 
 cdef cnp.ndarray classes_for(cnp.ndarray x, labels):
-    """The labels, which must be one class for each row of x."""
+    """The labels, which must be one integer for each row of x; whether they are classes is looked at by csrc."""
     if not (cnp.PyArray_Check(labels) and cnp.PyArray_ISCARRAY_RO(labels) and cnp.PyArray_TYPE(labels) == cnp.NPY_INTP
             and cnp.PyArray_NDIM(labels) == 1 and cnp.PyArray_DIM(labels, 0) == x.shape[0]):
         raise bad_labels(labels, x.shape[0])
-    cdef Py_ssize_t *label = <Py_ssize_t *>(<cnp.ndarray>labels).data
-    cdef Py_ssize_t i
-    for i in range(x.shape[0]):
-        if not 0 <= label[i] < x.shape[1]:
-            raise unknown_class(labels, (<object>x).shape)
     return labels
 
 
 cdef cnp.ndarray new_like(cnp.ndarray x):
-    return cnp.PyArray_EMPTY(x.ndim, x.shape, cnp.PyArray_TYPE(x), 0)
+    return new(x.ndim, x.shape, cnp.PyArray_TYPE(x))
 
 
 cdef const void *data_or_null(array):
@@ -608,10 +705,10 @@ cdef const void *data_or_null(array):
 
 cdef cnp.ndarray run_elementwise(elementwise_function function, cnp.ndarray x, cnp.ndarray dy, double a, double b):
     cdef cnp.ndarray out = new_like(x)
-    cdef elementwise_job job = elementwise_job(function, x.size, a, b, x.data, data_or_null(dy), out.data)
-    cdef int precision = cnp.PyArray_ITEMSIZE(x) == 8
-    with nogil:
-        fused_elementwise(&job, precision)
+    cdef operation o
+    o.kind, o.precision = ELEMENTWISE, is_double(x)
+    o.elementwise = elementwise_job(function, x.size, a, b, x.data, data_or_null(dy), out.data)
+    perform(&o)
     return out
 
 
@@ -709,11 +806,11 @@ cdef size_t places_of(cnp.ndarray x) noexcept:
 def column_sums(x):
     cdef cnp.ndarray a = channels(x)
     cdef cnp.npy_intp count = a.shape[1]
-    cdef cnp.ndarray out = cnp.PyArray_EMPTY(1, &count, cnp.PyArray_TYPE(a), 0)
-    cdef column_sums_job job = column_sums_job(rows_of(a), count, places_of(a), a.data, out.data)
-    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
-    with nogil:
-        fused_column_sums(&job, precision)
+    cdef cnp.ndarray out = new(1, &count, cnp.PyArray_TYPE(a))
+    cdef operation o
+    o.kind, o.precision = COLUMN_SUMS, is_double(a)
+    o.column_sums = column_sums_job(rows_of(a), count, places_of(a), a.data, out.data)
+    perform(&o)
     return out
 
 
@@ -731,38 +828,68 @@ def batch_norm(x, weight, bias, mean, var, double eps, bint training):
     if training and not (m is mean and v is var and cnp.PyArray_ISWRITEABLE(m) and cnp.PyArray_ISWRITEABLE(v)):
         raise unwritable_statistics()
     w, b = None if weight is None else for_columns(a, weight, "weight"), None if bias is None else for_columns(a, bias, "bias")
-    cdef batch_norm_job job = batch_norm_job(rows_of(a), a.shape[1], places_of(a), training, eps, a.data, data_or_null(w),
-                                             data_or_null(b), m.data, v.data, y.data)
-    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
-    with nogil:
-        fused_batch_norm(&job, precision)
+    cdef operation o
+    o.kind, o.precision = BATCH_NORM, is_double(a)
+    o.batch_norm = batch_norm_job(rows_of(a), a.shape[1], places_of(a), training, eps, a.data, data_or_null(w),
+                                  data_or_null(b), m.data, v.data, y.data)
+    perform(&o)
     return y
+
+
+def are_finite(x, double factor):
+    cdef cnp.ndarray a = contiguous(x)
+    cdef operation o
+    o.kind, o.precision = FINITE, is_double(a)
+    o.finite = finite_job(a.size, factor, a.data)
+    return perform(&o) == 0
+
+
+def move_statistics(running_mean, running_var, tracked, mean, var, Py_ssize_t rows, double share, list counts):
+    cdef cnp.ndarray m = contiguous(mean), v = contiguous(var)
+    cdef Py_ssize_t i, n = m.size
+    cdef int kind = cnp.PyArray_TYPE(m)
+    if not (is_plain_vector(v, kind, n, False) and (running_mean is None or is_plain_vector(running_mean, kind, n, True))
+            and (running_var is None or is_plain_vector(running_var, kind, n, True))
+            and (tracked is None or is_plain_vector(tracked, cnp.NPY_INT64, 1, True))):
+        refuse_copies(m)
+        return move_any_statistics(running_mean, running_var, tracked, mean, var, rows, share, counts)
+    cdef list counted = [count[0] + 1 for count in counts]
+    cdef operation o
+    o.kind, o.precision = STATISTICS, is_double(m)
+    o.statistics = statistics_job(n, share, <double>rows / (rows - 1), m.data, v.data, <void *>data_or_null(running_mean),
+                                  <void *>data_or_null(running_var), <int64_t *>data_or_null(tracked))
+    perform(&o)
+    if not is_building():
+        for i in range(len(counted)):
+            (<list>counts[i])[0] = counted[i]
 
 
 def batch_norm_backward(dy, x, weight, mean, var, double eps, bint training):
     cdef cnp.ndarray a = channels(x), d = like(a, dy, "dy"), m = for_columns(a, mean, "mean"), v = for_columns(a, var, "var")
     cdef cnp.ndarray dx = new_like(a), dweight = new_like(m), dbias = new_like(m)
     w = None if weight is None else for_columns(a, weight, "weight")
-    cdef batch_norm_backward_job job = batch_norm_backward_job(
+    cdef operation o
+    o.kind, o.precision = BATCH_NORM_BACKWARD, is_double(a)
+    o.batch_norm_backward = batch_norm_backward_job(
         rows_of(a), a.shape[1], places_of(a), training, eps, d.data, a.data, data_or_null(w), m.data, v.data, dx.data,
         dweight.data, dbias.data)
-    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
-    with nogil:
-        fused_batch_norm_backward(&job, precision)
+    perform(&o)
     return dx, dweight, dbias
 
 
 def cross_entropy(x, labels):
     cdef cnp.ndarray a = matrix(x, "x"), t = classes_for(a, labels), p = new_like(a)
-    cdef cnp.npy_intp i, rows = a.shape[0]
-    cdef cnp.ndarray losses = cnp.PyArray_EMPTY(1, &rows, cnp.PyArray_TYPE(a), 0)
-    cdef cross_entropy_job job = cross_entropy_job(rows, a.shape[1], a.data, <Py_ssize_t *>t.data, p.data, losses.data)
-    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
+    cdef cnp.npy_intp rows = a.shape[0]
+    cdef cnp.ndarray losses = new(1, &rows, cnp.PyArray_TYPE(a))
     cdef double total = 0
-    with nogil:
-        fused_cross_entropy(&job, precision)
-        for i in range(rows):
-            total += (<double *>losses.data)[i] if precision else (<float *>losses.data)[i]
+    cdef operation o
+    o.kind, o.precision = CROSS_ENTROPY, is_double(a)
+    o.cross_entropy.each = cross_entropy_job(rows, a.shape[1], a.data, <Py_ssize_t *>t.data, p.data, losses.data)
+    o.cross_entropy.total = &total
+    if is_building():
+        o.cross_entropy.total = <double *>building.next_result(0, NULL, cnp.NPY_FLOAT64).data
+    if perform(&o):
+        raise unknown_class(labels, (<object>a).shape)
     return p, losses, total
 
 
@@ -771,18 +898,42 @@ def cross_entropy_backward(dy, p, labels, double factor):
     if cnp.PyArray_TYPE(d) != cnp.PyArray_TYPE(a) or (d.ndim > 0 and not (d.ndim == 1 and d.shape[0] == a.shape[0])):
         raise misfit("dy", a.dtype, f"() or {(a.shape[0],)}", d)
     t = classes_for(a, labels)
-    cdef cross_entropy_backward_job job = cross_entropy_backward_job(
+    cdef operation o
+    o.kind, o.precision = CROSS_ENTROPY_BACKWARD, is_double(a)
+    o.cross_entropy_backward = cross_entropy_backward_job(
         a.shape[0], a.shape[1], a.data, d.data, d.ndim > 0, factor, <Py_ssize_t *>t.data, dx.data)
-    cdef int precision = cnp.PyArray_ITEMSIZE(a) == 8
-    with nogil:
-        fused_cross_entropy_backward(&job, precision)
+    if perform(&o):
+        raise unknown_class(labels, (<object>a).shape)
     return dx
 
 
+def mask(u, double share, double scale, dtype):
+    cdef cnp.ndarray a = contiguous(u), out
+    if cnp.PyArray_TYPE(a) != cnp.NPY_FLOAT64:
+        raise misfit("u", float64, (<object>a).shape, a)
+    out = new(a.ndim, a.shape, dtype.num)
+    cdef operation o
+    o.kind, o.precision = MASK, is_double(out)
+    o.mask = mask_job(a.size, share, scale, <double *>a.data, out.data)
+    perform(&o)
+    return out
+
+
+def scaled(total, double factor, dtype):
+    cdef cnp.ndarray out = new(0, NULL, dtype.num), known
+    cdef double number
+    cdef operation o
+    o.kind, o.precision, o.scale = SCALE, is_double(out), scale_job(&number, factor, out.data)
+    if is_building():  # then `total` is an array
+        known = total
+        o.scale.number = <double *>known.data
+    else:
+        number = total
+    perform(&o)
+    return out
+
+
 # Optimizers
-
-
-ctypedef void (*optim_kernel)(const optim_job *job, int precision) noexcept nogil
 
 
 cdef bint is_group(tuple group, Py_ssize_t states, Py_ssize_t numbers) except -1:
@@ -820,19 +971,21 @@ cdef cnp.ndarray as_taken(cnp.ndarray x, int kind, bint written, list copies):
     cdef cnp.ndarray copy
     if is_plain_vector(x, kind, x.size, written):
         return x
+    refuse_copies(x)
     copy = np_array(x, float64 if kind == cnp.NPY_FLOAT64 else float32, order="C")
     copies.append((x if written else None, copy))
     return copy
 
 
-cdef move(str rule, optim_kernel kernel, Py_ssize_t states, Py_ssize_t needed, Py_ssize_t numbers, list groups, list counts,
+cdef move(str rule, operation_kind kind, Py_ssize_t states, Py_ssize_t needed, Py_ssize_t numbers, list groups, list counts,
           list started):
     """A step of a rule with so many states, the first of which are needed. All memory is there before the first change; from it
     to the last, Python runs no instruction."""
     cdef Py_ssize_t i, j, n, count = 0
-    cdef int kind, precision
+    cdef int real, precision
     cdef bint right
     cdef optim_tensor *tensor
+    cdef operation *o
     cdef optim_job *job
     cdef cnp.ndarray p
     cdef tuple group
@@ -857,34 +1010,38 @@ cdef move(str rule, optim_kernel kernel, Py_ssize_t states, Py_ssize_t needed, P
                 raise unfit_parameter(rule, [each[i] for each in group[:2 + states]])
         count += len(values)
     cdef optim_tensor *tensors = <optim_tensor *>malloc((count + 1) * sizeof(optim_tensor))
-    cdef optim_job *jobs = <optim_job *>malloc((2 * len(groups) + 1) * sizeof(optim_job))  # for each group: float32, float64
+    cdef operation *steps_of = <operation *>malloc((2 * len(groups) + 1) * sizeof(operation))  # for each group: float32, float64
     try:
-        if tensors is NULL or jobs is NULL:
+        if tensors is NULL or steps_of is NULL:
             raise MemoryError(f"{rule} over {count} tensors")
-        tensor, job = tensors, jobs
+        tensor, o = tensors, steps_of
         for group in groups:
             values, gradients, steps = group[0], group[1], group[2 + states]
             for precision in range(2):
-                kind = cnp.NPY_FLOAT64 if precision else cnp.NPY_FLOAT32
+                real = cnp.NPY_FLOAT64 if precision else cnp.NPY_FLOAT32
+                o.kind, o.precision, job = kind, precision, &o.optim
                 job.count, job.tensors = 0, tensor
                 for i in range(numbers):
                     job.numbers[i] = group[3 + states + i]
                 for i in range(len(values)):
                     p = values[i]
-                    if cnp.PyArray_TYPE(p) == kind:
+                    if cnp.PyArray_TYPE(p) == real:
                         tensor.n, tensor.steps = p.size, steps[i]
-                        tensor.p = as_taken(p, kind, True, copies).data
-                        tensor.g = as_taken(gradients[i], kind, False, copies).data
+                        tensor.p = as_taken(p, real, True, copies).data
+                        tensor.g = as_taken(gradients[i], real, False, copies).data
                         for j in range(states):
                             x = (<list>group[2 + j])[i]
-                            tensor.state[j] = NULL if x is None else as_taken(x, kind, True, copies).data
+                            tensor.state[j] = NULL if x is None else as_taken(x, real, True, copies).data
                         tensor += 1
                         job.count += 1
-                job += 1
-        n = job - jobs
+                o += 1
+        n = o - steps_of
+        if is_building():
+            building.add_update(steps_of, n, tensors)
+            tensors = NULL  # they are the program's now
+            return
         with nogil:
-            for i in range(n):
-                kernel(&jobs[i], i % 2)
+            program_run(steps_of, n)
         for x, copy in copies:
             if x is not None:
                 cnp.PyArray_CopyInto(x, copy)
@@ -894,19 +1051,19 @@ cdef move(str rule, optim_kernel kernel, Py_ssize_t states, Py_ssize_t needed, P
             (<dict>known)[key] = array
     finally:
         free(tensors)
-        free(jobs)
+        free(steps_of)
 
 
 def sgd(list groups, list counts, list started):
-    move("sgd", optim_sgd, 1, 0, 5, groups, counts, started)
+    move("sgd", SGD_STEP, 1, 0, 5, groups, counts, started)
 
 
 def adam(list groups, list counts, list started):
-    move("adam", optim_adam, 2, 2, 6, groups, counts, started)
+    move("adam", ADAM_STEP, 2, 2, 6, groups, counts, started)
 
 
 def rmsprop(list groups, list counts, list started):
-    move("rmsprop", optim_rmsprop, 3, 1, 5, groups, counts, started)
+    move("rmsprop", RMSPROP_STEP, 3, 1, 5, groups, counts, started)
 
 
 def summarize(x, bins):
@@ -923,3 +1080,6 @@ def summarize(x, bins):
         else:
             found = summarize_f64(n, <double *>numbers, histogram, places)
     return found.mean, found.std, found.low, found.high, counts[0, :bins]
+
+
+include "program.pxi"

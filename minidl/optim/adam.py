@@ -81,13 +81,24 @@ class Adam(Optimizer):
             raise ValueError(f"{where}: betas must be at least 0 and below 1, got {group['betas']}")
         group["betas"] = (beta1, beta2)
 
+    def _numbers(self, group: dict[str, Any]) -> tuple[Any, ...]:
+        return group["lr"], *group["betas"], group["eps"], group["weight_decay"], self._decoupled
+
     def _step(self, groups: list[tuple[list[Tensor], dict[str, Any]]], counts: list[list[int]]) -> None:
         rows, steps = [], []
         started: list[tuple[Any, Any, Any]] = []
         for params, group in groups:
             made, means, squares = (self._recalled(name, params, started) for name in self._remembered)
-            numbers = group["lr"], *group["betas"], group["eps"], group["weight_decay"], self._decoupled
-            rows.append(([p._data for p in params], [p._grad for p in params], means, squares, [n[0] for n in made], *numbers))
+            rows.append(
+                (
+                    [p._data for p in params],
+                    [p._grad for p in params],
+                    means,
+                    squares,
+                    [n[0] for n in made],
+                    *self._numbers(group),
+                )
+            )
             steps += made
         kernels.adam(rows, counts + steps, started)  # which also counts, and remembers what it started
 

@@ -20,6 +20,7 @@ from ..state import fitting
 from ..tensor import Tensor
 
 LARGEST = sys.float_info.max
+step_observers: list[Callable[["Optimizer", list], None]] = []  # called by every step, before it moves; see `capture`
 _ONLY_IN_PYTORCH = ("maximize", "foreach", "differentiable", "fused", "capturable", "amsgrad", "decoupled_weight_decay")
 
 
@@ -77,6 +78,7 @@ class Optimizer:
     _remembered: ClassVar[tuple[str, ...]] = ()
     _always: ClassVar[tuple[str, ...]] = ()
     _squares: ClassVar[tuple[str, ...]] = ()
+    _numbers: Any = staticmethod(lambda group: ())  # those of a group as the rule's kernel takes them, if it has one
     _in_pytorch: ClassVar[dict[str, bool]] = {}  # what this rule is by options of PyTorch's groups, where it is not False
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
@@ -159,6 +161,8 @@ class Optimizer:
         counts = [p._version for p in moved]
         if len(set(map(id, counts))) < len(counts):
             self._check_apart(moved)
+        for observer in step_observers:
+            observer(self, groups)
         try:
             self._step(groups, counts)
         except ValueError:

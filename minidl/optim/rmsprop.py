@@ -67,6 +67,7 @@ class RMSprop(Optimizer):
     _remembered = ("step", "square_avg", "momentum_buffer", "grad_avg")
     _always = ("step", "square_avg")
     _squares = ("square_avg",)
+    _numbers: Any = staticmethod(itemgetter("lr", "alpha", "eps", "weight_decay", "momentum"))
 
     def __init__(
         self,
@@ -94,9 +95,6 @@ class RMSprop(Optimizer):
             velocities = self._recalled("momentum_buffer", params, started) if group["momentum"] else [None] * len(params)
             means = self._recalled("grad_avg", params, started) if group["centered"] else [None] * len(params)
             arrays = [p._data for p in params], [p._grad for p in params], squares, velocities, means
-            rows.append((*arrays, [n[0] for n in made], *_in_order(group)))
+            rows.append((*arrays, [n[0] for n in made], *self._numbers(group)))
             steps += made
         kernels.rmsprop(rows, counts + steps, started)  # which also counts, and remembers what it started
-
-
-_in_order = itemgetter("lr", "alpha", "eps", "weight_decay", "momentum")  # as the kernel takes them

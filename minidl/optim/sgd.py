@@ -61,6 +61,7 @@ class SGD(Optimizer):
     _least: ClassVar[dict[str, float]] = {"lr": 0.0, "momentum": 0.0, "dampening": -LARGEST, "weight_decay": 0.0}
     _flags = ("nesterov",)
     _remembered = ("momentum_buffer",)
+    _numbers: Any = staticmethod(itemgetter("lr", "momentum", "dampening", "weight_decay", "nesterov"))
 
     def __init__(
         self,
@@ -89,8 +90,5 @@ class SGD(Optimizer):
                 velocities = self._recalled("momentum_buffer", params, started)
                 if started:
                     begun = [velocity is not None for velocity in map(self._state["momentum_buffer"].get, params)]
-            rows.append(([p._data for p in params], [p._grad for p in params], velocities, begun, *_in_order(group)))
+            rows.append(([p._data for p in params], [p._grad for p in params], velocities, begun, *self._numbers(group)))
         kernels.sgd(rows, counts, started)  # which also counts the changes, and remembers what it started
-
-
-_in_order = itemgetter("lr", "momentum", "dampening", "weight_decay", "nesterov")  # as the kernel takes them

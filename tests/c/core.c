@@ -10,6 +10,7 @@
 #include "isa.h"
 #include "matmul.h"
 #include "optim.h"
+#include "program.h"
 #include "sampling.h"
 #include "threads.h"
 
@@ -1309,6 +1310,98 @@ static void test_callers(void)
     threads_set(1);
 }
 
+/* Programs: a small network's step, of random sizes, against the same calls one by one in memory of their own, each block of
+ * exactly its size; a step with a label that is no class, or without memory, must leave what it was given as it was. */
+
+enum { BLOCKS = 14 };
+
+/* The sizes of the blocks of memory, in numbers, but for the labels: x, w, b, p(arameter), h, y, scores' p, losses, loss, dy,
+ * d_scores, sums, total, mask. */
+static void step_sizes(size_t rows, size_t in, size_t classes, size_t n[BLOCKS])
+{
+    size_t wide = rows * classes;
+    const size_t all[BLOCKS] = {rows * in, classes * in, classes, classes, wide, wide, wide, rows, 1, 1, wide, classes, 2, wide};
+    memcpy(n, all, sizeof all);
+}
+
+static size_t make_step(size_t real, size_t rows, size_t in, size_t classes, void *block[BLOCKS], const ptrdiff_t *labels,
+                        const double *u, optim_tensor *tensor, operation program[])
+{
+    int precision = real == 8;
+    void *x = block[0], *w = block[1], *b = block[2], *parameter = block[3], *h = block[4], *y = block[5], *p = block[6];
+    void *losses = block[7], *loss = block[8], *dy = block[9], *dh = block[10], *sums = block[11], *mask = block[13];
+    double *total = block[12];
+    *tensor = (optim_tensor){classes, 1, parameter, sums, {NULL}};
+    const operation all[] = {
+        {PRODUCT, precision, .product = {rows, classes, in, x, w, b, (ptrdiff_t)in, 1, 1, (ptrdiff_t)in, h, (ptrdiff_t)classes, 1}},
+        {ELEMENTWISE, precision, .elementwise = {TANH, rows * classes, 0, 0, h, NULL, y}},
+        {MASK, precision, .mask = {rows * classes, 0.5, 2, u, mask}},
+        {ARITHMETIC, precision, .arithmetic = {MULTIPLY, 1, rows * classes, y, mask, 0, 1, 0, 1, h}},
+        {ARITHMETIC, precision, .arithmetic = {ADD, rows, classes, h, b, (ptrdiff_t)classes, 1, 0, 1, y}},
+        {CROSS_ENTROPY, precision, .cross_entropy = {{rows, classes, y, labels, p, losses}, total}},
+        {SCALE, precision, .scale = {total, 0.5, loss}},
+        {COPY, precision, .copy = {real, loss, dy}},
+        {CROSS_ENTROPY_BACKWARD, precision, .cross_entropy_backward = {rows, classes, p, dy, 0, 0.25, labels, dh}},
+        {COLUMN_SUMS, precision, .column_sums = {rows, classes, 1, dh, sums}},
+        {FINITE, precision, .finite = {classes, 2, sums}},
+        {ROW_SUMS, precision, .row_sums = {1, rows, losses, loss}},
+        {SGD_STEP, precision, .optim = {1, tensor, {{0.5, 0, 0, 0, 0}}}},
+    };
+    memcpy(program, all, sizeof all);
+    return COUNT(all);
+}
+
+static void test_program(size_t real)
+{
+    uint64_t state = 1;
+    for (int trial = 0; trial < 200; trial++) {
+        operation program[16], calls[16];
+        optim_tensor tensor, other;
+        size_t n[BLOCKS], rows, in, classes;
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        rows = 1 + (state >> 33) % 31, in = 1 + (state >> 40) % 33, classes = 1 + (state >> 50) % 11;
+        step_sizes(rows, in, classes, n);
+        void *block[BLOCKS], *copy[BLOCKS];
+        for (size_t i = 0; i < BLOCKS; i++) {
+            size_t size = i == 12 ? sizeof(double) : n[i] * real;
+            block[i] = i < 4 ? numbers(real, state + i, n[i], 0) : memory_of(size);
+            copy[i] = memory_of(size);
+            memcpy(copy[i], block[i], size);
+        }
+        ptrdiff_t *labels = memory_of(rows * sizeof *labels);
+        double *u = values(8, state, 1, rows * classes, 0);
+        for (size_t i = 0; i < rows; i++)
+            labels[i] = (ptrdiff_t)((state >> i % 50) % classes);
+        size_t count = make_step(real, rows, in, classes, block, labels, u, &tensor, program), done = 0;
+        make_step(real, rows, in, classes, copy, labels, u, &other, calls);
+
+        labels[state % rows] = trial % 2 ? (ptrdiff_t)classes : -1;
+        check(program_run(program, count) == 5, "a program with a label that is no class");
+        check(same(block[3], copy[3], n[3] * real), "what it was given after a program that failed");
+        labels[state % rows] = 0;
+        if (classes > 1) {
+            blocks_left = 0;
+            refused = 0;
+            size_t without = program_run(program, count);
+            check(without == (refused ? 0 : count), "a program without memory");
+            blocks_left = PLENTY;
+            refused = 0;
+            memcpy(block[3], copy[3], n[3] * real);
+        }
+        check(program_run(program, count) == count, "a program");
+        while (done < count && operation_run(&calls[done]) == 0)
+            done++;
+        check(done == count, "its calls");
+        for (size_t i = 0; i < BLOCKS; i++) {
+            check(same(block[i], copy[i], i == 12 ? sizeof(double) : n[i] * real), "block %zu of a program's memory", i);
+            free(block[i]);
+            free(copy[i]);
+        }
+        free(labels);
+        free(u);
+    }
+}
+
 int main(void)
 {
     printf("instruction sets:");
@@ -1336,6 +1429,7 @@ int main(void)
         test_bias(real);
         test_convolution(real);
         test_no_memory(real);
+        test_program(real);
         for (int isa = 0; isa_available(isa); isa++) {
             choose(isa);
             test_pack(real);

@@ -8,6 +8,7 @@ operations. This file is the backend, which has the functions of `_compiled.pyx`
 
 from .convolution import conv2d, conv2d_input_gradient, conv2d_weight_gradient
 from .fused import (
+    are_finite,
     batch_norm,
     batch_norm_backward,
     column_sums,
@@ -21,8 +22,11 @@ from .fused import (
     leaky_relu,
     leaky_relu_backward,
     log,
+    mask,
+    move_statistics,
     relu,
     relu_backward,
+    scaled,
     sigmoid,
     sigmoid_backward,
     silu,
@@ -34,10 +38,14 @@ from .fused import (
 from .optim import adam, rmsprop, sgd
 from .pooling import max_pool2d, max_pool2d_backward, mean_pool2d, mean_pool2d_backward
 from .products import linear, matmul
+from .program import Program, arithmetic, copy, references, row_sums, shared, take, unchanged
 from .sampling import integers, normal, permutation, philox, uniform
 
 __all__ = [
+    "Program",
     "adam",
+    "are_finite",
+    "arithmetic",
     "batch_norm",
     "batch_norm_backward",
     "choose_instruction_set",
@@ -45,6 +53,7 @@ __all__ = [
     "conv2d",
     "conv2d_input_gradient",
     "conv2d_weight_gradient",
+    "copy",
     "cross_entropy",
     "cross_entropy_backward",
     "elu",
@@ -60,26 +69,34 @@ __all__ = [
     "leaky_relu_backward",
     "linear",
     "log",
+    "mask",
     "matmul",
     "max_pool2d",
     "max_pool2d_backward",
     "mean_pool2d",
     "mean_pool2d_backward",
+    "move_statistics",
     "normal",
     "permutation",
     "philox",
+    "references",
     "relu",
     "relu_backward",
     "rmsprop",
+    "row_sums",
+    "scaled",
     "set_num_threads",
     "sgd",
+    "shared",
     "sigmoid",
     "sigmoid_backward",
     "silu",
     "silu_backward",
     "summarize",
+    "take",
     "tanh",
     "tanh_backward",
+    "unchanged",
     "uniform",
 ]
 

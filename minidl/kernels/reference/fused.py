@@ -22,6 +22,7 @@ from ..checks import (
     unknown_class,
     unwritable_statistics,
 )
+from .optim import change
 from .products import silently
 
 FLOAT32, FLOAT64 = np.float32, np.float64
@@ -383,6 +384,41 @@ def batch_norm_backward(dy, x, weight, mean, var, eps, training):
     along_1, along_h = (dbias / n, dweight / n * s) if training else (np.zeros_like(dbias), np.zeros_like(dbias))
     dh = dy - beside(x, along_1) - centred * beside(x, along_h)
     return dh * beside(x, (1 if weight is None else weight) * s), dweight, dbias
+
+
+@silently
+def are_finite(x, factor):
+    """Whether all numbers x factor are finite."""
+    return bool(np.isfinite(x * x.dtype.type(factor)).all())
+
+
+@silently
+def move_statistics(running_mean, running_var, tracked, mean, var, rows, share, counts):
+    """Move running statistics towards those of a batch of so many rows: running = (1 - share) running + share batch.
+
+    The batch's variance is made unbiased, var rows / (rows - 1). `tracked`, a number of batches, goes up by 1, and so do
+    `counts`, each a list of one number. What is None is left out. An interrupt finds all done or nothing.
+    """
+    changes = [
+        (running, (1 - share) * running + share * batch)
+        for running, batch in ((running_mean, mean), (running_var, var * var.dtype.type(rows / (rows - 1))))
+        if running is not None
+    ]
+    if tracked is not None:
+        changes.append((tracked, tracked + 1))
+    change(changes, counts, [])
+
+
+def mask(u, share, scale, dtype):
+    """`scale` where u < share, and 0 elsewhere; u is of float64."""
+    if not (isinstance(u, np.ndarray) and u.dtype == FLOAT64):
+        raise misfit("u", np.dtype(FLOAT64), np.shape(u), u)
+    return np.where(u < share, dtype.type(scale), dtype.type(0))
+
+
+def scaled(total, factor, dtype):
+    """The number total factor, as an array."""
+    return np.array(total * factor, dtype)
 
 
 def check_classes(labels, shape):
