@@ -12,7 +12,7 @@ from setuptools import Extension, setup
 
 # Contraction would fuse a product and a sum where a processor can, and change the bits of a sample from machine to machine;
 # errno and traps are promises of C that nobody here uses, and that keep loops from being vectorized. gnu11, since by
-# plain c11 a processor may compute with floats as with doubles, as s390x does. -g1 is lines for debuggers without the variables,
+# plain c11 a processor may compute with floats as with doubles, as s390x does. -g1 tells debuggers lines, but no variables,
 # which would double the time to compile.
 GCC_FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-pthread", "-g1"]
 
