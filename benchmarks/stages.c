@@ -77,7 +77,8 @@ void vector_tiled(size_t m, size_t n, size_t k, const float *restrict a, const f
     for (size_t j = 0; j < n; j += kernel->nr)
         for (size_t i = 0; i < m; i += kernel->mr) {
             size_t rows = least(m - i, kernel->mr), vectors = least(n - j, kernel->nr) / kernel->lanes;
-            kernel->run(rows, vectors, k, a + i * k, (ptrdiff_t)k, 1, b + j, (ptrdiff_t)n, NULL, 0, c + i * n + j, (ptrdiff_t)n);
+            kernel->run(rows, vectors, k, a + i * k, (ptrdiff_t)k, 1, b + j, (ptrdiff_t)n, NULL, 0, 0, c + i * n + j,
+                        (ptrdiff_t)n);
         }
 }
 
@@ -98,7 +99,7 @@ void packed(size_t m, size_t n, size_t k, const float *restrict a, const float *
             for (size_t i = 0; i < m; i += mr) {
                 float *tile = c + i * n + j;
                 kernel->run(least(m - i, mr), least(n - j, nr) / kernel->lanes, depth, packed_a + i * depth, 1, (ptrdiff_t)mr,
-                            packed_b + j * depth, (ptrdiff_t)nr, pc ? tile : NULL, (ptrdiff_t)n, tile, (ptrdiff_t)n);
+                            packed_b + j * depth, (ptrdiff_t)nr, pc ? tile : NULL, (ptrdiff_t)n, 1, tile, (ptrdiff_t)n);
             }
     }
     free(packed_a);
