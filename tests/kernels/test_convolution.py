@@ -210,6 +210,19 @@ def test_nan_and_infinity_go_where_they_are_seen():
 
 
 @BACKENDS
+@pytest.mark.parametrize("dtype", REALS)
+def test_a_weight_that_is_not_finite_changes_no_gradient_that_it_does_not_meet(dtype, backend):
+    """The gradient of x of y_j = w_0 x_j + w_1 x_(j+1) is (w_0, w_0 + w_1, ..., w_1), if that of y is ones."""
+    dy = np.ones((1, 1, 1, 40), dtype)
+    dx = backend.conv2d_input_gradient(dy, np.array([[[[2, np.inf]]]], dtype), None, (1, 41), *PLAIN)
+    np.testing.assert_array_equal(dx[0, 0, 0], [2] + [np.inf] * 40)
+    strided = (1, 2), (0, 1), (1, 1), 1  # x_0 and x_2 meet w_1 alone, x_1 meets w_0 and w_2
+    weights, bias = np.array([[[[np.nan, 2, 3]]]], dtype), np.array([5], dtype)
+    dx = backend.conv2d_input_gradient(dy[..., :2], weights, bias, (1, 4), *strided)
+    np.testing.assert_array_equal(dx[0, 0, 0], [7, np.nan, 7, 8])
+
+
+@BACKENDS
 @pytest.mark.parametrize(
     ("change", "message"),
     [
