@@ -22,6 +22,7 @@ SHAPES = [
     (3, 4, 6, 2, 3, (5, 6), (1, 1), (2, 2), (1, 1), 1),  # more padding than image
     (2, 3, 5, 11, 13, (2, 3), (3, 4), (0, 1), (1, 1), 1),  # strides over the kernel: some numbers meet nothing
     (1, 3, 6, 8, 5, (4, 1), (3, 1), (1, 0), (1, 1), 1),  # in one phase a single tap, beyond the last place
+    (2, 3, 5, 11, 1, (3, 1), (1, 1), (1, 0), (1, 1), 1),  # a single column: what is sequences to a layer for images
     (2, 6, 9, 12, 17, (3, 2), (1, 1), (2, 2), (2, 3), 3),
     (2, 6, 9, 12, 17, (3, 2), (2, 1), (4, 3), (3, 2), 3),  # dilation that does not divide the stride, and the reverse
     (2, 6, 6, 9, 19, (3, 3), (1, 1), (1, 1), (1, 1), 6),  # depthwise
