@@ -19,7 +19,7 @@ GCC_FLAGS = ["-std=gnu11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-
 kernels = Extension(
     "minidl.kernels._compiled",
     sources=["minidl/kernels/_compiled.pyx", *sorted(glob("csrc/*.c"))],
-    depends=sorted(glob("csrc/*.h")),
+    depends=sorted(glob("csrc/*.h") + glob("minidl/kernels/*.pxi")),
     include_dirs=["csrc", np.get_include()],
     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     extra_compile_args=[] if sys.platform == "win32" else GCC_FLAGS,

@@ -142,7 +142,7 @@ static void places_of_taps(const patches *in, const band *b, size_t channels, pt
 /* What a chain of places of one or several images needs of each channel at most, one image below the other. */
 static band band_of_chains(const patches *in, size_t images, size_t lanes)
 {
-    band b = band_of(in, 1, lanes, 1, SIZE_MAX); /* a whole image */
+    band b = band_of(in, 1, lanes, 1, PTRDIFF_MAX); /* a whole image */
     size_t lines = KC / in->out[1] + 2, most = KC / (in->out[0] * in->out[1]) + 2, stride = (size_t)in->stride[0];
     images = images < most ? images : most;
     b.channel = (lines * stride + images * (b.rows - (in->out[0] - 1) * stride)) * b.piece;

@@ -388,6 +388,46 @@ static int NAME(of_phase)(const convolution *s, ptrdiff_t p, ptrdiff_t q, const 
     });
 }
 
+/* sum_of_met_f32, sum_of_met_f64: an element of dx, from those filters and taps alone which meet it. */
+static REAL NAME(sum_of_met)(const convolution *s, const REAL *dy, const REAL *w, size_t image, size_t channel, ptrdiff_t y,
+                             ptrdiff_t x)
+{
+    const size_t group = channel / s->channels, c = channel % s->channels;
+    REAL sum = 0;
+    for (size_t f = group * s->filters; f < (group + 1) * s->filters; f++)
+        for (size_t t = 0; t < s->kernel[0]; t++)
+            for (size_t l = 0; l < s->kernel[1]; l++) {
+                ptrdiff_t down = y + s->padding[0] - (ptrdiff_t)t * s->dilation[0], a = down / s->stride[0];
+                ptrdiff_t right = x + s->padding[1] - (ptrdiff_t)l * s->dilation[1], b = right / s->stride[1];
+                if (down == a * s->stride[0] && right == b * s->stride[1] && (size_t)a < s->out[0] && (size_t)b < s->out[1])
+                    sum += w[((f * s->channels + c) * s->kernel[0] + t) * s->kernel[1] + l]
+                        * dy[((image * s->groups * s->filters + f) * s->out[0] + (size_t)a) * s->out[1] + (size_t)b];
+                if (sum != sum)
+                    return sum;
+            }
+    return sum;
+}
+
+/* mend_edges_f32, mend_edges_f64: where a tap is beyond the edge of dy, `of_phase` adds its weight times 0, which is NaN
+ * if the weight is not finite. There dx is made anew. */
+static void NAME(mend_edges)(const convolution *s, const REAL *dy, const REAL *w, const REAL *bias, REAL *dx)
+{
+    const size_t numbers = s->groups * s->filters * s->channels * s->kernel[0] * s->kernel[1];
+    int finite = 1;
+    for (size_t i = 0; i < numbers; i++)
+        finite &= w[i] - w[i] == 0;
+    if (finite)
+        return;
+    for (size_t plane = 0; plane < s->images * s->groups * s->channels; plane++)
+        for (size_t y = 0; y < s->size[0]; y++)
+            for (size_t x = 0; x < s->size[1]; x++, dx++)
+                if (*dx != *dx) {
+                    size_t channel = plane % (s->groups * s->channels);
+                    *dx = NAME(sum_of_met)(s, dy, w, plane / (s->groups * s->channels), channel, (ptrdiff_t)y, (ptrdiff_t)x)
+                        + (bias ? bias[channel] : 0);
+                }
+}
+
 /* convolve_input_gradient_f32, convolve_input_gradient_f64: elements that are whole strides apart meet the same taps, and
  * are made together. Without a stride these are all. */
 int NAME(convolve_input_gradient)(const convolution *s, const REAL *dy, const REAL *w, const REAL *bias, REAL *dx)
@@ -396,6 +436,8 @@ int NAME(convolve_input_gradient)(const convolution *s, const REAL *dy, const RE
     for (ptrdiff_t p = 0; p < s->stride[0] && p < (ptrdiff_t)s->size[0]; p++)
         for (ptrdiff_t q = 0; q < s->stride[1] && q < (ptrdiff_t)s->size[1] && !failed; q++)
             failed = NAME(of_phase)(s, p, q, dy, w, bias, dx);
+    if (!failed)
+        NAME(mend_edges)(s, dy, w, bias, dx);
     return failed;
 }
 

@@ -103,6 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=positive_integer, help="default: 4, or 2 with --quick")
     parser.add_argument("--lr", type=float, default=0.005, help="learning rate, default: 0.005")
     args = parser.parse_args(arguments)
+    if not 0 < args.lr < 10:
+        parser.error(f"--lr takes a number between 0 and 10, got {args.lr:g}")
     depth, channels, epochs = args.depth or 50, args.channels or 16, args.epochs or 4
     seeds, count = 3, None
     if args.quick:

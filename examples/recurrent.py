@@ -165,8 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for activation, weights in progress(cells, desc="gradients"):
         found = [gradients(activation, weights, args.gain, steps, args.seed + i) for i in range(seeds)]
         norms[activation, weights] = [curve for curve, _ in found]
-        first = sorted(curve[0] for curve, _ in found)
-        row = [activation, weights, first[0], first[seeds // 2], first[-1]]
+        first = [curve[0] for curve, _ in found]
+        row = [activation, weights, min(first), np.median(first), max(first)]
         line = expected(activation, weights, args.gain, steps)
         theories[activation] += [] if line is None or weights == "Gaussian" else [line]
         rows.append([*row, None if line is None else line[0], np.median([size for _, size in found]) ** steps])

@@ -701,6 +701,13 @@ def test_arithmetic_has_the_bits_of_numpy(name, shapes, dtype):
     assert bits(kernels.arithmetic(name, x, y)) == bits(np.asarray(getattr(kernels, name)(x, y)))
 
 
+@compiled_only
+@pytest.mark.parametrize("shapes", [((2, 1, 3), (1, 2, 1)), ((1, 0), (2, 0)), ((2, 1), (1, 2))])
+def test_arithmetic_of_arrays_that_repeat_each_other_is_refused(shapes):
+    with pytest.raises(ValueError, match="repeat"):
+        kernels.arithmetic("add", *map(np.ones, shapes))
+
+
 @pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 100, 128, 129, 300, 4097])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_row_sums_have_the_bits_of_numpy(n, dtype):

@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from numpy import array as np_array
-from numpy import empty, float32, float64, int64, intp, zeros
+from numpy import broadcast, empty, float32, float64, int64, intp, zeros
 
 from .checks import (bad_count, bad_group, bad_key, bad_labels, bad_probabilities, bad_samples, bad_start, bad_words,
                      check_conv2d, check_conv2d_input_gradient, check_conv2d_weight_gradient, check_linear, check_matmul,

@@ -247,6 +247,8 @@ def arithmetic(str name, x, y):
         raise ValueError(f"{name} of {a.dtype} and {b.dtype}, or of what is not contiguous")
     cdef cnp.ndarray wide = a if a.ndim > b.ndim or (a.ndim == b.ndim and a.size >= b.size) else b
     cdef Py_ssize_t columns = wide.shape[wide.ndim - 1] if wide.ndim else 1, rows = wide.size // columns if columns else 0
+    if broadcast(a, b).shape != (<object>wide).shape:
+        raise ValueError(f"shapes {(<object>a).shape} and {(<object>b).shape} repeat both, which has no kernel")
     out = new_like(wide)
     o.arithmetic.rows, o.arithmetic.columns, o.arithmetic.out = rows, columns, out.data
     o.arithmetic.x, o.arithmetic.y = a.data, b.data

@@ -772,6 +772,7 @@ static void test_convolution(size_t real)
         {2, 1, 2, 6, {2, 3}, {5, 6}, {2, 2}, {1, 1}, {2, 2}, {1, 1}},
         {1, 1, 60, 8, {6, 16}, {3, 3}, {6, 16}, {1, 1}, {1, 1}, {1, 1}}, /* more than one chain over rows of whole vectors */
         {2, 1, 13, 20, {11, 31}, {4, 4}, {5, 15}, {2, 2}, {1, 1}, {1, 1}},
+        {2, 1, 3, 5, {11, 1}, {3, 1}, {11, 1}, {1, 1}, {1, 0}, {1, 1}}, /* a single column */
     };
     for (size_t i = 0; i < COUNT(sizes); i++)
         check_convolution(real, &sizes[i]);

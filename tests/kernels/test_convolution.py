@@ -22,6 +22,7 @@ SHAPES = [
     (3, 4, 6, 2, 3, (5, 6), (1, 1), (2, 2), (1, 1), 1),  # more padding than image
     (2, 3, 5, 11, 13, (2, 3), (3, 4), (0, 1), (1, 1), 1),  # strides over the kernel: some numbers meet nothing
     (1, 3, 6, 8, 5, (4, 1), (3, 1), (1, 0), (1, 1), 1),  # in one phase a single tap, beyond the last place
+    (2, 3, 5, 11, 1, (3, 1), (1, 1), (1, 0), (1, 1), 1),  # a single column: what is sequences to a layer for images
     (2, 6, 9, 12, 17, (3, 2), (1, 1), (2, 2), (2, 3), 3),
     (2, 6, 9, 12, 17, (3, 2), (2, 1), (4, 3), (3, 2), 3),  # dilation that does not divide the stride, and the reverse
     (2, 6, 6, 9, 19, (3, 3), (1, 1), (1, 1), (1, 1), 6),  # depthwise
@@ -207,6 +208,19 @@ def test_nan_and_infinity_go_where_they_are_seen():
     expected = np.zeros((5, 5), bool)
     expected[1:4, 1:4] = True
     assert (np.isnan(y) == expected).all()
+
+
+@BACKENDS
+@pytest.mark.parametrize("dtype", REALS)
+def test_a_weight_that_is_not_finite_changes_no_gradient_that_it_does_not_meet(dtype, backend):
+    """The gradient of x of y_j = w_0 x_j + w_1 x_(j+1) is (w_0, w_0 + w_1, ..., w_1), if that of y is ones."""
+    dy = np.ones((1, 1, 1, 40), dtype)
+    dx = backend.conv2d_input_gradient(dy, np.array([[[[2, np.inf]]]], dtype), None, (1, 41), *PLAIN)
+    np.testing.assert_array_equal(dx[0, 0, 0], [2] + [np.inf] * 40)
+    strided = (1, 2), (0, 1), (1, 1), 1  # x_0 and x_2 meet w_1 alone, x_1 meets w_0 and w_2
+    weights, bias = np.array([[[[np.nan, 2, 3]]]], dtype), np.array([5], dtype)
+    dx = backend.conv2d_input_gradient(dy[..., :2], weights, bias, (1, 4), *strided)
+    np.testing.assert_array_equal(dx[0, 0, 0], [7, np.nan, 7, 8])
 
 
 @BACKENDS
