@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import sys
 import threading
 
 import numpy as np
@@ -738,6 +739,36 @@ def test_run_returns_the_losses_of_steps_that_return_one():
     for result in ((0.5,), Tensor([1.0, 2.0])):
         with pytest.raises(TypeError, match="one number, or nothing"):
             returning(result).run(x, y, 8, rng=0)
+
+
+def test_an_interrupt_leaves_nothing_of_a_recording():
+    """It comes at each of the last calls of a Python function; and the error is held, with all frames, as a notebook does."""
+    before, model = dict(vars(kernels)), network(nn.Tanh())
+    ordinary, x, y = a_step(model, optim.SGD(model.parameters(), 0.1)), np.ones((8, 6), np.float32), np.arange(8) % 4
+
+    def interrupted(at):
+        calls = 0
+
+        def profile(frame, event, argument):
+            nonlocal calls
+            calls += event == "call"
+            if calls == at and event == "call":
+                raise KeyboardInterrupt
+
+        step, held = minidl.capture(ordinary), None
+        sys.setprofile(profile)
+        try:
+            step(x, y)
+        except KeyboardInterrupt as error:
+            held = error
+        finally:
+            sys.setprofile(None)
+        assert all(vars(kernels)[name] is value for name, value in before.items()), held
+        return calls
+
+    count = interrupted(None)
+    for at in range(count - 80, count):
+        interrupted(at)
 
 
 @compiled_only

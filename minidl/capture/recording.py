@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import types
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -413,18 +414,24 @@ def record(function: Callable[..., Any], arguments: tuple, last: Recording | Non
         return function(*arguments), None
     try:
         recording = Recording(arguments, last)
-        with _noting(recording):
+        put, undo = _noting(recording)
+        try:
+            at_once(operator.call, put)
             result = function(*arguments)
             with recording.careful():
                 recording.finish(result)
+        finally:
+            try:  # noqa: SIM105 - another call, or a context manager, is where an interrupt could come before it is undone
+                deque(map(operator.call, undo), maxlen=0)
+            except ValueError:  # an interrupt came before the first was put in place
+                pass
         return result, recording
     finally:
         _recorder.release()
 
 
-@contextlib.contextmanager
-def _noting(recording: Recording) -> Iterator[None]:
-    """Inside, what this thread does goes through the recording."""
+def _noting(recording: Recording) -> tuple[list[Callable[[], Any]], list[Callable[[], Any]]]:
+    """Calls after which what this thread does goes through the recording, and calls that undo that."""
     thread, busy = threading.get_ident(), False
 
     def ours() -> bool:
@@ -491,12 +498,7 @@ def _noting(recording: Recording) -> Iterator[None]:
     put += [partial(observers.append, observer) for observers, observer in observed]
     undo = [partial(vars(kernels).update, before), partial(vars(tensor).update, before_tensor)]
     undo += [partial(observers.remove, observer) for observers, observer in observed]
-    try:
-        at_once(operator.call, put)
-        yield
-    finally:
-        with contextlib.suppress(ValueError):  # an interrupt came before the first was put in place
-            at_once(operator.call, undo)
+    return put, undo
 
 
 def _arrived(recording: Recording, leaf: Tensor, known: Any, dy: np.ndarray) -> None:
