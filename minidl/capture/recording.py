@@ -494,9 +494,9 @@ def _noting(recording: Recording) -> tuple[list[Callable[[], Any]], list[Callabl
     observed: list[tuple[list, Any]] = [(hooks.observers, called), (moved.step_observers, stepped), (tensor.readers, read)]
     changed = {name: noted(name, kernel) for name, kernel in before.items()}
     changed_tensor = {"_first_gradient": first_gradient, "_commit": commit}
-    put = [partial(vars(kernels).update, changed), partial(vars(tensor).update, changed_tensor)]
+    put: list[Callable[[], Any]] = [partial(vars(kernels).update, changed), partial(vars(tensor).update, changed_tensor)]
     put += [partial(observers.append, observer) for observers, observer in observed]
-    undo = [partial(vars(kernels).update, before), partial(vars(tensor).update, before_tensor)]
+    undo: list[Callable[[], Any]] = [partial(vars(kernels).update, before), partial(vars(tensor).update, before_tensor)]
     undo += [partial(observers.remove, observer) for observers, observer in observed]
     return put, undo
 
