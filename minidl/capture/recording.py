@@ -415,6 +415,7 @@ def record(function: Callable[..., Any], arguments: tuple, last: Recording | Non
     try:
         recording = Recording(arguments, last)
         put, undo = _noting(recording)
+        undoing = map(operator.call, undo)  # made here, for an interrupt could come after making it
         try:
             at_once(operator.call, put)
             result = function(*arguments)
@@ -422,7 +423,7 @@ def record(function: Callable[..., Any], arguments: tuple, last: Recording | Non
                 recording.finish(result)
         finally:
             try:  # noqa: SIM105 - another call, or a context manager, is where an interrupt could come before it is undone
-                deque(map(operator.call, undo), maxlen=0)
+                deque(undoing, maxlen=0)
             except ValueError:  # an interrupt came before the first was put in place
                 pass
         return result, recording
