@@ -584,6 +584,7 @@ class Tensor:
 
     def _change(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Change the memory by a function of NumPy's, and count that: both, or neither."""
+        _tell_readers()
         at_once(operator.call, (functools.partial(function, *arguments), _counting(self._version)))
 
     def __copy__(self):

@@ -1,7 +1,9 @@
 """Tests that a captured step gives the bits of the usual one, or is the usual one; and that it prints as a program."""
 
 import contextlib
+import functools
 import os
+import sys
 import threading
 
 import numpy as np
@@ -405,6 +407,158 @@ def test_a_method_is_watched_with_its_object():
 
 
 @compiled_only
+def test_what_a_step_is_called_by_is_watched_too():
+    """Objects that are called, class methods, partial functions and defaults: what they bring is a guard."""
+
+    class Trainer:
+        scale = 1.0
+
+        def __init__(self):
+            self.x, self.model = Tensor(np.linspace(-1, 1, 72).reshape(12, 6).astype(np.float32)), network(nn.Tanh())
+            self.frozen = nn.Linear(6, 6, rng=4)
+            for p in self.frozen.parameters():
+                p.requires_grad = False
+            self.optimizer = optim.SGD(self.model.parameters(), 0.1)
+            self.factor = Tensor(np.float32(1))
+
+        def __call__(self, y):
+            return self.take(self.model, self.optimizer, self.frozen, self.x, y, self.scale)
+
+        def closure(self):
+            optimizer, model, frozen, factor = self.optimizer, self.model, self.frozen, self.factor
+
+            def step(y, x=self.x):
+                return self.take(model, optimizer, frozen, x, y, factor)
+
+            def clear():
+                nonlocal factor
+                del factor
+
+            self.clear = clear
+            return step
+
+        @classmethod
+        def of_class(cls, trainer, y):
+            return cls.take(trainer.model, trainer.optimizer, trainer.frozen, trainer.x, y, cls.scale)
+
+        @staticmethod
+        def take(model, optimizer, frozen, x, y, scale):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(F.linear(x, frozen.weight, frozen.bias)), y) * scale
+            loss.backward()
+            optimizer.step()
+            return loss
+
+    class Holder:
+        __slots__ = ("scale", "trainer")
+
+        def __init__(self, trainer):
+            self.trainer, self.scale, trainer.holder = trainer, 1.0, self
+
+        def step(self, y):
+            t = self.trainer
+            return t.take(t.model, t.optimizer, t.frozen, t.x, y, self.scale)
+
+    def replace_data(trainer):
+        trainer.x.data = trainer.x.data * 2
+
+    def scale(trainer):
+        trainer.scale = type(trainer).scale = 2.0
+
+    def thaw(trainer):
+        trainer.frozen.weight = nn.Parameter(np.ones((6, 6), np.float32))
+        trainer.frozen.weight.requires_grad = False
+
+    y = np.arange(12) % 4
+    for make, change in [
+        (lambda trainer: trainer, scale),
+        (lambda trainer: functools.partial(type(trainer).of_class, trainer), scale),
+        (lambda t: functools.partial(t.take, t.model, t.optimizer, t.frozen, t.x, scale=1.0), replace_data),
+        (lambda trainer: Holder(trainer).step, lambda trainer: setattr(trainer.holder, "scale", 2.0)),
+        (Trainer.closure, replace_data),
+        (Trainer.closure, thaw),
+        (Trainer.closure, lambda trainer: trainer.clear()),
+    ]:
+        trainers = Trainer(), Trainer()
+        usual, step = make(trainers[0]), minidl.capture(make(trainers[1]))
+        for i in range(8):
+            assert outcome(usual, (y,)) == outcome(step, (y,))
+            assert i != 4 or step.why == ""
+            str(step)
+            if i == 4:
+                for trainer in trainers:
+                    change(trainer)
+        Trainer.scale = 1.0
+
+
+@compiled_only
+def test_arguments_that_share_memory_are_refused():
+    model = nn.Sequential(nn.Linear(6, 6, rng=0))
+    optimizer, rng = optim.SGD(model.parameters(), 0.1), np.random.default_rng(0)
+    x = rng.normal(size=(8, 6)).astype(np.float32)
+    ordinary = a_step(model, optimizer, F.mse_loss)
+
+    def against_x(given):
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(given), x)
+        loss.backward()
+        optimizer.step()
+
+    for function, arguments in [(ordinary, (x, x)), (against_x, (x,))]:
+        step = minidl.capture(function)
+        for _ in range(4):
+            step(*arguments)
+        assert "shares memory" in step.why
+
+
+@compiled_only
+def test_gradients_in_another_form_and_parameters_in_one_memory():
+    twins = ready(Twins(lambda: network(nn.Tanh())))
+    for model in twins.models:
+        next(model.parameters()).grad.shape = (-1,)
+    assert twins.step()
+    for model in twins.models:
+        next(model.parameters()).grad.resize(10_000, refcheck=False)
+    assert twins.step()
+    versions = []
+    for captured in (False, True):
+        flat = np.linspace(-1, 1, 80).astype(np.float32)
+        a, b = (Tensor(part, requires_grad=True) for part in (flat[:48].reshape(6, 8), flat[48:].reshape(8, 4)))
+        optimizer = optim.SGD([a, b], 0.1)
+        step = a_step(lambda x, a=a, b=b: F.matmul(F.tanh(F.matmul(x, a)), b), optimizer)
+        step = minidl.capture(step) if captured else step
+        for _ in range(5):
+            step(np.ones((4, 6), np.float32), np.arange(4))
+        versions.append((a._version[0], b._version[0], bits(flat)))
+    assert step.why == ""
+    assert versions[0] == versions[1]
+
+
+@compiled_only
+def test_an_optimizer_without_a_kernel_and_a_tensor_changed_in_place_are_refused():
+    class Signs(optim.Optimizer):
+        _least = {"lr": 0.0}  # noqa: RUF012 - as every rule has it
+
+        def _step(self, groups, counts):
+            for params, group in groups:
+                for p in params:
+                    p._data -= group["lr"] * np.sign(p._grad)
+
+    model, total = network(), Tensor(np.float32(0))
+    step = minidl.capture(a_step(model, Signs(model.parameters(), {"lr": 0.1})))
+    for _ in range(4):
+        step(np.ones((2, 6), np.float32), np.array([0, 1]))
+    assert "no kernel" in step.why
+
+    def add_up(loss):
+        nonlocal total
+        with minidl.no_grad():
+            total += loss
+
+    assert "read or changed" in refused(at("loss", add_up))
+
+
+@compiled_only
 def test_a_captured_step_inside_another_is_part_of_it():
     twins = ready(Twins(lambda: network(nn.Tanh())))
     outer = minidl.capture(lambda x, y: twins.captured(x, y))
@@ -565,6 +719,56 @@ def test_run_is_an_epoch_of_a_dataloader(optimizer):
         expected = np.array([twins.usual(*batch).item() for batch in loader], np.float32)
         assert bits(twins.captured.run(x, y.astype(np.int32), 8, rng=epoch)) == bits(expected)
         twins.check()
+
+
+@compiled_only
+def test_run_returns_the_losses_of_steps_that_return_one():
+    model = network(nn.Tanh())
+    ordinary = a_step(model, optim.SGD(model.parameters(), 0.1))
+    x, y = np.ones((64, 6), np.float32), np.arange(64) % 4
+
+    def returning(result):
+        def step(x, y):
+            ordinary(x, y)
+            return result
+
+        return minidl.capture(step)
+
+    assert returning(None).run(x, y, 8, rng=0).size == 0
+    assert list(returning(0.5).run(x, y, 8, rng=0)) == [0.5] * 8
+    for result in ((0.5,), Tensor([1.0, 2.0])):
+        with pytest.raises(TypeError, match="one number, or nothing"):
+            returning(result).run(x, y, 8, rng=0)
+
+
+def test_an_interrupt_leaves_nothing_of_a_recording():
+    """It comes at each of the last calls of a Python function; and the error is held, with all frames, as a notebook does."""
+    before, model = dict(vars(kernels)), network(nn.Tanh())
+    ordinary, x, y = a_step(model, optim.SGD(model.parameters(), 0.1)), np.ones((8, 6), np.float32), np.arange(8) % 4
+
+    def interrupted(at):
+        calls = 0
+
+        def profile(frame, event, argument):
+            nonlocal calls
+            calls += event == "call"
+            if calls == at and event == "call":
+                raise KeyboardInterrupt
+
+        step, held = minidl.capture(ordinary), None
+        sys.setprofile(profile)
+        try:
+            step(x, y)
+        except KeyboardInterrupt as error:
+            held = error
+        finally:
+            sys.setprofile(None)
+        assert all(vars(kernels)[name] is value for name, value in before.items()), held
+        return calls
+
+    count = interrupted(None)
+    for at in range(count - 80, count):
+        interrupted(at)
 
 
 @compiled_only

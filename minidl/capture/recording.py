@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import types
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -161,10 +162,8 @@ class Recording:
         for number, buffer in enumerate(self.buffers):
             if buffer.kind == "argument":
                 argument = self.arguments[buffer.source]
-                if _owner(argument) is owner:
-                    (low, high), (begin, end) = byte_bounds(argument), byte_bounds(x)
-                    if low <= begin and end <= high:
-                        return number
+                if _owner(argument) is owner and lies_in(x, argument):
+                    return number
         return None
 
     def _know(self, owner: np.ndarray, buffer: Buffer) -> None:
@@ -227,7 +226,7 @@ class Recording:
         if name in RULES:
             _, counts, started = arguments
             self.first |= bool(started)
-            self.counts += counts
+            self.counts += {id(count): count for count in counts}.values()  # tensors that share memory count once
         else:
             self.counts += arguments[-1]
 
@@ -255,6 +254,8 @@ class Recording:
                 self.refuse("what is returned was not made by kernels")
         elif result is not None:
             self.refuse(f"it returns a {type(result).__name__}; a step returns its loss, a tensor, or nothing")
+        if len(self.updates) != sum(o.name in RULES for o in self.operations):
+            self.refuse("it takes a step of an optimizer that has no kernel")
         self.look_at_numbers()
         for leaf in self._leaves():
             if leaf._grad is None:
@@ -339,27 +340,44 @@ def _arrays_of(rule: str, group: tuple) -> tuple[list, ...]:
     return group[: {"sgd": 3, "adam": 4, "rmsprop": 5}[rule]]
 
 
-def surroundings(function: Any) -> Iterator[tuple[Any, str, Any]]:
-    """What a function finds outside of itself, by its closure, in its globals and, of a method, in its object: (whose, by which
-    name, what)."""
+def surroundings(function: Any) -> Iterator[tuple[Any, str, Any, str]]:
+    """What a function finds outside of itself, by its closure, in its globals, among its defaults and, of a method, in its
+    object: (whose, by which attribute or key, what, the name that the function has for it)."""
+    if isinstance(function, partial):
+        yield function, "args", function.args, ""
+        yield from ((function.keywords, name, value, name) for name, value in function.keywords.items())
+        yield from surroundings(function.func)
+        return
+    if not isinstance(function, (types.FunctionType, types.MethodType)):
+        function = getattr(function, "__call__", None)  # noqa: B004 - an object that can be called
     if isinstance(function, types.MethodType):
-        yield from ((vars(function.__self__), name, value) for name, value in vars(function.__self__).items())
-        function = function.__func__
+        owner, function = function.__self__, function.__func__
+        for name in dict.fromkeys(
+            [*getattr(owner, "__dict__", ()), *getattr(getattr(function, "__code__", None), "co_names", ())]
+        ):
+            if hasattr(owner, name) and getattr(owner, name) is (value := getattr(owner, name)):  # unlike a method, made anew
+                yield owner, name, value, name
     if not isinstance(function, types.FunctionType):
         return
-    yield function, "__code__", function.__code__
-    for cell in function.__closure__ or ():
-        yield cell, "cell_contents", cell.cell_contents
+    yield from ((function, name, getattr(function, name), "") for name in ("__code__", "__defaults__"))
+    yield from ((function.__kwdefaults__, name, value, name) for name, value in (function.__kwdefaults__ or {}).items())
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # there is nothing in it
+            yield cell, "cell_contents", cell.cell_contents, name
     for name in function.__code__.co_names:
         if name in function.__globals__:
-            yield function.__globals__, name, function.__globals__[name]
+            yield function.__globals__, name, function.__globals__[name], name
 
 
 def outside(function: Any) -> Iterator[tuple[str, Any]]:
     """The same by the names that the function has for it."""
-    free = iter(getattr(getattr(function, "__code__", None), "co_freevars", ()))
-    for whose, name, value in surroundings(function):
-        yield (next(free) if isinstance(whose, types.CellType) else name), value
+    return ((name, value) for _, _, value, name in surroundings(function))
+
+
+def lies_in(x: np.ndarray, whole: np.ndarray) -> bool:
+    """Whether the memory of an array is a part of another's."""
+    (low, high), (begin, end) = byte_bounds(whole), byte_bounds(x)
+    return low <= begin and end <= high
 
 
 def _owner(x: np.ndarray) -> np.ndarray:
@@ -396,18 +414,25 @@ def record(function: Callable[..., Any], arguments: tuple, last: Recording | Non
         return function(*arguments), None
     try:
         recording = Recording(arguments, last)
-        with _noting(recording):
+        put, undo = _noting(recording)
+        undoing = map(operator.call, undo)  # made here, for an interrupt could come after making it
+        try:
+            at_once(operator.call, put)
             result = function(*arguments)
             with recording.careful():
                 recording.finish(result)
+        finally:
+            try:  # noqa: SIM105 - another call, or a context manager, is where an interrupt could come before it is undone
+                deque(undoing, maxlen=0)
+            except ValueError:  # an interrupt came before the first was put in place
+                pass
         return result, recording
     finally:
         _recorder.release()
 
 
-@contextlib.contextmanager
-def _noting(recording: Recording) -> Iterator[None]:
-    """Inside, what this thread does goes through the recording."""
+def _noting(recording: Recording) -> tuple[list[Callable[[], Any]], list[Callable[[], Any]]]:
+    """Calls after which what this thread does goes through the recording, and calls that undo that."""
     thread, busy = threading.get_ident(), False
 
     def ours() -> bool:
@@ -461,23 +486,20 @@ def _noting(recording: Recording) -> Iterator[None]:
 
     def read() -> None:
         if ours():
-            recording.refuse("a value is read in the middle of the step, and what is done may depend on it; do that outside")
+            recording.refuse(
+                "a value is read or changed in the middle of the step, and what is done may depend on it; do that outside"
+            )
 
     before = {name: getattr(kernels, name) for name in _NAMES}
     before_tensor: dict[str, Any] = {"_first_gradient": tensor._first_gradient, "_commit": tensor._commit}
     observed: list[tuple[list, Any]] = [(hooks.observers, called), (moved.step_observers, stepped), (tensor.readers, read)]
     changed = {name: noted(name, kernel) for name, kernel in before.items()}
     changed_tensor = {"_first_gradient": first_gradient, "_commit": commit}
-    put = [partial(vars(kernels).update, changed), partial(vars(tensor).update, changed_tensor)]
+    put: list[Callable[[], Any]] = [partial(vars(kernels).update, changed), partial(vars(tensor).update, changed_tensor)]
     put += [partial(observers.append, observer) for observers, observer in observed]
-    undo = [partial(vars(kernels).update, before), partial(vars(tensor).update, before_tensor)]
+    undo: list[Callable[[], Any]] = [partial(vars(kernels).update, before), partial(vars(tensor).update, before_tensor)]
     undo += [partial(observers.remove, observer) for observers, observer in observed]
-    try:
-        at_once(operator.call, put)
-        yield
-    finally:
-        with contextlib.suppress(ValueError):  # an interrupt came before the first was put in place
-            at_once(operator.call, undo)
+    return put, undo
 
 
 def _arrived(recording: Recording, leaf: Tensor, known: Any, dy: np.ndarray) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels, tensor
+from .. import kernels, nn, tensor
 from ..nn import module as hooks
 from ..optim import optimizer as moved
 from ..tensor import Tensor
-from .recording import COMMITS, RULES, Operation, Recording, View, surroundings, views_in
+from .recording import COMMITS, RULES, Operation, Recording, View, lies_in, surroundings, views_in
 
 MISSED = object()  # what a replay returns where this call must be taken as usual
 _LINE = 64  # an array begins with a cache line
@@ -43,6 +43,7 @@ class Replay:
         self._ordered = _in_order(recording.operations)
         self._memory = _Memory(recording, self._ordered)
         self.guards = _guards(recording, function)
+        _check_apart(recording.arguments, self.guards[2])
         self._forms = [x if not isinstance(x, np.ndarray) else np.empty_like(x) for x in recording.arguments]
         self.leaves = [leaf for leaf, view in recording.gradients.items() if view is not None]
         self._zeroed = [leaf for leaf, view in recording.gradients.items() if view is None]
@@ -69,7 +70,13 @@ class Replay:
         view = self.recording.result
         self._loss = None if view is None else self._memory.array(view)
         self._after = (self.leaves, list(self._gradients), self._zeroed, self.recording.counts, self.recording.drawn)
+        self._shown = [(gradient, gradient.view()) for gradient in self._gradients]
         self._references = kernels.references(self._gradients)
+
+    def _leave_gradients(self) -> None:
+        """Make the program anew where somebody has got one of its gradients, or given it another shape or memory."""
+        if kernels.shared(self._gradients, self.leaves, self._references) or not kernels.unchanged([], [], [], self._shown):
+            self._build()
 
     def written(self) -> list[np.ndarray]:
         """The arrays that were there before, and that the program changes."""
@@ -93,8 +100,7 @@ class Replay:
         if not self._used.acquire(blocking=False):
             return MISSED
         try:
-            if kernels.shared(self._gradients, self.leaves, self._references):
-                self._build()
+            self._leave_gradients()
             self.missed = ""
             if not self.prepare(arguments):
                 return MISSED
@@ -108,15 +114,19 @@ class Replay:
     def steps(self, arrays: tuple[np.ndarray, ...], order: np.ndarray, size: int) -> np.ndarray:
         """A step for each batch of so many rows, in this order; returns the losses of those that were made."""
         losses = np.empty(len(order) // size, np.float32 if self._loss is None else self._loss.dtype)
-        fit = len(arrays) == len(self._forms) and all(
-            isinstance(form, np.ndarray) and (form.dtype, form.shape[1:]) == (array.dtype, array.shape[1:])
-            for form, array in zip(self._forms, arrays, strict=True)
+        one = self._loss is None or self._loss.size == 1
+        fit = (
+            one
+            and len(arrays) == len(self._forms)
+            and all(
+                isinstance(form, np.ndarray) and (form.dtype, form.shape[1:]) == (array.dtype, array.shape[1:])
+                for form, array in zip(self._forms, arrays, strict=True)
+            )
         )
         if not fit or not self._used.acquire(blocking=False):
             return losses[:0]
         try:
-            if kernels.shared(self._gradients, self.leaves, self._references):
-                self._build()
+            self._leave_gradients()
             if not self.prepare(tuple(array[order[:size]] for array in arrays)):
                 return losses[:0]
             sources = [np.ascontiguousarray(arrays[i], place.dtype) for i, place in self._memory.inputs]
@@ -403,6 +413,15 @@ def _steps(update: Any) -> list[list[int]]:
 # Guards: what a recorded step depends on, beside the values in its arrays
 
 
+def _check_apart(arguments: list, attributes: list[tuple]) -> None:
+    """Refuse arguments that share memory: what is read might be either of them, or what the step finds outside."""
+    others = [x._data if isinstance(x, Tensor) else x for _, _, x in attributes]
+    for i, x in enumerate(arguments):
+        for other in [*arguments[:i], *arguments[i + 1 :], *others]:
+            if isinstance(x, np.ndarray) and isinstance(other, np.ndarray) and other.size and lies_in(other, x):
+                raise CannotReplay(f"argument {i} shares memory with another or with an array outside; pass a copy")
+
+
 def _guards(recording: Recording, function: Callable[..., Any]) -> tuple[list, list, list, list]:
     """Dicts, lists, attributes and arrays for `kernels.unchanged`."""
     dicts: list[tuple] = []
@@ -425,7 +444,9 @@ def _guards(recording: Recording, function: Callable[..., Any]) -> tuple[list, l
         for part in parts:
             watch(part)
 
-    for module in recording.modules:
+    around = list(surroundings(function))
+    named = [module for _, _, x, _ in around if isinstance(x, nn.Module) for module in x.modules()]
+    for module in {id(m): m for m in [*recording.modules, *named]}.values():
         watch(vars(module))
         attributes.append((type(module), "forward", type(module).forward))
     for update in recording.updates:
@@ -435,9 +456,10 @@ def _guards(recording: Recording, function: Callable[..., Any]) -> tuple[list, l
         for group, _ in update.groups:
             lists.append((group["params"], tuple(group["params"])))
             attributes += [(group, name, group[name]) for name in ("params", *update.optimizer._flags)]
-    around = list(surroundings(function))
-    attributes += around
-    tensors = [x for _, _, x in around if isinstance(x, Tensor)]
+    attributes += [found[:3] for found in around]
+    tensors = [
+        x for _, _, found, _ in around for x in (found if isinstance(found, tuple) else (found,)) if isinstance(x, Tensor)
+    ]
     tensors += [p for module in recording.modules for p in module.parameters()]
     tensors += [p for update in recording.updates for group, _ in update.groups for p in group["params"]]
     for t in {id(t): t for t in [*tensors, *recording.gradients]}.values():

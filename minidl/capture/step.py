@@ -103,13 +103,13 @@ class CapturedStep:
                 some = order[at : at + min(many, (len(order) - at) // size) * size]
                 found = self._replay.steps(arrays, some, size)
                 made = len(found)
-                losses.append(found)
+                losses += [found] if self._replay.recording.result else []
                 if made:
                     self.why, self._missed = "", 0
                 many = 2 * many if time.perf_counter() - begin < CHUNK else many
             if not made:
                 loss, made = self(*(array[order[at : at + size]] for array in arrays)), 1
-                losses += [] if loss is None else [loss.numpy().reshape(1)]
+                losses += [] if loss is None else [_number(loss)]
             at += made * size
         return np.concatenate(losses) if losses else np.empty(0)
 
@@ -177,6 +177,15 @@ class CapturedStep:
         else:
             self._replay, self.why = candidate, ""
         return result
+
+
+def _number(loss: Any) -> np.ndarray:
+    """The loss of a step, as an array of one number."""
+    value = np.asarray(loss.numpy() if isinstance(loss, tensor.Tensor) else loss)
+    if isinstance(loss, (list, tuple)) or value.size != 1 or value.dtype.kind not in "fiu":
+        what = f"a tensor of shape {value.shape}" if isinstance(loss, tensor.Tensor) else f"a {type(loss).__name__}"
+        raise TypeError(f"run: the step must return its loss, one number, or nothing; it returned {what}")
+    return value.reshape(1)
 
 
 def _observed() -> bool:

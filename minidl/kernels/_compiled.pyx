@@ -7,7 +7,7 @@ may call makes an operation (csrc/program.h) of its arguments, which `perform` r
 """
 cimport numpy as cnp
 from cpython.long cimport PyLong_AsLongLongAndOverflow
-from cpython.pythread cimport PyThread_get_thread_ident
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
@@ -258,19 +258,27 @@ cdef extern from "threads.h":
 # Operations, and where their results go
 
 
-cdef Program building = None  # a program that calls are added to instead of being run, see program.pxi
-cdef long builder  # the thread that builds it
+cdef extern from *:
+    """
+    #ifdef _MSC_VER
+    #define MINIDL_OF_THREAD __declspec(thread)
+    #else
+    #define MINIDL_OF_THREAD __thread
+    #endif
+    static MINIDL_OF_THREAD PyObject *minidl_building;
+    """
+    PyObject *building "minidl_building"  # this thread's program that calls are added to instead of being run, see program.pxi
 
 
 cdef bint is_building() noexcept:
-    return building is not None and PyThread_get_thread_ident() == builder
+    return building is not NULL
 
 
 cdef int perform(const operation *o) except -2:
     """Run an operation, or, while a program is built, add it to that. Returns 0, or -1 where it failed."""
     cdef int failed
     if is_building():
-        building.add(o)
+        (<Program>building).add(o)
         return 0
     with nogil:
         failed = operation_run(o)
@@ -280,7 +288,7 @@ cdef int perform(const operation *o) except -2:
 cdef cnp.ndarray new(int ndim, const cnp.npy_intp *shape, int kind):
     """An array for results: a new one, or, while a program is built, the one that is meant for them."""
     if is_building():
-        return building.next_result(ndim, shape, kind)
+        return (<Program>building).next_result(ndim, shape, kind)
     return cnp.PyArray_EMPTY(ndim, shape, kind, 0)
 
 
@@ -339,7 +347,7 @@ cdef draw part_of(key, uint64_t position, cnp.ndarray out):
 
 
 def uniform(size, real, key, uint64_t position, double low, double high):
-    cdef cnp.ndarray out = building.next_result_of(size, real) if is_building() else new_array(size, real)
+    cdef cnp.ndarray out = (<Program>building).next_result_of(size, real) if is_building() else new_array(size, real)
     if not (is_real(cnp.PyArray_TYPE(out)) and cnp.PyArray_ISCARRAY(out)):
         raise bad_samples(real)
     cdef operation o
@@ -887,7 +895,7 @@ def cross_entropy(x, labels):
     o.cross_entropy.each = cross_entropy_job(rows, a.shape[1], a.data, <Py_ssize_t *>t.data, p.data, losses.data)
     o.cross_entropy.total = &total
     if is_building():
-        o.cross_entropy.total = <double *>building.next_result(0, NULL, cnp.NPY_FLOAT64).data
+        o.cross_entropy.total = <double *>(<Program>building).next_result(0, NULL, cnp.NPY_FLOAT64).data
     if perform(&o):
         raise unknown_class(labels, (<object>a).shape)
     return p, losses, total
@@ -1037,7 +1045,7 @@ cdef move(str rule, operation_kind kind, Py_ssize_t states, Py_ssize_t needed, P
                 o += 1
         n = o - steps_of
         if is_building():
-            building.add_update(steps_of, n, tensors)
+            (<Program>building).add_update(steps_of, n, tensors)
             tensors = NULL  # they are the program's now
             return
         with nogil:

@@ -1,7 +1,6 @@
 # Programs: many operations as one call, for captured steps (minidl/capture/). Included by _compiled.pyx.
 
 from cpython.dict cimport PyDict_GetItem, PyDict_Next
-from cpython.object cimport PyObject
 from cpython.ref cimport Py_REFCNT
 from libc.stdlib cimport realloc
 from libc.string cimport memcpy
@@ -41,14 +40,14 @@ cdef class Program:
 
     def append(self, kernel, tuple arguments, tuple results):
         """Add a call of a kernel, whose results are to go to these arrays."""
-        global building, builder
+        global building
         self.held += [arguments, results]
         self.results = list(results)
-        building, builder = self, PyThread_get_thread_ident()
+        building = <PyObject *>self
         try:
             kernel(*arguments)
         finally:
-            building = None
+            building = NULL
         if self.results:
             raise ValueError(f"{kernel} has {len(results) - len(self.results)} results, not {len(results)}")
 
@@ -319,7 +318,10 @@ def unchanged(list dicts, list lists, list attributes, list arrays):
         if not is_list_of(<list>row[0], <tuple>row[1]):
             return False
     for row in attributes:
-        found = (<dict>row[0]).get(row[1]) if type(row[0]) is dict else getattr(row[0], <str>row[1])
+        try:
+            found = (<dict>row[0]).get(row[1]) if type(row[0]) is dict else getattr(row[0], <str>row[1])
+        except (AttributeError, ValueError):  # it was deleted; of a variable of a closure that is a ValueError
+            return False
         if found is not row[2]:
             return False
     for row in arrays:

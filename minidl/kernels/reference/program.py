@@ -145,10 +145,16 @@ def unchanged(dicts, lists, attributes, arrays):
     def same(known, items):
         return len(known) == len(items) and all(map(is_, known, items))
 
+    def found(x, name):
+        try:
+            return x.get(name) if type(x) is dict else getattr(x, name)
+        except (AttributeError, ValueError):  # it was deleted; of a variable of a closure that is a ValueError
+            return unchanged  # which is nobody's value
+
     return (
         all(same(known, keys) and same(known.values(), values) for known, keys, values in dicts)
         and all(same(known, items) for known, items in lists)
-        and all((x.get(name) if type(x) is dict else getattr(x, name)) is value for x, name, value in attributes)
+        and all(found(x, name) is value for x, name, value in attributes)
         and all(_shown(x) == _shown(y) for x, y in arrays)
     )
 
