@@ -12,6 +12,8 @@ from .atomic import at_once
 from .random import Generator
 from .tensor import Tensor, no_grad
 
+LARGEST = 1 << 22  # elements of a Jacobian that is looked at
+
 
 @contextlib.contextmanager
 def gradients_kept(result: Tensor, also: Sequence[Tensor] = ()) -> Iterator[None]:
@@ -160,9 +162,6 @@ def _kink(below: float, here: float, above: float, eps: float, rounding: float, 
         f"; there is a kink within eps={eps:g}: below it the slope is {left:.10g}, above it {right:.10g}. Check at a value "
         "farther from it"
     )
-
-
-LARGEST = 1 << 22  # elements of a Jacobian that is looked at
 
 
 def _mistake(

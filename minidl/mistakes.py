@@ -253,9 +253,13 @@ def _adds_up(w: Wrong) -> str:
     return ""
 
 
+def _wrong_elements(w: Wrong) -> np.ndarray:
+    return np.abs(w.given - w.right) > 1e-3 * np.abs(w.right) + 1e-6 * np.abs(w.right).max()
+
+
 def _only_where(w: Wrong) -> str:
     """A condition on x, or a place, that says which elements are wrong."""
-    wrong = np.abs(w.given - w.right) > 1e-3 * np.abs(w.right) + 1e-6 * np.abs(w.right).max()
+    wrong = _wrong_elements(w)
     if wrong.all() or not wrong.any():
         return ""
     conditions = {"x < 0": w.x < 0, "x > 0": w.x > 0, "|x| > 1": np.abs(w.x) > 1, "|x| < 1": np.abs(w.x) < 1}
@@ -270,7 +274,7 @@ def _only_where(w: Wrong) -> str:
 
 
 def _in_part(w: Wrong) -> str:
-    right = np.abs(w.given - w.right) <= 1e-3 * np.abs(w.right) + 1e-6 * np.abs(w.right).max()
+    right = ~_wrong_elements(w)
     return f"right in {right.sum()} of {right.size} elements" if right.any() else ""
 
 
