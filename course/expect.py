@@ -1,0 +1,45 @@
+"""What the tests of every assignment say about a result: this file lies beside each test, so it needs minidl and NumPy alone.
+
+Derivatives are judged by `minidl.gradcheck`, initializers by `minidl.init.check`; `expect` is for plain numbers.
+"""
+
+import numpy as np
+
+from minidl import Tensor
+
+
+def expect(what: str, got: object, right: object, tolerance: float = 1e-6) -> None:
+    """Hold a result to what is right: kind first, then shape, then value.
+
+    Parameters
+    ----------
+    what
+        How the student would write it, "tanh(x)" say: the sentence begins with it.
+    got
+        What the student's function returned.
+    right
+        A number or an array, worked out by other means than the function under test.
+    tolerance
+        The error that the condition of the problem allows, relative to the largest number of `right`.
+
+    Raises
+    ------
+    AssertionError
+        With one sentence that says what came, what was expected, and where the two differ most.
+    """
+    if got is None:
+        raise AssertionError(f"{what} is None: does the function end with `return`?")
+    try:
+        given = np.asarray(got.data if isinstance(got, Tensor) else got, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise AssertionError(f"{what} is a {type(got).__name__}, where numbers are expected") from None
+    numbers = np.asarray(right, dtype=np.float64)
+    if given.shape != numbers.shape:
+        raise AssertionError(f"{what} has shape {given.shape}, expected {numbers.shape}")
+    if not np.isfinite(given).all():
+        raise AssertionError(f"{what} holds {given[~np.isfinite(given)].flat[0]}, where every number is finite")
+    error = np.abs(given - numbers)
+    if error.size and error.max() > tolerance * max(np.abs(numbers).max(), 1e-300):
+        at = np.unravel_index(error.argmax(), error.shape)
+        where = f"[{', '.join(map(str, at))}]" if at else ""
+        raise AssertionError(f"{what}{where} is {given[at]:.6g}, expected {numbers[at]:.6g}")
