@@ -45,20 +45,20 @@ def grade(
     if not entries:
         raise ValueError(f"{folder} holds no submission: expected ID/{assignment.name}.py, ID/{assignment.name}.ipynb or ID.py")
     jobs = jobs or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
-    slots: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for slot in range(jobs):
-        slots.put(slot)
-    process.probe()
+    places, warning = process.places(jobs)
+    free: queue.SimpleQueue[process.Place] = queue.SimpleQueue()
+    for place in places:
+        free.put(place)
     if os.getuid() == 0:
         for private in (assignment.folder, folder):
             private.chmod(stat.S_IMODE(private.stat().st_mode) & 0o700)
 
     def one(entry: tuple[str, Path]) -> Graded:
-        slot = slots.get()
+        place = free.get()
         try:
-            return _grade(assignment, *entry, by_student, hidden, process.user_of(slot))
+            return _grade(assignment, *entry, by_student, hidden, place)
         finally:
-            slots.put(slot)
+            free.put(place)
 
     out = out or Path(os.path.abspath(folder)).with_name(Path(os.path.abspath(folder)).name + "-graded")
     with written_whole(out) as new, ThreadPoolExecutor(jobs) as pool:
@@ -75,7 +75,7 @@ def grade(
     whole = sum(test.points for test in assignment.tests)
     mean = sum(row.score for row in graded) / len(graded)
     remarks = sum(bool(row.remark) for row in graded)
-    return (
+    return f"{warning}\n".lstrip() + (
         f"{len(graded)} submissions, {mean:.1f} of {whole} points on average; {remarks} with a remark.\n"
         f"{out / 'grades.csv'}, and a page for each in {out / 'pages'}"
     )
@@ -95,7 +95,7 @@ def _entries(folder: Path, name: str) -> list[tuple[str, Path]]:
     return list(found.items())
 
 
-def _grade(assignment: Assignment, student: str, path: Path, by_student: bool, hidden: str, uid: int | None) -> Graded:
+def _grade(assignment: Assignment, student: str, path: Path, by_student: bool, hidden: str, place: process.Place) -> Graded:
     title = f"# {process.clean(student)}: {assignment.title}\n"
     try:
         if path.is_symlink():
@@ -103,7 +103,7 @@ def _grade(assignment: Assignment, student: str, path: Path, by_student: bool, h
         file = submission.find(path, assignment.name) if path.is_dir() else path
         handed_in = submission.read(file, assignment.name)
         seed = os.fsencode(student).decode("utf-8", "backslashreplace") if by_student else None
-        outcome = process.run(handed_in, assignment, assignment.tests, seed, uid)
+        outcome = process.run(handed_in, assignment, assignment.tests, seed, place)
     except Exception as error:  # a bug of ours must not cost the others their grades
         known = isinstance(error, ValueError)
         remark = process.clean(str(error) if known else f"not graded, for an error of the grader: {error!r}")

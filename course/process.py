@@ -50,10 +50,21 @@ class Limits(NamedTuple):
     processes: int = 60
 
 
+class Place(NamedTuple):
+    """Where a submission runs: by which Python, and as which user, None for the one that we are."""
+
+    python: str = sys.executable
+    uid: int | None = None
+
+
 class Result(NamedTuple):
     passed: bool
     reason: str = ""
-    unwritten: bool = False  # the skeleton's own error
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether this is the skeleton's own error."""
+        return "is yours to write" in self.reason
 
 
 @dataclass
@@ -75,12 +86,12 @@ def run(
     assignment: Assignment,
     tests: Sequence[Test],
     student: str | None = None,
-    uid: int | None = None,
-    limits: Limits = Limits(),  # noqa: B008 - it is immutable
+    place: Place = Place(),  # noqa: B008 - these two are immutable
+    limits: Limits = Limits(),  # noqa: B008
 ) -> Outcome:
     """Run the submission and these tests; `student`: what STUDENT is to be, None for what the submission says.
 
-    With `uid`, which only root may give, it runs as that user, and everything of that user is killed at the end.
+    Where `place` has a user, which only root may give, everything of that user is killed at the end.
     """
     outcome, remaining = Outcome(), {test.name: test for test in tests}
     end = time.monotonic() + limits.total
@@ -88,7 +99,7 @@ def run(
     lost = 0
     while remaining and lost < 3:
         doing: tuple[str, Any] = ("", None)
-        with Child(uid, limits) as child:
+        with Child(place, limits) as child:
             try:
                 child.tell(_job(submission, assignment, student, hung))
                 until = time.monotonic() + limits.cell + 20  # to begin with, the imports, on a slow machine
@@ -112,10 +123,10 @@ def run(
                             child.tell_tests(list(remaining.values()))
                         case {"test": str(name)}:
                             doing, until = ("test", name), time.monotonic() + limits.test
-                        case {"result": str(name), "passed": bool(passed), "reason": str(reason), "unwritten": bool(unwritten)}:
+                        case {"result": str(name), "passed": bool(passed), "reason": str(reason)}:
                             if remaining.pop(name, None):
                                 reason = _with_signature(clean(reason), assignment)
-                                outcome.results[name] = Result(passed, reason, unwritten)
+                                outcome.results[name] = Result(passed, reason)
                             doing, until = ("", None), time.monotonic() + limits.test
             except Ended as ended:
                 why = str(ended)
@@ -150,7 +161,6 @@ def _job(submission: Submission, assignment: Assignment, student: str | None, hu
         "names": list(assignment.signatures),
         "skip": sorted(hung),
         "student": student,
-        "path": [str(Path(minidl.__file__).parents[1])],
     }
 
 
@@ -177,9 +187,10 @@ def _with_signature(reason: str, assignment: Assignment) -> str:
 class Child:
     """The process, its folder, and the two pipes that lead out of it: `with` kills and removes it all."""
 
-    def __init__(self, uid: int | None, limits: Limits):
-        self.uid, self.limits, self.word, self.output = uid, limits, secrets.token_hex(16), b""
-        self.buffer = b""
+    def __init__(self, place: Place, limits: Limits):
+        self.python, self.uid = place
+        self.limits, self.word = limits, secrets.token_hex(16)
+        self.buffer = self.output = b""
         self.mark = f"COURSE_RUN={secrets.token_hex(16)}"  # in the environment of all that it starts
 
     def __enter__(self) -> "Child":
@@ -191,7 +202,7 @@ class Child:
         self.channel, other = socket.socketpair()
         other.settimeout(None)
         self.process = subprocess.Popen(
-            [sys.executable, "-I", str(self.box / "child.py"), str(other.fileno())],
+            [self.python, "-I", str(self.box / "child.py"), str(other.fileno()), *_packages()],
             cwd=self.box,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
@@ -258,6 +269,8 @@ class Child:
                 raise Ended("wrote too much where results are written")
             if STOP.is_set():
                 raise Ended("was stopped")
+            if self.uid is None and os.getuid() == 0 and len(started(None, self.process.pid, self.mark.encode())) > self.limits.processes:  # root has no such limit
+                raise Ended(f"started more than {self.limits.processes} processes")
             if time.monotonic() > until:
                 raise Ended("took too long: is there a loop that does not end?")
 
@@ -293,19 +306,24 @@ def kill_all(uid: int | None, session: int, mark: bytes) -> None:
     """All that the submission started: everything of its user; or all in its session, and what carries its mark."""
     for _ in range(100):
         if uid is not None:  # in one call, so that nothing can fork faster
-            command = [sys.executable, "-I", "-S", "-c", "import os; os.kill(-1, 9)"]
+            command = ["/bin/sh", "-c", "kill -9 -1"]
             subprocess.run(command, user=uid, group=uid, extra_groups=[], cwd="/", capture_output=True)
-        pids = [pid for pid in _processes() if _belongs(pid, uid, session, mark)]
+        pids = started(uid, session, mark)
         if not pids:
             break
         if uid is None:
             for sign in (signal.SIGSTOP, signal.SIGKILL):  # what is stopped cannot fork
                 for pid in pids:
                     _kill(pid, sign)
-    if uid is None and not PROC.is_dir():
-        _kill(-session, signal.SIGKILL)
     if uid is not None:
         _remove_files_of(uid)
+    elif not PROC.is_dir():
+        _kill(-session, signal.SIGKILL)
+
+
+def started(uid: int | None, session: int, mark: bytes) -> list[int]:
+    """The processes, where the system lists them."""
+    return [pid for pid in _processes() if _belongs(pid, uid, session, mark)]
 
 
 def _kill(pid: int, sign: int) -> None:
@@ -360,31 +378,50 @@ def _remove_files_of(uid: int) -> None:
                 Path(entry.path).unlink(missing_ok=True)
 
 
-def user_of(slot: int) -> int | None:
-    """A user of its own for each submission that runs at a time, where we may: a number without an account."""
-    if os.getuid() != 0:
-        return None
+def places(count: int) -> tuple[list[Place], str]:
+    """Where so many submissions can run at a time, and a warning, if that is less safe than it should be.
+
+    Raises
+    ------
+    ValueError
+        If none can run here at all: without pytest, say.
+    """
+    pythons = (sys.executable, f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
+    if os.getuid() == 0:
+        for python in pythons:  # the first may be where none but root can read it
+            if not _fault(Place(python, _user(0))):
+                return [Place(python, _user(slot)) for slot in range(count)], ""
+    fault = _fault(Place())
+    if fault:
+        raise ValueError(f"no submission can be run here: {fault}")
+    warning = (
+        "warning: submissions run as root, for no other user can start this Python or read minidl. They can read and change what "
+        "root can. Install both outside of root's home, or grade as an ordinary user."
+    )
+    return [Place()] * count, warning if os.getuid() == 0 else ""
+
+
+def _fault(place: Place) -> str:
+    """Why nothing can run there, or an empty text."""
+    nothing = Test("test_nothing", "", 0, False, "", "def test_nothing():\n    pass", ())
+    try:
+        outcome = run(Submission("nothing.py"), Assignment("nothing", COURSE, (), {}), [nothing], place=place)
+    except OSError as error:
+        return str(error)
+    result = outcome.results["test_nothing"]
+    return "" if result.passed else outcome.output or result.reason
+
+
+def _user(slot: int) -> int:
+    """A user of its own for each submission that runs at a time: a number without an account."""
     uid = 20_000 + (os.getpid() * 64 + slot) % 40_000
     try:
         pwd.getpwuid(uid)
     except KeyError:
         return uid
-    return user_of(slot + 1)
+    return _user(slot + 1)
 
 
-def probe() -> None:
-    """Whether a submission can be run here at all.
-
-    Raises
-    ------
-    ValueError
-        If not: as root for want of rights of the other user, say.
-    """
-    nothing = Test("test_nothing", "", 0, False, "", "def test_nothing():\n    pass", ())
-    outcome = run(Submission("nothing.py"), Assignment("nothing", COURSE, (), {}), [nothing], uid=user_of(0))
-    if not outcome.results["test_nothing"].passed:
-        who = "" if user_of(0) is None else (
-            ". Run by root, submissions run as another user, who must be able to start this Python and to read minidl: install "
-            "both outside of root's home, or grade as an ordinary user"
-        )  # fmt: skip
-        raise ValueError(f"no submission can be run here: {outcome.output or outcome.results['test_nothing'].reason}{who}")
+def _packages() -> list[str]:
+    """Where pytest, NumPy and minidl are."""
+    return [path for path in sys.path if "-packages" in path] + [str(Path(minidl.__file__).parents[1])]
