@@ -115,13 +115,14 @@ def skeleton(cell: Cell) -> str:
     def f(x):
         raise NotImplementedError("f is yours to write")
     """
+    return REGION.sub(lambda region: stub(region, cell.question), cell.source + "\n").rstrip()
 
-    def stub(region: re.Match[str]) -> str:
-        owners = re.findall(r"^(?:def|class) (\w+)", region.string[: region.start()], re.MULTILINE)
-        lines = "".join(indent + line for indent, line in STUB.findall(region[2]))
-        return lines or f'{region[1]}raise NotImplementedError("{(owners or [cell.question])[-1]} is yours to write")\n'
 
-    return REGION.sub(stub, cell.source + "\n").rstrip()
+def stub(region: re.Match[str], question: str) -> str:
+    """What stands in the place of one solution."""
+    owners = re.findall(r"^(?:def|class) (\w+)", region.string[: region.start()], re.MULTILINE)
+    lines = "".join(indent + line for indent, line in STUB.findall(region[2]))
+    return lines or f'{region[1]}raise NotImplementedError("{(owners or [question])[-1]} is yours to write")\n'
 
 
 def solution(cell: Cell) -> str:

@@ -116,7 +116,7 @@ def _grade(assignment: Assignment, student: str, path: Path, by_student: bool, h
         parts += [f"To be graded by a person, {cell.points} points: {cell.question}", _block(written.splitlines())]
     if outcome.output.strip():
         parts += ["What it printed, from the beginning:", _block(outcome.output.splitlines()[:40])]
-    remark = f"{len(outcome.failed)} cells did not run" if outcome.failed else ""
+    remark = f"{len(outcome.failed)} cell{'s' * (len(outcome.failed) > 1)} did not run" if outcome.failed else ""
     by_question = [report.score(tests, outcome.results) for tests in _graded_questions(assignment).values()]
     return Graded(student, score, by_question, remark, process.clean("\n\n".join(parts)) + "\n")
 

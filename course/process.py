@@ -45,7 +45,7 @@ class Limits(NamedTuple):
     cell: float = 10
     test: float = 10
     total: float = 100
-    memory: int = 4 << 30
+    memory: int = 2 << 30
     file: int = 50 << 20
     processes: int = 60
 
@@ -128,6 +128,8 @@ def run(
                                 reason = _with_signature(clean(reason), assignment)
                                 outcome.results[name] = Result(passed, reason)
                             doing, until = ("", None), time.monotonic() + limits.test
+                        case {"done": True}:  # and tests are left
+                            raise Ended("stopped all tests (KeyboardInterrupt, or pytest.exit)")
             except Ended as ended:
                 why = str(ended)
                 if time.monotonic() >= end or STOP.is_set():

@@ -6,10 +6,11 @@ The file may be anything: whatever cannot be read is a `ValueError` with a sente
 import os
 import re
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import jupytext
 import nbformat
 
 LARGEST = 5_000_000  # bytes of a submission
@@ -50,32 +51,48 @@ def find(folder: Path, name: str) -> Path:
 
 def read(path: Path, name: str) -> Submission:
     """The submission in this file, for the assignment of this name."""
-    notebook = path.suffix == ".ipynb"
     file = name + path.suffix
     text = _text(path, file)
-    try:
-        cells = (nbformat.reads(text, as_version=4) if notebook else jupytext.reads(text, fmt="py:percent")).cells
-    except Exception as error:  # of many kinds, and with texts for programmers
-        what = "a notebook: open it in Jupyter, and save it again" if notebook else "a script in cells"
-        raise ValueError(f"{file} cannot be read as {what} ({type(error).__name__})") from error
-    submission, at = Submission(file), 0
-    if not notebook and path.with_suffix(".ipynb").exists():
+    submission = _from_notebook(text, file) if path.suffix == ".ipynb" else _from_script(text, file)
+    if path.suffix == ".py" and path.with_suffix(".ipynb").exists():
         submission.notes.append(f"{name}.ipynb is there, too, and was left alone")
-    for number, cell in enumerate(cells, start=1):
-        question = str(cell.metadata.get("question", ""))
-        source = str(cell.source)
-        if cell.cell_type == "markdown" and cell.metadata.get("part") == "report":
-            submission.reports[question] = source
-        if cell.cell_type != "code" or cell.metadata.get("part") in ("tests", "public", "hidden", "rubric") or not source.strip():
-            continue
-        if notebook:
-            source, skipped = _without_magics(source)
-            submission.notes += [f"cell {number}: `{line[:60]}` was skipped, for it is not Python" for line in skipped]
-            submission.pieces.append(Piece(source, question, f"{file}, cell {number}", 1, source))
-        else:
-            at = max(text.find(source, at), 0)
-            submission.pieces.append(Piece(source, question, file, text.count("\n", 0, at) + 1, text))
     return submission
+
+
+def _from_script(text: str, file: str) -> Submission:
+    """The cells between the lines `# %%`: a cell of text is a comment, and code that was written below it is code."""
+    submission, line = Submission(file), 1
+    for source in re.split(r"^(?=# ?%%)", text, flags=re.MULTILINE):
+        marker = source.partition("\n")[0] if re.match("# ?%%", source) else ""
+        marks = dict(re.findall(r'(\w+)="([^"]*)"', marker))
+        if marks.get("part") == "report":
+            submission.reports[marks.get("question", "")] = re.sub("^# ?", "", source.partition("\n")[2], flags=re.MULTILINE)
+        _add(submission, source, marks, file, line, text)
+        line += source.count("\n")
+    return submission
+
+
+def _from_notebook(text: str, file: str) -> Submission:
+    try:
+        cells = nbformat.reads(text, as_version=4).cells
+    except Exception as error:  # of many kinds, and with texts for programmers
+        raise ValueError(f"{file} cannot be read as a notebook: open it in Jupyter, and save it again") from error
+    submission = Submission(file)
+    for number, cell in enumerate(cells, start=1):
+        if cell.cell_type == "markdown" and cell.metadata.get("part") == "report":
+            submission.reports[str(cell.metadata.get("question", ""))] = str(cell.source)
+        if cell.cell_type == "code":
+            _add(submission, str(cell.source), cell.metadata, f"{file}, cell {number}", 1)
+    return submission
+
+
+def _add(submission: Submission, source: str, marks: Mapping[str, Any], file: str, line: int, text: str = "") -> None:
+    """A cell of code, unless it is a test, or nothing but comments."""
+    if marks.get("part") not in ("tests", "public", "hidden") and re.search(r"^[ \t]*[^#\s]", source, re.MULTILINE):
+        source, skipped = _without_magics(source)
+        submission.pieces.append(Piece(source, str(marks.get("question", "")), file, line, text or source))
+        where = submission.pieces[-1].where
+        submission.notes += [f"{where}: `{magic[:60]}` was skipped, for it is not Python" for magic in skipped]
 
 
 def _text(path: Path, file: str) -> str:
