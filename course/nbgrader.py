@@ -38,20 +38,24 @@ def files(assignment: Assignment, lang: str, solved: bool) -> Files:
     cells = [cell for cell in in_language(assignment, lang) if cell.part != "rubric"]
     book = notebook(cells, solved)
     for i, (made, cell) in enumerate(zip(book.cells, cells, strict=True)):
-        made.source = _source(cell, solved)
-        made.metadata["nbgrader"] = _role(cell, i)
+        rubrics = [c.source for c in in_language(assignment, lang) if c.part == "rubric" and c.question == cell.question]
+        made.source = _source(cell, solved, "\n\n".join(rubrics))
+        if cell.part not in ("setup", "given"):
+            made.metadata["nbgrader"] = _role(cell, i)
     text = nbformat.writes(book) + "\n"
     if not solved:
         return {f"{name}.ipynb": text, "expect.py": expect()}
-    rubrics = [cell.source for cell in in_language(assignment, lang) if cell.part == "rubric"]
     return {
         "nbgrader_config.py": CONFIG.format(name=name),
         f"source/{name}/{name}.ipynb": text,
         f"source/{name}/expect.py": expect(),
-    } | ({"rubric.md": "\n\n".join(rubrics) + "\n"} if rubrics else {})
+    }
 
 
-def _source(cell: Cell, solved: bool) -> str:
+def _source(cell: Cell, solved: bool, rubric: str) -> str:
+    if cell.part == "report":
+        answer = f"### BEGIN SOLUTION\n{rubric}\n### END SOLUTION" if solved else "YOUR ANSWER HERE"
+        return f"{cell.source}\n\n{answer}"
     if cell.part == "tests":
         return source_of(cell, solved) + GUARD
     if cell.part in ("public", "hidden"):
@@ -69,6 +73,6 @@ def _role(cell: Cell, i: int) -> dict[str, object]:
         role |= {"grade": True, "points": cell.points, "grade_id": test_name(cell)}
     elif cell.part == "report":
         role |= {"grade": True, "solution": True, "locked": False, "points": cell.points, "grade_id": cell.question}
-    elif cell.part == "setup" or REGION.search(cell.source + "\n"):
+    elif REGION.search(cell.source + "\n"):
         role |= {"solution": True, "locked": False}
     return role

@@ -30,7 +30,7 @@ def files(assignment: Assignment, lang: str, solved: bool) -> Files:
     before = [cell for cell in cells if not cell.question]
     book = notebook([], solved)
     book.cells = [
-        _raw(f"# ASSIGNMENT CONFIG\nname: {assignment.name}\nexport_cell: false\nfiles:\n  - expect.py"),
+        _raw("# ASSIGNMENT CONFIG\nexport_cell: false\nfiles:\n  - expect.py"),
         *(_cell(cell) for cell in before),
     ]
     for question in assignment.questions:
