@@ -202,20 +202,25 @@ class Child:
         if self.uid is not None:
             os.chown(self.box, self.uid, self.uid)
         self.channel, other = socket.socketpair()
-        other.settimeout(None)
-        self.process = subprocess.Popen(
-            [self.python, "-I", str(self.box / "child.py"), str(other.fileno()), *_packages()],
-            cwd=self.box,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[other.fileno()],
-            start_new_session=True,
-            umask=0o077,
-            **({} if self.uid is None else {"user": self.uid, "group": self.uid, "extra_groups": []}),
-        )
-        other.close()
+        try:
+            self.process = subprocess.Popen(
+                [self.python, "-Iu", str(self.box / "child.py"), str(other.fileno()), *_packages()],
+                cwd=self.box,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[other.fileno()],
+                start_new_session=True,
+                umask=0o077,
+                **({} if self.uid is None else {"user": self.uid, "group": self.uid, "extra_groups": []}),
+            )
+        except BaseException:
+            self.channel.close()
+            shutil.rmtree(self.box)
+            raise
+        finally:
+            other.close()
         self.open = [self.channel, self.process.stdout]
         return self
 

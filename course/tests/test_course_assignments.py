@@ -27,7 +27,8 @@ def graded(assignment, old="", new=""):
         exec(assignment.code("setup"), namespace)
         for cell in assignment.cells:
             if cell.part in ("solution", "given"):
-                exec(compile(solution(cell).replace(old, new) if old else solution(cell), "answer.py", "exec"), namespace)
+                source = solution(cell) + "\n"
+                exec(compile(source.replace(old, new) if old else source, "answer.py", "exec"), namespace)
         exec("from course.expect import expect\n" + assignment.code("tests"), namespace)
         child.restore(before)
         for test in assignment.tests:
@@ -76,7 +77,7 @@ def test_the_solution_has_all_points_and_the_skeleton_none(name, form, solved, t
 @pytest.mark.parametrize(("name", "wrong", "old", "new", "words", "left"), WRONG)
 def test_a_wrong_answer_is_named_and_loses_its_points_alone(name, wrong, old, new, words, left):
     assignment = load(name)
-    text = "\n".join(solution(cell) for cell in assignment.cells if cell.part in ("solution", "given"))
+    text = "".join(solution(cell) + "\n" for cell in assignment.cells if cell.part in ("solution", "given"))
     assert text.count(old) == 1
     said = graded(assignment, old, new)
     report = "\n".join(f"{test}: {reason}" for test, reason in said.items() if reason)

@@ -44,7 +44,7 @@ def answers(name):
     return assignment, {
         "full": (solution, tested),
         "skeleton": (skeleton, 0),
-        "wrong": (lambda cell: solution(cell).replace(old, new), left - by_hand),
+        "wrong": (lambda cell: (solution(cell) + "\n").replace(old, new), left - by_hand),
         "endless": (endless, tested - lost),
     }
 
@@ -70,7 +70,8 @@ def test_nbgrader(name, tmp_path):
     (folder / f"{name}.ipynb").write_bytes((tmp_path / "built" / "student" / f"{name}.ipynb").read_bytes())
     command("nbgrader", "autograde", name, "--Execute.timeout=10", cwd=course)
     command("nbgrader", "export", cwd=course)
-    scores = {row["student_id"]: float(row["raw_score"]) for row in csv.DictReader((course / "grades.csv").open())}
+    rows = csv.DictReader((course / "grades.csv").read_text().splitlines())
+    scores = {row["student_id"]: float(row["raw_score"]) for row in rows}
     assert scores == {"as-built": 0} | {student: points for student, (_, points) in submissions.items()}
 
 
