@@ -220,7 +220,16 @@ BATCH_NORM = [
         "along axis 0 .* the gradient must add up to 0",
         "axis 1",
     ),
-    of_batch_norm(right, "sum over axis 0", "dweight not summed", dweight=lambda dy, h: dy * h),
+    of_batch_norm(
+        lambda dh, h, s, *_: right(dh, h, 1), "along axis 0 everything is off by one factor", "no 1 / sqrt(variance)"
+    ),
+    of_batch_norm(right, "sum over axis 0.*; or, if .* in the order of", "dweight not summed", dweight=lambda dy, h: dy * h),
+    of_batch_norm(
+        right,
+        r"input 1, .* this is the sum of dy \* \(input 0\) over axis 0",
+        "dweight with x",
+        dweight=lambda dy, h: (dy * leaf(6, 3).data).sum(0),
+    ),
     of_batch_norm(right, "input 1, .* this is the gradient of input 2", "dweight: no h", dweight=lambda dy, h: dy.sum(0)),
     of_batch_norm(right, "input 2, .* exactly 1/6 of", "dbias: mean", dbias=lambda dy: dy.mean(0)),
 ]
@@ -335,6 +344,8 @@ def test_what_cannot_be_compared_is_refused():
         gradcheck(lambda x, y: x * y, shared)
     with pytest.raises(ValueError, match="input 0 is read-only"):
         gradcheck(lambda x: x * x, Tensor(np.broadcast_to(values, (2, 3)), requires_grad=True))
+    with pytest.raises(ValueError, match="fn changes its input 0; compute a new array instead"):
+        gradcheck(lambda x: record(np.subtract(x.data, 1, out=x.data), (x,), lambda dy: (dy,)), leaf(3))
     with pytest.raises(ValueError, match="fn gives NaN or infinity"):  # beside infinity any gradient would pass
         gradcheck(operation(lambda x: np.array([np.inf, x.sum()]), lambda dy, y, x: (dy[1] * 7 * x,)), leaf(3))
     rng = np.random.default_rng(0)

@@ -1,0 +1,84 @@
+"""Every assignment: its solution has all points, its skeleton none, and each wrong answer its sentence and what is left.
+
+Solution and skeleton are built, and graded in a process of their own, as a student's are. The wrong answers run here, one after
+the other, since starting a process for each would take minutes; what a process adds is tested in test_course_process.py.
+"""
+
+import runpy
+import warnings
+
+import pytest
+
+from course import child, emit, process, submission
+from course.assignment import COURSE, load, names, solution
+
+WRONG = [
+    pytest.param(name, *wrong, id=f"{name}-{wrong[0]}")
+    for name in names()
+    for wrong in runpy.run_path(str(COURSE / name / "wrong.py"))["WRONG"]
+]
+
+
+def graded(assignment, old="", new=""):
+    """By test: what is said of the solution with `new` in the place of `old`; empty where the test passes."""
+    said, before = {}, child.snapshot()
+    namespace = {"__name__": assignment.name}
+    with warnings.catch_warnings(action="ignore"):
+        exec(assignment.code("setup"), namespace)
+        for cell in assignment.cells:
+            if cell.part in ("solution", "given"):
+                exec(compile(solution(cell).replace(old, new) if old else solution(cell), "answer.py", "exec"), namespace)
+        exec("from course.expect import expect\n" + assignment.code("tests"), namespace)
+        child.restore(before)
+        for test in assignment.tests:
+            exec(test.source, namespace)
+            try:
+                namespace[test.name]()
+                said[test.name] = ""
+            except BaseException as error:
+                said[test.name] = child.reason(error, {"answer.py"}) or type(error).__name__
+            child.restore(before)
+    return said
+
+
+def score(assignment, said):
+    return sum(test.points for test in assignment.tests if not said[test.name])
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_assignment_has_twenty_points_and_is_in_both_languages(name):
+    assignment = load(name)
+    by_hand = sum(cell.points for cell in assignment.reports)
+    assert sum(test.points for test in assignment.tests) + by_hand == 20
+    english, chinese = (
+        [(c.part, c.question) for c in assignment.cells if c.kind == "markdown" and c.lang == lang] for lang in ("", "zh")
+    )
+    assert english == chinese
+
+
+@pytest.mark.parametrize("solved", [True, False])
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("form", [emit.plain, emit.in_notebook])
+def test_the_solution_has_all_points_and_the_skeleton_none(name, form, solved, tmp_path):
+    assignment = load(name)
+    for path, content in form(assignment, "en", solved).items():
+        (tmp_path / path).write_text(content)
+    handed_in = submission.read(submission.find(tmp_path, name), name)
+    outcome = process.run(handed_in, assignment, assignment.tests)
+    failed = {test.name: outcome.results[test.name].reason for test in assignment.tests if not outcome.results[test.name].passed}
+    if solved:
+        assert (failed, outcome.failed, outcome.notes) == ({}, {}, [])
+    else:
+        assert failed.keys() == {test.name for test in assignment.tests}
+        assert all(outcome.results[test.name].unwritten for test in assignment.tests), failed
+
+
+@pytest.mark.parametrize(("name", "wrong", "old", "new", "words", "left"), WRONG)
+def test_a_wrong_answer_is_named_and_loses_its_points_alone(name, wrong, old, new, words, left):
+    assignment = load(name)
+    text = "\n".join(solution(cell) for cell in assignment.cells if cell.part in ("solution", "given"))
+    assert text.count(old) == 1
+    said = graded(assignment, old, new)
+    report = "\n".join(f"{test}: {reason}" for test, reason in said.items() if reason)
+    assert words in report
+    assert score(assignment, said) + sum(cell.points for cell in assignment.reports) == left, report
