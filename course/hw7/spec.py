@@ -200,6 +200,7 @@ def hold_to_the_rules(make):
             optimizer.step()
         except TypeError as error:
             raise AssertionError(f"step raises '{error}': where a parameter's .grad is None, leave it alone") from error
+    assert not np.array_equal(w.data, [1.0, -2.0]), "step does not move a parameter that has a gradient"
     assert np.array_equal(other.data, [0.5, 0.5]), "step moves a parameter whose .grad is None: leave it alone"
     assert np.array_equal(kept, [0.5, 0.25]), (
         "step changes p.grad: what you keep from step to step must be an array of your own, and `a = p.grad` makes no copy"
