@@ -207,7 +207,7 @@ def slopes_by_hand(u, b, w, x, t):
 # %% part="tests"
 def check_slopes(given, right, where, tolerance):
     assert given is not None, "slopes_by_hand(...) is None: does the function end with `return`?"
-    three = isinstance(given, (tuple, list)) and len(given) == 3
+    three = hasattr(given, "__len__") and len(given) == 3
     assert three, f"slopes_by_hand(...) is {given!r}, where the three numbers dL/du, dL/db and dL/dw are expected"
     for name, mine, number in zip(("dL/du", "dL/db", "dL/dw"), given, right, strict=True):
         expect(f"{name} {where}", mine, number, tolerance)
@@ -345,6 +345,8 @@ def check_value(what, value, data, **slopes):
     for name, (source, slope) in slopes.items():
         found = [part for value, part in value.inputs if value is source]
         assert found, f"{name} is not among the inputs of {what}: which values is it computed from?"
+        kinds = [type(part).__name__ for part in found if not isinstance(part, (int, float))]
+        assert not kinds, f"the slope of {what} by {name} is a {kinds[0]}, where a plain number is expected"
         expect(f"the slope of {what} by {name}", sum(found), slope)
 
 

@@ -409,17 +409,18 @@ def test_gradient_of_the_loss_by_hand():
 
 # %% part="hidden" question="entropy" points=1
 def test_scores_of_a_thousand():
-    """The loss and its gradient for scores of 0 and 1000, one sample right and one wrong."""
-    z = Tensor(np.array([[1000.0, 0.0], [0.0, 1000.0]]), requires_grad=True)
+    """The loss and its gradient for scores of 0 and 1000: one sample right, one wrong, and one undecided."""
+    z = Tensor(np.array([[1000.0, 0.0], [0.0, 1000.0], [0.0, 0.0]]), requires_grad=True)
     with np.errstate(all="ignore"):
-        loss = cross_entropy(z, np.array([0, 0]))
+        loss = cross_entropy(z, np.array([0, 0, 0]))
         assert not (isinstance(loss, Tensor) and not np.isfinite(loss.data).all()), (
-            f"the loss of scores of 1000 is {loss.data}: subtract the largest score of each row before e^z, and take no "
+            f"the loss of scores of 1000 is {loss.data}: subtract from each row its own largest score before e^z, and take no "
             "logarithm of a p that may be 0"
         )
-        expect("the loss of the scores (1000, 0) and (0, 1000), both of class 0,", loss, 500.0)
+        what = "of the scores (1000, 0), (0, 1000) and (0, 0), all of class 0,"
+        expect(f"the loss {what} which is (0 + 1000 + ln 2) / 3,", loss, 333.564382)
         (dz,) = sent_back("cross_entropy(z, labels)", loss, [z], 1.0)
-    expect("dz of the scores (1000, 0) and (0, 1000)", dz, [[0.0, 0.0], [-0.5, 0.5]])
+    expect(f"dz {what}", dz, [[0.0, 0.0], [-1 / 3, 1 / 3], [-1 / 6, 1 / 6]])
 
 
 # %% [markdown] question="step"

@@ -313,7 +313,7 @@ def test_order_of_random_graphs():
 # %% [markdown] question="accumulate" lang="zh"
 # ## 第 2 题：累加（5 分）
 #
-# 请写 `backward(nodes)`。`nodes` 是 `order` 返回的那种列表，第一个节点是损失 L，它只是一个数。依次处理列表中的节点，用节点的梯度调用 `node.rule(dy)`，把结果分给各个父节点。dL/dL 等于 1。最后，每个叶子的 `.grad` 应当是原来的值加上 dL/d(叶子)。所以调用两次 `backward`，同一个梯度就加了两次，不是三次。凡是从 rule 得到的数组，都不可以往里面写。
+# 请写 `backward(nodes)`。`nodes` 是 `order` 返回的那种列表，第一个节点是损失 L，它只是一个数。依次处理列表中的节点，用节点的梯度调用 `node.rule(dy)`，把结果分给各个父节点。dL/dL 等于 1。最后，每个叶子的 `.grad` 应当是原来的值加上 dL/d(叶子)。所以调用两次 `backward`，同一个梯度就加了两次，不是三次。凡是 rule 返回的数组，都不可以往里面写。
 
 
 # %% part="solution" question="accumulate"
@@ -367,8 +367,8 @@ def test_two_walks_add_up():
     s = add(x, y)
     h = tanh(s)
     nodes = [total(h), h, s, x, y]
-    backward(nodes)
-    backward(nodes)
+    backward(list(nodes))
+    backward(list(nodes))
     for leaf in (x, y):
         assert not np.array_equal(leaf.grad, [1.0, 1.0]), (
             f"{leaf.name}.grad is 1 after two walks that bring 1 each: add to what a leaf has, and do not replace it"

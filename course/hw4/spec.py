@@ -392,7 +392,7 @@ def check_prediction(student, predictions, name, w, b, v, hint, **how):
     )
     kinds = number_of_kinds(*after)
     assert given[1] == kinds, (
-        f"{name}: you say that there are {given[1]} distinct units in the end, and there are {kinds}; {hint}"
+        f"{name}: you say that there are {given[1]!r} distinct units in the end, and there are {kinds}; {hint}"
     )
 
 
@@ -508,8 +508,9 @@ def test_nearly_constant_with_little_noise():
 # ## Question 5: how long it takes (4 points)
 #
 # Write `steps_until(model, x, labels, lr, below, most)`. Train the model with gradient descent, all samples in each step,
-# `loss_of(model, x, labels)` for the loss and `optim.SGD` or a loop of your own for the step. Return the number of steps that were
-# made before the loss was smaller than `below` for the first time; 0 if it is at once, and `most` if it is not after that many.
+# `loss_of(model, x, labels)` for the loss, and `optim.SGD` without momentum or a loop of your own for the step. Return the number
+# of steps that were made before the loss was smaller than `below` for the first time; 0 if it is at once, and `most` if it
+# is not after that many.
 #
 # Then run the file, or the cell below, for the picture. On the left are the scores of eight clones, in the middle those of
 # eight units that differed by 0.001 in the beginning. On the right is the number of steps against that difference. From the
@@ -519,7 +520,7 @@ def test_nearly_constant_with_little_noise():
 # %% [markdown] question="steps" lang="zh"
 # ## 第 5 题：需要多久（4 分）
 #
-# 请写 `steps_until(model, x, labels, lr, below, most)`。用梯度下降训练模型，每一步使用全部样本，损失用 `loss_of(model, x, labels)`，更新用 `optim.SGD` 或自己写的循环。返回损失第一次小于 `below` 之前做了多少步：如果一开始就小于，返回 0；如果做了 `most` 步仍不小于，返回 `most`。
+# 请写 `steps_until(model, x, labels, lr, below, most)`。用梯度下降训练模型，每一步使用全部样本，损失用 `loss_of(model, x, labels)`，更新用不带动量的 `optim.SGD` 或自己写的循环。返回损失第一次小于 `below` 之前做了多少步：如果一开始就小于，返回 0；如果做了 `most` 步仍不小于，返回 `most`。
 #
 # 然后运行这个文件（或下面的单元格），把图画出来。左图是八个副本给出的得分，中图是八个神经元给出的得分，它们一开始相差 0.001。右图是步数与这个差别的关系。请由直线的斜率说出每一步差别变为原来的几倍。如果神经元之间只相差舍入误差，也就是 1e-16，需要多少步？这种事确实会发生：NumPy 的矩阵乘法对各列的舍入可能不同。
 
@@ -566,8 +567,8 @@ def test_steps_go_by_their_own_gradient():
     """The number of steps of s = w x + b until the loss is below 0.15, with lr = 1 and with lr = 0.5."""
     given = steps_until(*one_weight(), 1.0, 0.15)
     assert isinstance(given, Tensor) or given != 2, (
-        "the loss is below 0.15 after 2 steps, where 3 are right: does each step add its gradient to that of the one before? "
-        "Set .grad to None, or call zero_grad()"
+        "the loss is below 0.15 after 2 steps, where 3 are right: does a step use more than its own gradient? Set .grad to None "
+        "before backward(), and use no momentum"
     )
     expect("the number of steps until 0.69, 0.31, 0.19, 0.14 is below 0.15", given, 3)
     expect(
