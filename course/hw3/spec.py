@@ -167,9 +167,10 @@ def expect_grad(where, leaf, right, tolerance=1e-6):
 # %% [markdown] question="order"
 # ## Question 1: the order (6 points)
 #
-# Write `order(root)`. It returns a list of all the nodes that `root` was computed from, with `root` itself first.
-# Each node is in the list once, however many paths lead to it, and each stands before its parents. There are several
-# such orders; any of them is right.
+# The class `Node` below is a node of the graph, and `add`, `mul`, `tanh` and `total` make one from others. Write
+# `order(root)`. It returns a list of all the nodes that `root` was computed from, with `root` itself first. Each node
+# is in the list once, however many paths lead to it, and each stands before its parents. There are several such
+# orders; any of them is right.
 #
 # Networks are deep, and Python allows a function to call itself about a thousand times. The tests have a chain of
 # 3,000 operations, so do not use recursion. (Keep a list of what is still to be done.) They also have a graph of 81
@@ -178,7 +179,7 @@ def expect_grad(where, leaf, right, tolerance=1e-6):
 # %% [markdown] question="order" lang="zh"
 # ## 第 1 题：次序（6 分）
 #
-# 请写 `order(root)`。它返回一个列表，其中是算出 `root` 所用到的全部节点，`root` 自己排在第一。无论有多少条路径通到一个节点，它在列表中只出现一次，并且排在自己的父节点之前。这样的次序不止一种，任何一种都对。
+# 下面的类 `Node` 是图的一个节点，`add`、`mul`、`tanh` 和 `total` 由已有的节点得出新的节点。请写 `order(root)`。它返回一个列表，其中是算出 `root` 所用到的全部节点，`root` 自己排在第一。无论有多少条路径通到一个节点，它在列表中只出现一次，并且排在自己的父节点之前。这样的次序不止一种，任何一种都对。
 #
 # 网络可以很深，而 Python 函数调用自身的层数大约以一千为限。测试中有一条由 3,000 个运算组成的链，所以不要用递归。（用一个列表记住还有哪些事要做。）测试中还有一个图，只有 81 个节点，却有 2^40 条路径；如果搜索时不记得到过哪里，就永远走不完。
 
