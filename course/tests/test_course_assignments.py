@@ -66,7 +66,9 @@ def test_the_solution_has_all_points_and_the_skeleton_none(name, form, solved, t
         (tmp_path / path).write_text(content)
     handed_in = submission.read(submission.find(tmp_path, name), name)
     outcome = process.run(handed_in, assignment, assignment.tests)
-    failed = {test.name: outcome.results[test.name].reason for test in assignment.tests if not outcome.results[test.name].passed}
+    failed = {
+        test.name: outcome.results[test.name].reason for test in assignment.tests if not outcome.results[test.name].passed
+    }
     if solved:
         assert (failed, outcome.failed, outcome.notes) == ({}, {}, [])
     else:
