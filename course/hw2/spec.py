@@ -163,9 +163,9 @@ from course.expect import expect
 from minidl import gradcheck
 
 
-def leaves(*shapes):
+def leaves(student, *shapes):
     """Random tensors of these shapes, the student's own; in double precision, since differences need it."""
-    rng = Generator(7).stream(str(STUDENT))
+    rng = Generator(7).stream(str(student))
     return [Tensor(rng.normal(shape, dtype=np.float64), requires_grad=True) for shape in shapes]
 
 
@@ -274,7 +274,7 @@ def test_tanh_at_three_places():
 # %% part="hidden" question="tanh" points=1
 def test_tanh_of_a_matrix():
     """The gradient of tanh at 15 random places, compared with differences."""
-    gradcheck(tanh, leaves((5, 3)))
+    gradcheck(tanh, leaves(STUDENT, (5, 3)))
 
 
 # %% part="hidden" question="tanh" points=1
@@ -314,28 +314,28 @@ def linear(x, w, b):
 # %% part="public" question="linear" points=1
 def test_linear_dx():
     """dx of linear for 5 samples, 4 inputs and 3 units, compared with differences."""
-    x, w, b = leaves((5, 4), (3, 4), (3,))
+    x, w, b = leaves(STUDENT, (5, 4), (3, 4), (3,))
     gradcheck(linear, (x, w.detach(), b.detach()))
 
 
 # %% part="public" question="linear" points=1
 def test_linear_dw():
     """dW of linear for 5 samples, 4 inputs and 3 units, compared with differences."""
-    x, w, b = leaves((5, 4), (3, 4), (3,))
+    x, w, b = leaves(STUDENT, (5, 4), (3, 4), (3,))
     gradcheck(linear, (x.detach(), w, b.detach()))
 
 
 # %% part="public" question="linear" points=1
 def test_linear_db():
     """db of linear for 5 samples, 4 inputs and 3 units, compared with differences."""
-    x, w, b = leaves((5, 4), (3, 4), (3,))
+    x, w, b = leaves(STUDENT, (5, 4), (3, 4), (3,))
     gradcheck(linear, (x.detach(), w.detach(), b))
 
 
 # %% part="hidden" question="linear" points=1
 def test_linear_of_a_square_matrix():
     """All three gradients of linear where samples, inputs and units are four each, so that no shape is wrong."""
-    gradcheck(linear, leaves((4, 4), (4, 4), (4,)))
+    gradcheck(linear, leaves(STUDENT, (4, 4), (4, 4), (4,)))
 
 
 # %% part="hidden" question="linear" points=1
@@ -395,7 +395,7 @@ def test_loss_of_two_samples():
 # %% part="public" question="entropy" points=2
 def test_gradient_of_the_loss():
     """The gradient of the loss for 4 samples and 3 classes, compared with differences."""
-    (z,) = leaves((4, 3))
+    (z,) = leaves(STUDENT, (4, 3))
     gradcheck(lambda z: cross_entropy(z, np.array([0, 2, 1, 1])), z)
 
 

@@ -129,58 +129,9 @@ from minidl.tensor import Tensor, record
 
 STUDENT = ""  # your id, if your instructor gave each student numbers of their own
 
-
-class Node:
-    """An array, the nodes it was computed from, and the rule that takes its gradient back to them.
-
-    `rule(dy)` returns one gradient for each of `parents`. A leaf has no parents, and no rule. `grad` is None until a gradient
-    arrives. The name is for messages.
-    """
-
-    def __init__(self, data, parents=(), rule=None, name=""):
-        self.data = np.asarray(data, dtype=np.float64)
-        self.parents, self.rule, self.name = parents, rule, name
-        self.grad = None
-
-    def __repr__(self):
-        return f"Node({self.name!r})"
-
-
-def add(x, y, name="sum"):
-    return Node(x.data + y.data, (x, y), lambda dz: (dz, dz), name)
-
-
-def mul(x, y, name="product"):
-    return Node(x.data * y.data, (x, y), lambda dz: (dz * y.data, dz * x.data), name)
-
-
-def tanh(x, name="tanh"):
-    y = np.tanh(x.data)
-    return Node(y, (x,), lambda dy: (dy * (1 - y * y),), name)
-
-
-def total(x, name="L"):
-    return Node(x.data.sum(), (x,), lambda dy: (np.full(x.data.shape, dy),), name)
-
-
 # %% part="tests"
 from course.expect import expect
 from minidl import gradcheck
-
-
-class Watched(Node):
-    """A node that complains when the parents of its kind have been asked for too often."""
-
-    looks = 0
-
-    def __getattribute__(self, attribute):
-        if attribute == "parents":
-            Watched.looks += 1
-            assert Watched.looks < 100_000, (
-                "order asks for the parents of 81 nodes 100,000 times: there are 2^40 paths, so visit each node once, however "
-                "many paths lead to it"
-            )
-        return super().__getattribute__(attribute)
 
 
 def check_order(what, given, nodes):
@@ -189,7 +140,7 @@ def check_order(what, given, nodes):
     assert hasattr(given, "__iter__"), f"{what} is a {type(given).__name__}, where a list of nodes is expected"
     given = list(given)
     for node in given:
-        assert isinstance(node, Node), f"{what} holds a {type(node).__name__}, where every element is a Node"
+        assert isinstance(node, type(nodes[0])), f"{what} holds a {type(node).__name__}, where every element is a Node"
     places = {}
     for place, node in enumerate(given):
         assert node not in places, f"{what} has {node.name} twice, at places {places[node]} and {place}: each node once"
@@ -227,6 +178,40 @@ def expect_grad(where, leaf, right, tolerance=1e-6):
 # 请写 `order(root)`。它返回一个列表，其中是算出 `root` 所用到的全部节点，`root` 自己排在第一。无论有多少条路径通到一个节点，它在列表中只出现一次，并且排在自己的父节点之前。这样的次序不止一种，任何一种都对。
 #
 # 网络可以很深，而 Python 函数调用自身的层数大约以一千为限。测试中有一条由 3,000 个运算组成的链，所以不要用递归。（用一个列表记住还有哪些事要做。）测试中还有一个图，只有 81 个节点，却有 2^40 条路径；如果搜索时不记得到过哪里，就永远走不完。
+
+
+# %% part="given" question="order"
+class Node:
+    """An array, the nodes it was computed from, and the rule that takes its gradient back to them.
+
+    `rule(dy)` returns one gradient for each of `parents`. A leaf has no parents, and no rule. `grad` is None until a gradient
+    arrives. The name is for messages.
+    """
+
+    def __init__(self, data, parents=(), rule=None, name=""):
+        self.data = np.asarray(data, dtype=np.float64)
+        self.parents, self.rule, self.name = parents, rule, name
+        self.grad = None
+
+    def __repr__(self):
+        return f"Node({self.name!r})"
+
+
+def add(x, y, name="sum"):
+    return Node(x.data + y.data, (x, y), lambda dz: (dz, dz), name)
+
+
+def mul(x, y, name="product"):
+    return Node(x.data * y.data, (x, y), lambda dz: (dz * y.data, dz * x.data), name)
+
+
+def tanh(x, name="tanh"):
+    y = np.tanh(x.data)
+    return Node(y, (x,), lambda dy: (dy * (1 - y * y),), name)
+
+
+def total(x, name="L"):
+    return Node(x.data.sum(), (x,), lambda dy: (np.full(x.data.shape, dy),), name)
 
 
 # %% part="solution" question="order"
@@ -282,13 +267,23 @@ def test_order_of_a_long_chain():
 # %% part="hidden" question="order" points=1
 def test_order_where_there_are_many_paths():
     """The order of 40 residual blocks, h = h + tanh(h), which 2^40 paths lead through."""
-    Watched.looks = 0
+    looks = [0]
+
+    class Watched(Node):
+        def __getattribute__(self, attribute):
+            looks[0] += attribute == "parents"
+            assert looks[0] < 100_000, (
+                "order asks for the parents of 81 nodes 100,000 times: there are 2^40 paths, so visit each node once, however "
+                "many paths lead to it"
+            )
+            return super().__getattribute__(attribute)
+
     nodes = [Watched(0.5, name="x")]
     for n in range(40):
         branch = Watched(0.0, (nodes[-1],), None, f"branch {n}")
         nodes += [branch, Watched(0.0, (nodes[-1], branch), None, f"block {n}")]
     given = order(nodes[-1])
-    Watched.looks = -(10**9)  # from here on it is the test that looks
+    looks[0] = -(10**9)  # from here on it is the test that looks
     check_order("order of 40 residual blocks", given, nodes)
 
 

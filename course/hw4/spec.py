@@ -140,9 +140,9 @@ from course.expect import expect
 from minidl import Tensor, init
 
 
-def own_circles():
+def own_circles(student):
     """Points on two circles, the student's own, in double precision."""
-    x, labels = data.circles(40, noise=0.1, rng=Generator(7).stream(str(STUDENT)))
+    x, labels = data.circles(40, noise=0.1, rng=Generator(7).stream(str(student)))
     return x.astype(np.float64), labels.astype(np.float64)
 
 
@@ -153,10 +153,10 @@ ACTIVATIONS = {
 }
 
 
-def trained(w, b, v, steps, lr, *, activation="tanh", adam=False, dropout=False):
+def trained(student, w, b, v, steps, lr, *, activation="tanh", adam=False, dropout=False):
     """W, b and v after these steps, and the scores, in plain NumPy; `lr` may be a number for each of W, b, v and c."""
-    x, labels = own_circles()
-    rng = Generator(7).stream(f"{STUDENT} dropout")
+    x, labels = own_circles(student)
+    rng = Generator(7).stream(f"{student} dropout")
     f, slope = ACTIVATIONS[activation]
     parameters = [np.array(p, dtype=np.float64) for p in (w, b, v)] + [np.zeros(1)]
     rates = np.broadcast_to(lr, 4)
@@ -265,51 +265,64 @@ def one_unit(w, b, v, m, lr):
 
 
 # %% part="tests"
-def described(m, lr):
-    """What one_unit says of the student's own numbers, checked to be five things, and m clones with these numbers."""
-    w, (b, v) = np.split(Generator(7).stream(f"{STUDENT} clones").normal(4, dtype=np.float64), [2])
-    given = one_unit(w, b, v, m, lr)
+def own_unit(student):
+    """The incoming weights, the bias and the outgoing weight of a unit, the student's own."""
+    w0, w1, b, v = Generator(7).stream(f"{student} clones").normal(4, dtype=np.float64)
+    return np.array([w0, w1]), b, v
+
+
+def clones(w, b, v, m):
+    return np.tile(w, (m, 1)), np.full(m, b), np.full((1, m), v)
+
+
+def check_one_unit(given, w, b):
+    """That what one_unit returned is five things, the first of which are clear."""
     assert given is not None, "one_unit(...) is None: does the function end with `return`?"
     five = isinstance(given, (tuple, list)) and len(given) == 5
     assert five, f"one_unit(...) is {given!r}, where five things are expected: w, b, v and two learning rates"
     expect("the incoming weights of the one unit", given[0], w)
     expect("the bias of the one unit", given[1], b)
-    return given, (np.tile(w, (m, 1)), np.full(m, b), np.full((1, m), v))
 
 
-def one_trained(given, lr, steps):
+def one_trained(student, given, lr, steps):
     """W, b, v and the scores of the one unit after these steps."""
     w, b, v, lr_in, lr_out = (np.array(value, dtype=np.float64) for value in given)
-    return trained(w[None], b.reshape(1), v.reshape(1, 1), steps, [lr_in, lr_in, lr_out, lr])
+    return trained(student, w[None], b.reshape(1), v.reshape(1, 1), steps, [lr_in, lr_in, lr_out, lr])
 
 
 # %% part="public" question="clones" points=2
 def test_one_unit_before_training():
     """The scores of 5 clones, and of the one unit that stands for them, before training."""
-    given, clones = described(5, 0.3)
-    right = trained(*clones, 0, 0.3)[3]
-    expect("the score, before training, of the one unit for 5 clones", one_trained(given, 0.3, 0)[3], right)
+    w, b, v = own_unit(STUDENT)
+    given = one_unit(w, b, v, 5, 0.3)
+    check_one_unit(given, w, b)
+    right = trained(STUDENT, *clones(w, b, v, 5), 0, 0.3)[3]
+    expect("the score, before training, of the one unit for 5 clones", one_trained(STUDENT, given, 0.3, 0)[3], right)
 
 
 # %% part="hidden" question="clones" points=2
 def test_one_unit_after_steps():
     """What a step makes of 5 clones, and of the one unit that stands for them; and their scores after 20 steps."""
-    given, clones = described(5, 0.3)
-    w, _, v, _ = trained(*clones, 1, 0.3)
-    one_w, _, u, _ = one_trained(given, 0.3, 1)
-    moved = v.sum() - clones[2].sum()
-    expect("by how much a step moves u, the sum of the 5 outgoing weights: the one unit's", u[0, 0] - float(given[2]), moved)
-    expect("by how much a step moves w, the same in all 5 clones: the one unit's", one_w[0] - given[0], w[0] - clones[0][0])
+    w, b, v = own_unit(STUDENT)
+    given = one_unit(w, b, v, 5, 0.3)
+    check_one_unit(given, w, b)
+    all_w, _, all_v, _ = trained(STUDENT, *clones(w, b, v, 5), 1, 0.3)
+    one_w, _, u, _ = one_trained(STUDENT, given, 0.3, 1)
+    moved = u[0, 0] - float(given[2])
+    expect("by how much a step moves u, the sum of the 5 outgoing weights: the one unit's", moved, all_v.sum() - 5 * v)
+    expect("by how much a step moves w, the same in all 5 clones: the one unit's", one_w[0] - w, all_w[0] - w)
     # what differs by rounding, 1e-16, grows by a few percent a step
-    right = trained(*clones, 20, 0.3)[3]
-    expect("the score, after 20 steps, of the one unit for 5 clones", one_trained(given, 0.3, 20)[3], right, 1e-9)
+    right = trained(STUDENT, *clones(w, b, v, 5), 20, 0.3)[3]
+    expect("the score, after 20 steps, of the one unit for 5 clones", one_trained(STUDENT, given, 0.3, 20)[3], right, 1e-9)
 
 
 # %% part="hidden" question="clones" points=1
 def test_one_unit_for_one():
     """Of a single clone nothing changes, whatever its learning rate."""
-    given, (_, _, v) = described(1, 0.7)
-    expect("what one_unit returns last for m = 1 and lr = 0.7", given[2:], [v[0, 0], 0.7, 0.7])
+    w, b, v = own_unit(STUDENT)
+    given = one_unit(w, b, v, 1, 0.7)
+    check_one_unit(given, w, b)
+    expect("what one_unit returns last for m = 1 and lr = 0.7", given[2:], [v, 0.7, 0.7])
 
 
 # %% [markdown] question="predictions"
@@ -362,15 +375,16 @@ PREDICTIONS = {
 
 
 # %% part="tests"
-def check_prediction(name, w, b, v, hint, **how):
+def check_prediction(student, predictions, name, w, b, v, hint, **how):
     """Trains the network that this line of PREDICTIONS is about, and compares."""
-    given = dict(PREDICTIONS).get(name, "not there")
+    given = dict(predictions).get(name, "not there")
+    assert given is not None, f"PREDICTIONS[{name!r}] is yours to write: a pair such as (True, 3), see the question"
     assert isinstance(given, (tuple, list)) and len(given) == 2, (  # noqa: PT018 - one sentence for both
         f"PREDICTIONS[{name!r}] is {given!r}: fill in a pair, such as (True, 3), which means that something moves, and that there "
         "are 3 distinct units in the end"
     )
     before = np.full((8, 2), 1.0) * w, np.full(8, 1.0) * b, np.full((1, 8), 1.0) * v
-    after = trained(*before, 50, 0.01 if how.get("adam") else 0.5, **how)[:3]
+    after = trained(student, *before, 50, 0.01 if how.get("adam") else 0.5, **how)[:3]
     moves = any(not np.array_equal(p, q) for p, q in zip(before, after, strict=True))
     assert bool(given[0]) == moves, (
         f"{name}: you say that {'something' if given[0] else 'nothing'} moves, and in training {'something' if moves else 'nothing'} "
@@ -382,52 +396,62 @@ def check_prediction(name, w, b, v, hint, **how):
     )
 
 
-def own_random(*shape):
-    return Generator(7).stream(f"{STUDENT} random").normal(shape, dtype=np.float64)
+def own_random(student, *shape):
+    return Generator(7).stream(f"{student} random").normal(shape, dtype=np.float64)
 
 
 # %% part="public" question="predictions" points=1
 def test_predictions_for_constants():
     """What becomes of zeros, and of another constant."""
-    check_prediction("W = 0, v = 0", 0, 0, 0, "h is 0, and so is v: what are dv, dw and db?")
-    check_prediction("W = 0.5, v = 0.5", 0.5, 0, 0.5, "is there anything in which two units differ?")
+    check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0", 0, 0, 0, "h is 0, and so is v: what are dv, dw and db?")
+    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5", 0.5, 0, 0.5, "is there anything in which two units differ?")
 
 
 # %% part="public" question="predictions" points=1
 def test_predictions_for_one_random_part():
     """What becomes of random weights below an output of zeros, and of constants with random biases."""
-    check_prediction("W random, v = 0", own_random(8, 2), 0, 0, "dw is 0 in the first step, but what is dv?")
+    check_prediction(
+        STUDENT, PREDICTIONS, "W random, v = 0", own_random(STUDENT, 8, 2), 0, 0, "dw is 0 in the first step, but what is dv?"
+    )
     hint = "units with different b have different h, so what of dv?"
-    check_prediction("W = 0.5, v = 0.5, b random", 0.5, own_random(8), 0.5, hint)
+    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, b random", 0.5, own_random(STUDENT, 8), 0.5, hint)
 
 
 # %% part="hidden" question="predictions" points=1
 def test_predictions_for_outgoing_weights():
     """What becomes of W = 0 with random outgoing weights, and of constants with outgoing weights of either sign."""
     check_prediction(
-        "W = 0, v random", 0, 0, own_random(1, 8), "the slope of tanh at 0 is 1, so dw_i is v_i times the same for all"
+        STUDENT,
+        PREDICTIONS,
+        "W = 0, v random",
+        0,
+        0,
+        own_random(STUDENT, 1, 8),
+        "the slope of tanh at 0 is 1, so dw_i is v_i times the same for all",
     )
     signs = np.array([1, -1] * 4)
     hint = "units with the same v are clones, and those with v and -v are not"
-    check_prediction("W = 0.5, v = 0.5 and -0.5 by turns", 0.5, 0, 0.5 * signs, hint)
+    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5 and -0.5 by turns", 0.5, 0, 0.5 * signs, hint)
 
 
 # %% part="hidden" question="predictions" points=1
 def test_predictions_for_other_activations():
     """What becomes of W = 0 with ReLU, and of zeros with sigmoid."""
     hint = "the slope of ReLU at 0 is taken as 0, and h is 0: what is left of the gradients? And v belongs to a unit, too"
-    check_prediction("W = 0, v random, with ReLU", 0, 0, own_random(1, 8), hint, activation="relu")
+    check_prediction(
+        STUDENT, PREDICTIONS, "W = 0, v random, with ReLU", 0, 0, own_random(STUDENT, 1, 8), hint, activation="relu"
+    )
     hint = "h is 1/2 in every unit, so dv is not 0; and does anything tell the units apart?"
-    check_prediction("W = 0, v = 0, with sigmoid", 0, 0, 0, hint, activation="sigmoid")
+    check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0, with sigmoid", 0, 0, 0, hint, activation="sigmoid")
 
 
 # %% part="hidden" question="predictions" points=1
 def test_predictions_for_adam_and_dropout():
     """What Adam and dropout make of constants."""
     hint = "Adam treats all numbers by the same rule: equal gradients, equal steps"
-    check_prediction("W = 0.5, v = 0.5, with Adam", 0.5, 0, 0.5, hint, adam=True)
+    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, with Adam", 0.5, 0, 0.5, hint, adam=True)
     hint = "each unit is switched off for other samples, so no two get the same gradient"
-    check_prediction("W = 0.5, v = 0.5, with dropout of the units", 0.5, 0, 0.5, hint, dropout=True)
+    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, with dropout of the units", 0.5, 0, 0.5, hint, dropout=True)
 
 
 # %% [markdown] question="initializer"
@@ -554,7 +578,7 @@ def test_steps_go_by_their_own_gradient():
 # %% part="hidden" question="steps" points=1
 def test_steps_that_do_not_end():
     """Eight clones on two circles, whose loss does not get below 0.5 in 100 steps."""
-    x, labels = own_circles()
+    x, labels = own_circles(STUDENT)
     model = nn.Sequential(
         nn.Linear(2, 8, weight_init=0.5, dtype=np.float64), nn.Tanh(), nn.Linear(8, 1, weight_init=0.5, dtype=np.float64)
     )

@@ -132,7 +132,7 @@ WRONG = [
         "predictions: not filled in",
         '"W = 0, v = 0": (False, 1)',
         '"W = 0, v = 0": None',
-        "is None: fill in a pair, such as (True, 3)",
+        "is yours to write: a pair such as (True, 3)",
         19,
     ),
     (
@@ -186,7 +186,7 @@ WRONG = [
     ("steps: one too many", "return step\n", "return step + 1\n", "is below 0.5 is 2, expected 1", 17),
     ("steps: looks after the step", "return step\n", "return max(step, 1)\n", "until 0.69 is below 0.7 is 1, expected 0", 19),
     ("steps: returns the loss", "return step\n", "return loss.item()\n", "is below 0.5 is 0.313262, expected 1", 17),
-    ("steps: None in the end", "    return most\n", "", "is None: does the function end with `return`?", 19),
-    ("steps: at most one less", "return most\n", "return most - 1\n", "most = 100, is 99, expected 100", 19),
+    ("steps: None in the end", "    return most", "", "is None: does the function end with `return`?", 19),
+    ("steps: at most one less", "return most", "return most - 1", "most = 100, is 99, expected 100", 19),
     ("steps: lr of its own", "lr=lr)", "lr=0.1)", "until 0.69, 0.31, 0.19 is below 0.5", 18),
 ]
