@@ -3,12 +3,16 @@
 Derivatives are judged by `minidl.gradcheck`, initializers by `minidl.init.check`; `expect` is for plain numbers.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from minidl import Tensor
 
 
-def expect(what: str, got: object, right: object, tolerance: float = 1e-6) -> None:
+def expect(
+    what: str, got: object, right: object, tolerance: float = 1e-6, mistakes: Mapping[str, object] | None = None
+) -> None:
     """Hold a result to what is right: kind first, then shape, then value.
 
     Parameters
@@ -21,6 +25,8 @@ def expect(what: str, got: object, right: object, tolerance: float = 1e-6) -> No
         A number or an array, worked out by other means than the function under test.
     tolerance
         The error that the condition of the problem allows, relative to the largest number of `right`.
+    mistakes
+        What to say of well-known wrong results: sentence -> the number or array that the mistake leads to.
 
     Raises
     ------
@@ -33,6 +39,9 @@ def expect(what: str, got: object, right: object, tolerance: float = 1e-6) -> No
         given = np.asarray(got.data if isinstance(got, Tensor) else got, dtype=np.float64)
     except (TypeError, ValueError):
         raise AssertionError(f"{what} is a {type(got).__name__}, where numbers are expected") from None
+    for sentence, wrong in (mistakes or {}).items():
+        if given.shape == np.shape(wrong) and np.allclose(given, wrong, rtol=1e-4):
+            raise AssertionError(f"{what}: {sentence}")
     numbers = np.asarray(right, dtype=np.float64)
     if given.shape != numbers.shape:
         raise AssertionError(f"{what} has shape {given.shape}, expected {numbers.shape}")
