@@ -1,4 +1,4 @@
-"""`python -m course grade hw3 submissions/`, for instructors: all submissions, each in a process of its own, to a CSV and pages.
+"""`python -m course grade hw3 submissions/`, for instructors: each submission in a process of its own, to a CSV and pages.
 
 Whatever a submission is or does, it has its row: an error of one is a remark there, and the others go on.
 """

@@ -4,12 +4,13 @@ Solution and skeleton are built, and graded in a process of their own, as a stud
 the other, since starting a process for each would take minutes; what a process adds is tested in test_course_process.py.
 """
 
+import json
 import runpy
 import warnings
 
 import pytest
 
-from course import child, emit, process, submission
+from course import child, emit, gradescope, process, report, submission
 from course.assignment import COURSE, load, names, solution
 
 WRONG = [
@@ -57,21 +58,36 @@ def test_an_assignment_has_twenty_points_and_is_in_both_languages(name):
     assert english == chinese
 
 
-@pytest.mark.parametrize("solved", [True, False])
+def write(files, folder):
+    folder.mkdir(parents=True)
+    for path, content in files.items():
+        (folder / path).write_text(content)
+
+
 @pytest.mark.parametrize("name", names())
-@pytest.mark.parametrize("form", [emit.plain, emit.in_notebook])
-def test_the_solution_has_all_points_and_the_skeleton_none(name, form, solved, tmp_path):
+def test_the_solution_has_all_points_as_a_script_on_gradescope(name, tmp_path):
     assignment = load(name)
-    for path, content in form(assignment, "en", solved).items():
-        (tmp_path / path).write_text(content)
-    handed_in = submission.read(submission.find(tmp_path, name), name)
+    write(emit.plain(assignment, "en", True), tmp_path / "submission")
+    (tmp_path / "results").mkdir()
+    gradescope.main(name, tmp_path)
+    results = json.loads((tmp_path / "results" / "results.json").read_text())
+    assert [test for test in results["tests"] if test["status"] != "passed"] == []
+    assert results["score"] == sum(test.points for test in assignment.tests)
+
+
+@pytest.mark.parametrize(("form", "lang", "solved"), [(emit.in_notebook, "zh", True), (emit.plain, "en", False)])
+@pytest.mark.parametrize("name", names())
+def test_the_solution_has_all_points_as_a_notebook_and_the_skeleton_none(name, form, lang, solved, tmp_path):
+    assignment = load(name)
+    write(form(assignment, lang, solved), tmp_path / "work")
+    handed_in = submission.read(submission.find(tmp_path / "work", name), name)
     outcome = process.run(handed_in, assignment, assignment.tests)
-    failed = {test.name: outcome.results[test.name].reason for test in assignment.tests if not outcome.results[test.name].passed}
-    if solved:
-        assert (failed, outcome.failed, outcome.notes) == ({}, {}, [])
-    else:
-        assert failed.keys() == {test.name for test in assignment.tests}
-        assert all(outcome.results[test.name].unwritten for test in assignment.tests), failed
+    assert (outcome.failed, outcome.notes) == ({}, [])
+    assert report.score(assignment.tests, outcome.results) == (sum(test.points for test in assignment.tests) if solved else 0)
+    if not solved:
+        assert all(result.unwritten for result in outcome.results.values()), outcome.results
+        public = [test for test in assignment.tests if not test.hidden]
+        assert "begin with Question 1" in report.first_step(assignment, public, handed_in, outcome)
 
 
 @pytest.mark.parametrize(("name", "wrong", "old", "new", "words", "left"), WRONG)

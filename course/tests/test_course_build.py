@@ -23,7 +23,9 @@ def built(tiny, tmp_path, to, lang="en"):
 
 
 def pytest_in(folder):
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=folder, capture_output=True, text=True
+    )
     return done.stdout.splitlines()[-1]
 
 
@@ -33,7 +35,16 @@ def test_plain(tiny, tmp_path):
     assert {path.name for path in solved.iterdir()} == {"expect.py", "rubric.md", "test_tiny.py", "tiny.md", "tiny.py"}
     for path in student.iterdir():
         text = path.read_text()
-        for secret in ("1 - y * y", MEAN, "test_tanh_backward_of_a_matrix", "test_mean_of_one", "SOLUTION", "STUB", "2 points:", "讲义"):
+        for secret in (
+            "1 - y * y",
+            MEAN,
+            "test_tanh_backward_of_a_matrix",
+            "test_mean_of_one",
+            "SOLUTION",
+            "STUB",
+            "2 points:",
+            "讲义",
+        ):
             assert secret not in text
     assert 'raise NotImplementedError("tanh is yours to write")' in (student / "tiny.py").read_text()
     assert 'total = 0.0\n    raise NotImplementedError("mean is yours to write: go' in (student / "tiny.py").read_text()
@@ -170,7 +181,11 @@ def test_the_scripts_of_gradescope_are_scripts(tiny, tmp_path):
 def test_the_template_says_what_it_says(tiny):
     assert tiny.title == "0. A template for an assignment"
     assert tiny.questions == ["tanh", "mean", "explain"]
-    assert [tiny.heading(question) for question in tiny.questions] == ["Question 1: tanh", "Question 2: the mean", "Question 3: explain"]
+    assert [tiny.heading(question) for question in tiny.questions] == [
+        "Question 1: tanh",
+        "Question 2: the mean",
+        "Question 3: explain",
+    ]
     assert tiny.heading("mean", "zh") == "问题 2：平均值"
     assert tiny.signatures == {"tanh": "(x)", "mean": "(numbers)"}
     assert [(test.name, test.points, test.hidden, test.needs) for test in tiny.tests][1] == (
@@ -184,7 +199,10 @@ def test_the_template_says_what_it_says(tiny):
 @pytest.mark.parametrize(
     ("source", "stubbed"),
     [
-        ("def f():\n    # BEGIN SOLUTION\n    return 1\n    # END SOLUTION", 'def f():\n    raise NotImplementedError("f is yours to write")'),
+        (
+            "def f():\n    # BEGIN SOLUTION\n    return 1\n    # END SOLUTION",
+            'def f():\n    raise NotImplementedError("f is yours to write")',
+        ),
         (
             "class A:\n    def g(self):\n        x = 1\n        # BEGIN SOLUTION\n        # STUB: y = None\n        y = x\n"
             "        # END SOLUTION\n        return y",
@@ -203,7 +221,11 @@ def test_a_skeleton(source, stubbed):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('part="hidden" question="tanh" points=2', 'part="hiden" question="tanh" points=2', "part='hiden' is not one of setup, tests"),
+        (
+            'part="hidden" question="tanh" points=2',
+            'part="hiden" question="tanh" points=2',
+            "part='hiden' is not one of setup, tests",
+        ),
         ('part="hidden" question="tanh" points=2', 'part="hidden" points=2', "which question does it belong to"),
         ('part="hidden" question="tanh" points=2', 'part="hidden" question="tanh"', "needs its points, a positive integer"),
         ("        # END SOLUTION\n", "", "each BEGIN SOLUTION needs its END SOLUTION"),

@@ -57,12 +57,25 @@ def test_a_folder_without_the_assignment(tiny, tmp_path, capsys):
 
 def test_help_is_everywhere():
     for command in ([], ["build"], ["check"], ["grade"]):
-        done = subprocess.run([sys.executable, "-m", "course", *command, "--help"], cwd=COURSE.parent, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "course", *command, "--help"], cwd=COURSE.parent, capture_output=True, text=True
+        )
         assert done.returncode == 0
         assert "usage: python -m course" in done.stdout
 
 
-HOSTILE = ["a b 'c\" d", "-rf", "=cmd|' /C calc'!A0".replace("/", "\\"), "new\nline", "中文", "..x", "%s{}", "x" * 200, "é" * 100, "$(id)"]
+HOSTILE = [
+    "a b 'c\" d",
+    "-rf",
+    "=cmd|' /C calc'!A0".replace("/", "\\"),
+    "new\nline",
+    "中文",
+    "..x",
+    "%s{}",
+    "x" * 200,
+    "é" * 100,
+    "$(id)",
+]
 
 
 def test_grade(answer, tiny, tmp_path, capsys):
@@ -107,7 +120,9 @@ def test_grade(answer, tiny, tmp_path, capsys):
     assert "To be graded by a person, 4 points: explain" in page
 
 
-@pytest.mark.parametrize(("hidden", "sentence", "reason"), [("reasons", True, True), ("names", True, False), ("nothing", False, False)])
+@pytest.mark.parametrize(
+    ("hidden", "sentence", "reason"), [("reasons", True, True), ("names", True, False), ("nothing", False, False)]
+)
 def test_how_much_a_page_says_of_hidden_tests(answer, tiny, tmp_path, hidden, sentence, reason):
     folder = answer((MEAN, "return 7")).parent.parent
     grade.grade(str(tiny.folder), folder, tmp_path.parent / f"out-{hidden}", hidden=hidden)

@@ -70,9 +70,11 @@ def test_the_tests_in_a_notebook_are_not_the_student_s_code(tmp_path):
     assert read(tmp_path, notebook("def test(): pass", part="public"), "hw.ipynb").pieces == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"cells": 3}', "[" * 100_000, '{"nbformat": 4, "cells": [{}]}', "\ud800".encode("utf-8", "surrogatepass")])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[]", b'{"cells": 3}', b"[" * 100_000, b'{"nbformat": 4, "cells": [{}]}', b"\xff"]
+)
 def test_what_is_no_notebook_is_refused(tmp_path, text):
-    (tmp_path / "hw.ipynb").write_bytes(text if isinstance(text, bytes) else text.encode())
+    (tmp_path / "hw.ipynb").write_bytes(text)
     with pytest.raises(ValueError, match=r"hw\.ipynb (cannot be read as a notebook: open it in Jupyter|is not in UTF-8)"):
         submission.read(tmp_path / "hw.ipynb", "hw")
 
