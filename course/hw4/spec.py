@@ -584,11 +584,18 @@ def test_steps_go_by_their_own_gradient():
 # %% part="hidden" question="steps" points=1
 def test_steps_that_do_not_end():
     """Eight clones on two circles, whose loss does not get below 0.5 in 100 steps."""
-    x, labels = own_circles(STUDENT)
-    model = nn.Sequential(
-        nn.Linear(2, 8, weight_init=0.5, dtype=np.float64), nn.Tanh(), nn.Linear(8, 1, weight_init=0.5, dtype=np.float64)
-    )
-    expect("the number of steps where the loss stays large, most = 100,", steps_until(model, x, labels, 1.0, 0.5, 100), 100)
+
+    class Impatient(nn.Sequential):
+        calls = 0
+
+        def forward(self, x):
+            Impatient.calls += 1
+            assert Impatient.calls <= 1000, "steps_until goes on after 1000 scores, where most = 100: when does its loop end?"
+            return super().forward(x)
+
+    hidden, output = (nn.Linear(*sizes, weight_init=0.5, dtype=np.float64) for sizes in ((2, 8), (8, 1)))
+    given = steps_until(Impatient(hidden, nn.Tanh(), output), *own_circles(STUDENT), 1.0, 0.5, 100)
+    expect("the number of steps where the loss stays large, most = 100,", given, 100)
 
 
 # %% part="given" question="steps"

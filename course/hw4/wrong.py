@@ -184,6 +184,13 @@ WRONG = [
         19,
     ),
     ("steps: with momentum", "lr=lr)", "lr=lr, momentum=0.9)", "and use no momentum", 19),
+    (
+        "steps: without end",
+        "    for step in range(most):",
+        "    step = -1\n    while True:\n        step += 1",
+        "where most = 100: when does its loop end?",
+        19,
+    ),
     ("steps: one too many", "return step\n", "return step + 1\n", "is below 0.5 is 2, expected 1", 17),
     ("steps: looks after the step", "return step\n", "return max(step, 1)\n", "until 0.69 is below 0.7 is 1, expected 0", 19),
     ("steps: returns the loss", "return step\n", "return loss.item()\n", "is below 0.5 is 0.313262, expected 1", 17),
