@@ -265,18 +265,19 @@ static void NAME(filter_images)(const void *job, size_t begin, size_t end)
     free(tables);
 }
 
-/* stand_side_by_side_f32, stand_side_by_side_f64: whether images do for these sums: where the rows of all are too short to
- * run filters over them, and the images fill vectors, but not the cache. */
+/* stand_side_by_side_f32, stand_side_by_side_f64: whether images do for these sums: if they fill vectors, but not the cache,
+ * and rows are too short for filters to be run over them. Few filters are run over rows of half a vector, too. */
 static int NAME(stand_side_by_side)(const NAME(sum) *sums, size_t count)
 {
-    const NAME(microkernel) *kernel = sums->kernel;
+    const size_t lanes = sums->kernel->lanes;
     const patches *in = &sums->in, *out = &sums->out;
     size_t numbers = sums->channels * in->height * in->width + sums->filters * out->height * out->width;
     int plain = count == 1 && is_plain(in);
-    int fit = !plain && are_mostly_full(sums->images, kernel->lanes) && numbers * kernel->nr <= SIDE_BY_SIDE;
+    int fit = !plain && are_mostly_full(sums->images, lanes) && numbers * sums->kernel->nr <= SIDE_BY_SIDE;
     for (const NAME(sum) *s = sums; s < sums + count; s++) {
-        size_t taps = taps_of(&s->in, s->channels);
-        fit &= taps <= LONGEST && !are_run_over(&s->in, s->filters, taps, kernel->lanes);
+        size_t width = s->in.out[1];
+        fit &= taps_of(&s->in, s->channels) <= LONGEST && !are_mostly_full(width, lanes)
+            && (s->filters > FEW_FILTERS || 2 * width < lanes);
     }
     return fit;
 }
