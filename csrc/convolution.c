@@ -1,7 +1,7 @@
 /* convolution.c: convolutions as products with the matrix of the images' patches (patches.h), which nobody makes. Some
  * rows of the images are padded, and the micro-kernel finds the patches in them by tables of offsets; where vectors of
- * neighbours would be mostly empty, matmul reads the patches from the images when it packs. The loops are in
- * convolution_loops.h, once for each precision. */
+ * neighbours would be mostly empty, vectors hold a place of several images; and where there are too few of these, matmul
+ * reads the patches from the images when it packs. The loops are in convolution_loops.h, once for each precision. */
 #include "convolution.h"
 
 #include "isa.h"
@@ -19,8 +19,10 @@ enum { FEW_FILTERS = 4 };
 /* About this many numbers of an image are padded at a time, and at least this many rows. */
 enum { BAND = 1 << 15, LEAST_ROWS = 4 };
 
-/* So many numbers of images stand side by side at most: they shall stay in the cache. */
-enum { SIDE_BY_SIDE = 1 << 17 };
+/* Images stand side by side if input and output of one have at most this many numbers, so that some stay in the cache; and as
+ * if vectors had VECTOR bytes, so that all instruction sets choose alike: without the zeros beyond an edge a sum that
+ * underflows may be -0, with them 0. */
+enum { SIDE_BY_SIDE = 1 << 13, VECTOR = 32 };
 
 /* At least mr * nr of every micro-kernel, and ROW_VECTORS * lanes. */
 enum { LARGEST_TILE = 8 * 48 };

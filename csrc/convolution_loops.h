@@ -230,7 +230,7 @@ typedef struct {
 
 /* filter_images_f32, filter_images_f64: the sums of images `begin` to `end`. Some of them stand side by side, so that a vector
  * holds the same place of several; and at each place only those taps are gone through which do not meet the zeros around the
- * images. This changes no bit, since a product with zero does not. */
+ * images. A weight times 0 adds nothing, and the chains are cut where they are with all taps: so are the bits. */
 static void NAME(filter_images)(const void *job, size_t begin, size_t end)
 {
     const NAME(sums_of_images) *all = job;
@@ -269,11 +269,11 @@ static void NAME(filter_images)(const void *job, size_t begin, size_t end)
  * and rows are too short for filters to be run over them. Few filters are run over rows of half a vector, too. */
 static int NAME(stand_side_by_side)(const NAME(sum) *sums, size_t count)
 {
-    const size_t lanes = sums->kernel->lanes;
+    const size_t lanes = VECTOR / sizeof(REAL);
     const patches *in = &sums->in, *out = &sums->out;
     size_t numbers = sums->channels * in->height * in->width + sums->filters * out->height * out->width;
     int plain = count == 1 && is_plain(in);
-    int fit = !plain && are_mostly_full(sums->images, lanes) && numbers * sums->kernel->nr <= SIDE_BY_SIDE;
+    int fit = !plain && are_mostly_full(sums->images, lanes) && numbers <= SIDE_BY_SIDE;
     for (const NAME(sum) *s = sums; s < sums + count; s++) {
         size_t width = s->in.out[1];
         fit &= taps_of(&s->in, s->channels) <= LONGEST && !are_mostly_full(width, lanes)
@@ -297,7 +297,7 @@ static int NAME(sum_up_images)(const NAME(sum) *sums, size_t count)
     return failed ? -1 : 0;
 }
 
-/* are_finite_f32, are_finite_f64 */
+/* are_finite_f32, are_finite_f64: whether numbers times 0 are 0. */
 static int NAME(are_finite)(const REAL *x, size_t n)
 {
     int finite = 1;
@@ -318,6 +318,7 @@ int NAME(convolve)(const convolution *s, const REAL *x, const REAL *w, const REA
         .w_tap = {s->kernel[1], 1},
         .kernel = isa_current()->NAME(microkernel),
     };
+    /* `sum_up_images` leaves out the zeros around an image, which are NaN times a weight that is not finite. */
     if (NAME(stand_side_by_side)(&sum, 1) && NAME(are_finite)(w, s->groups * s->filters * s->channels * kernel))
         return NAME(sum_up_images)(&sum, 1);
     return NAME(sum_up)(sum);
