@@ -449,18 +449,18 @@ def multiply(x, y):
 def test_unbroadcast_of_rows():
     """A row that was added in front, and an axis of length 1 that was stretched."""
     dy = np.array([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]])
-    expect("unbroadcast of a 2x3 array to the shape (3,)", unbroadcast(dy, (3,)), [11.0, 22.0, 33.0])
-    expect("unbroadcast of a 2x3 array to the shape (1, 3)", unbroadcast(dy, (1, 3)), [[11.0, 22.0, 33.0]])
-    expect("unbroadcast of a 2x3 array to the shape (2, 1)", unbroadcast(dy, (2, 1)), [[6.0], [60.0]])
+    expect("unbroadcast of a 2x3 array to the shape (3,)", unbroadcast(dy.copy(), (3,)), [11.0, 22.0, 33.0])
+    expect("unbroadcast of a 2x3 array to the shape (1, 3)", unbroadcast(dy.copy(), (1, 3)), [[11.0, 22.0, 33.0]])
+    expect("unbroadcast of a 2x3 array to the shape (2, 1)", unbroadcast(dy.copy(), (2, 1)), [[6.0], [60.0]])
 
 
 # %% part="public" question="broadcast" points=1
 def test_unbroadcast_that_has_nothing_to_do():
     """A shape that is dy's own, also with axes of length 1, and one that is ()."""
     dy = np.array([[1.0, 2.0, 3.0]])
-    expect("unbroadcast of a 1x3 array to its own shape", unbroadcast(dy, (1, 3)), [[1.0, 2.0, 3.0]])
+    expect("unbroadcast of a 1x3 array to its own shape", unbroadcast(dy.copy(), (1, 3)), [[1.0, 2.0, 3.0]])
     expect("unbroadcast of a 1x3 array to the shape ()", unbroadcast(dy, ()), 6.0)
-    expect("dy after unbroadcast(dy, shape)", dy, [[1.0, 2.0, 3.0]])
+    expect("dy after unbroadcast(dy, shape), which must not change it: dy", dy, [[1.0, 2.0, 3.0]])
 
 
 # %% part="hidden" question="broadcast" points=1
