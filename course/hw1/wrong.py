@@ -61,7 +61,7 @@ WRONG = [
         "values: slopes that are Values",
         "[(self, other.data), (other, self.data)]",
         "[(self, other), (other, self)]",
-        "is a Value, where numbers are expected",
+        "by a is a Value, where a plain number is expected",
         15,
     ),
     (

@@ -155,6 +155,13 @@ WRONG = [
         15,
     ),
     (
+        "unbroadcast: dy changed in place",
+        "    dy = dy.sum(axis=tuple(range(dy.ndim - len(shape))))",
+        "    while dy.ndim > len(shape):\n        dy[0] += dy[1:].sum(axis=0)\n        dy = dy[0]",
+        "which must not change it: dy",
+        19,
+    ),
+    (
         "unbroadcast: the mean",
         "dy = dy.sum(axis=tuple(range(dy.ndim - len(shape))))",
         "dy = dy.mean(axis=tuple(range(dy.ndim - len(shape))))",

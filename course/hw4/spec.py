@@ -8,8 +8,8 @@
 #     a_ni = w_i · x_n + b_i        h_ni = tanh(a_ni)        s_n = (sum over the units i of v_i h_ni) + c
 #
 # x_n is a point in the plane. There are m hidden units. Unit i has a row w_i of the matrix W, a bias b_i and an
-# outgoing weight v_i: these belong to it and to no other. The score s_n is positive for a point that is taken for one of the
-# inner circle.
+# outgoing weight v_i: these belong to it and to no other. The score s_n is positive for a point that is taken for one
+# of the inner circle.
 #
 # ## Equal units stay equal
 #
@@ -20,35 +20,37 @@
 #     db_i = v_i  sum over n of  e_n (1 - h_ni²)
 #     dc   = sum over n of  e_n
 #
-# Look at the indices. On the right of dw_i, db_i and dv_i there is nothing of any other unit: only v_i and h_ni, which is made of
-# w_i and b_i, and then x_n and e_n, which are the same for all units. So the three gradients are one and the same function of
-# (w_i, b_i, v_i) for every unit. Two units that are equal get equal gradients. An optimizer that treats all numbers by
-# the same rule, and SGD, momentum and Adam all do, makes equal steps of them, and the units are equal again. By
-# induction they stay so for ever. Such units are called *clones*.
+# Look at the indices. On the right of dw_i, db_i and dv_i there is nothing of any other unit: only v_i and h_ni,
+# which is made of w_i and b_i, and then x_n and e_n, which are the same for all units. So the three gradients are one
+# and the same function of (w_i, b_i, v_i) for every unit. Two units that are equal get equal gradients. An optimizer
+# that treats all numbers by the same rule, and SGD, momentum and Adam all do, makes equal steps of them, and the
+# units are equal again. By induction they stay so for ever. Such units are called *clones*.
 #
-# **Zeros.** If W, b and v are all 0, then h is tanh 0 = 0, so dv = 0, and v is 0, so dw = 0 and db = 0. Each of the two
-# blocks the gradient of the other. Only c moves.
+# **Zeros.** If W, b and v are all 0, then h is tanh 0 = 0, so dv = 0, and v is 0, so dw = 0 and db = 0. Each of the
+# two blocks the gradient of the other. Only c moves.
 #
-# **Constants.** If W, b and v have the same value in each unit, gradients flow, but the m units are clones. Then
-# sum of v_i h_ni = (m v) tanh(w · x_n + b): whatever m is, the network computes what one unit with the outgoing weight
-# u = m v computes. A single tanh unit is a slope between two plateaus. It can cut a plane in two, and it cannot see that
-# one circle is inside the other.
+# **Constants.** If W, b and v have the same value in each unit, gradients flow, but the m units are clones. Then sum
+# of v_i h_ni = (m v) tanh(w · x_n + b): whatever m is, the network computes what one unit with the outgoing weight
+# u = m v computes. A single tanh unit is a slope between two plateaus. It can cut a plane in two, and it cannot see
+# that one circle is inside the other.
 #
-# Is it the same as the network with one unit in training, too? Almost, and question 2 is about the difference. Compare, after
-# one step with learning rate lr, by how much u = sum of v_i has moved, with what the one unit would have moved; then do the same
-# for w. (dL/du is sum over n of e_n h_n, and dL/dw of the one unit has the factor u where a clone has v.)
+# Is it the same as the network with one unit in training, too? Almost, and question 2 is about the difference.
+# Compare, after one step with learning rate lr, by how much u = sum of v_i has moved, with what the one unit would
+# have moved; then do the same for w. (dL/du is sum over n of e_n h_n, and dL/dw of the one unit has the factor u
+# where a clone has v.)
 #
 # ## What breaks it
 #
-# Whatever makes the gradients of two units differ. By the formulas above that can be a difference between their w, their b or
-# their v, and it need not be in all three. It can also be something that treats them differently on the way, such as
-# dropout, which switches off different units for each sample. But first there must be a gradient at all: with ReLU in
-# the place of tanh, a unit with w = 0 and b = 0 has the slope 0 for every sample, and nothing ever moves it.
+# Whatever makes the gradients of two units differ. By the formulas above that can be a difference between their w,
+# their b or their v, and it need not be in all three. It can also be something that treats them differently on the
+# way, such as dropout, which switches off different units for each sample. But first there must be a gradient at all:
+# with ReLU in the place of tanh, a unit with w = 0 and b = 0 has the slope 0 for every sample, and nothing ever moves
+# it.
 #
 # How large must the difference be? Say that two units differ by a small δ. Both move by -lr times one function G of
-# their three numbers, so that after the step they differ by δ - lr (G(unit + δ) - G(unit)), which is nearly
-# (1 - lr G'(unit)) δ. In each step δ is multiplied by a factor that does not depend on δ. If this factor g is larger
-# than 1, the clones part like a needle that stands on its tip: δ becomes g^t δ after t steps. Until it has grown to about 1
+# their three numbers, so that after the step they differ by δ - lr (G(unit + δ) - G(unit)), which is nearly (1 - lr
+# G'(unit)) δ. In each step δ is multiplied by a factor that does not depend on δ. If this factor g is larger than 1,
+# the clones part like a needle that stands on its tip: δ becomes g^t δ after t steps. Until it has grown to about 1
 # nothing is to be seen of it, and that takes
 #
 #     t = ln(1 / δ) / ln g        steps: a straight line, if it is drawn against the logarithm of δ.
@@ -188,10 +190,11 @@ def number_of_kinds(w, b, v):
 # %% [markdown] question="units"
 # ## Question 1: how many units are there really? (3 points)
 #
-# Write `distinct_units(w, b, v)`, which counts the different units. w has shape (m, inputs), b has shape (m,), and v has shape
-# (outputs, m), as in `nn.Linear`: unit i is row i of w, b_i and *column* i of v, all of them. After some training clones
-# may differ by rounding, so two units count as the same if no number of the one differs from that of the other by more than
-# 1e-9. (There will be no chains of units each of which is that close to the next.) Return an int.
+# Write `distinct_units(w, b, v)`, which counts the different units. w has shape (m, inputs), b has shape (m,), and v
+# has shape (outputs, m), as in `nn.Linear`: unit i is row i of w, b_i and *column* i of v, all of them. After some
+# training clones may differ by rounding, so two units count as the same if no number of the one differs from that of
+# the other by more than 1e-9. (There will be no chains of units each of which is that close to the next.) Return an
+# int.
 
 # %% [markdown] question="units" lang="zh"
 # ## 第 1 题：实际上有几个神经元？（3 分）
@@ -244,11 +247,12 @@ def test_units_apart_by_rounding():
 # %% [markdown] question="clones"
 # ## Question 2: one unit for all clones (5 points)
 #
-# A network has m clones, each with the incoming weights `w` (an array), the bias `b` and the outgoing weight `v` (numbers), and is
-# trained with SGD, without momentum, at the learning rate `lr`. Write `one_unit(w, b, v, m, lr)`. It returns five things that
-# describe a network with a single unit: its incoming weights, its bias, its outgoing weight, the learning rate of its
-# incoming weights and bias, and the learning rate of its outgoing weight. They must be such that both networks give
-# the same scores before training and after every step. (c has the learning rate lr in both.)
+# A network has m clones, each with the incoming weights `w` (an array), the bias `b` and the outgoing weight `v`
+# (numbers), and is trained with SGD, without momentum, at the learning rate `lr`. Write `one_unit(w, b, v, m, lr)`.
+# It returns five things that describe a network with a single unit: its incoming weights, its bias, its outgoing
+# weight, the learning rate of its incoming weights and bias, and the learning rate of its outgoing weight. They must
+# be such that both networks give the same scores before training and after every step. (c has the learning rate lr in
+# both.)
 
 # %% [markdown] question="clones" lang="zh"
 # ## 第 2 题：用一个神经元代替所有副本（5 分）
@@ -328,14 +332,14 @@ def test_one_unit_for_one():
 # %% [markdown] question="predictions"
 # ## Question 3: predictions (5 points)
 #
-# The network above has m = 8 units and is trained on two circles, with all samples in each step, for 50 steps. What W, b and v
-# begin with stands in the list below; "random" means that all are different. Where nothing is said of b, it is 0, and
-# where nothing is said of the activation or the optimizer, they are tanh and SGD. Predict two things for each line, and
-# fill them in as a pair: does any number of W, b or v ever move (True or False), and how many distinct units are there
-# in the end, in the sense of question 1?
+# The network above has m = 8 units and is trained on two circles, with all samples in each step, for 50 steps. What
+# W, b and v begin with stands in the list below; "random" means that all are different. Where nothing is said of b,
+# it is 0, and where nothing is said of the activation or the optimizer, they are tanh and SGD. Predict two things for
+# each line, and fill them in as a pair: does any number of W, b or v ever move (True or False), and how many distinct
+# units are there in the end, in the sense of question 1?
 #
-# Use a pencil, not the computer: write down h, then dv, dw and db of the first step, then the second step where it is needed.
-# The tests train all ten and compare. You can run the tests of the first four.
+# Use a pencil, not the computer: write down h, then dv, dw and db of the first step, then the second step where it is
+# needed. The tests train all ten and compare. You can run the tests of the first four.
 
 # %% [markdown] question="predictions" lang="zh"
 # ## 第 3 题：预测（5 分）
@@ -380,19 +384,19 @@ def check_prediction(student, predictions, name, w, b, v, hint, **how):
     given = dict(predictions).get(name, "not there")
     assert given is not None, f"PREDICTIONS[{name!r}] is yours to write: a pair such as (True, 3), see the question"
     assert isinstance(given, (tuple, list)) and len(given) == 2, (  # noqa: PT018 - one sentence for both
-        f"PREDICTIONS[{name!r}] is {given!r}: fill in a pair, such as (True, 3), which means that something moves, and that there "
-        "are 3 distinct units in the end"
+        f"PREDICTIONS[{name!r}] is {given!r}: fill in a pair, such as (True, 3), which means that something moves, and "
+        "that there are 3 distinct units in the end"
     )
     before = np.full((8, 2), 1.0) * w, np.full(8, 1.0) * b, np.full((1, 8), 1.0) * v
     after = trained(student, *before, 50, 0.01 if how.get("adam") else 0.5, **how)[:3]
     moves = any(not np.array_equal(p, q) for p, q in zip(before, after, strict=True))
     assert bool(given[0]) == moves, (
-        f"{name}: you say that {'something' if given[0] else 'nothing'} moves, and in training {'something' if moves else 'nothing'} "
-        f"does; {hint}"
+        f"{name}: you say that {'something' if given[0] else 'nothing'} moves, and in training "
+        f"{'something' if moves else 'nothing'} does; {hint}"
     )
     kinds = number_of_kinds(*after)
     assert given[1] == kinds, (
-        f"{name}: you say that there are {given[1]} distinct units in the end, and there are {kinds}; {hint}"
+        f"{name}: you say that there are {given[1]!r} distinct units in the end, and there are {kinds}; {hint}"
     )
 
 
@@ -457,10 +461,10 @@ def test_predictions_for_adam_and_dropout():
 # %% [markdown] question="initializer"
 # ## Question 4: an initializer (3 points)
 #
-# Write `nearly_constant(value, noise)`. It returns an initializer, that is, a function of a shape and a generator that returns
-# an array of this shape: `value`, plus a random number in each place with the mean 0 and the standard deviation `noise`, which you
-# draw from the generator that the function is given (docs/extending.md, "An initializer"). Draw in double precision, with
-# `dtype=np.float64`, since in single precision 0.5 + 1e-9 is 0.5.
+# Write `nearly_constant(value, noise)`. It returns an initializer, that is, a function of a shape and a generator
+# that returns an array of this shape: `value`, plus a random number in each place with the mean 0 and the standard
+# deviation `noise`, which you draw from the generator that the function is given (docs/extending.md, "An
+# initializer"). Draw in double precision, with `dtype=np.float64`, since in single precision 0.5 + 1e-9 is 0.5.
 
 # %% [markdown] question="initializer" lang="zh"
 # ## 第 4 题：初始化方法（3 分）
@@ -507,19 +511,21 @@ def test_nearly_constant_with_little_noise():
 # %% [markdown] question="steps"
 # ## Question 5: how long it takes (4 points)
 #
-# Write `steps_until(model, x, labels, lr, below, most)`. Train the model with gradient descent, all samples in each step,
-# `loss_of(model, x, labels)` for the loss and `optim.SGD` or a loop of your own for the step. Return the number of steps that were
-# made before the loss was smaller than `below` for the first time; 0 if it is at once, and `most` if it is not after that many.
+# Write `steps_until(model, x, labels, lr, below, most)`. Train the model with gradient descent, all samples in each
+# step, `loss_of(model, x, labels)` for the loss, and `optim.SGD` without momentum or a loop of your own for the step.
+# Return the number of steps that were made before the loss was smaller than `below` for the first time; 0 if it is at
+# once, and `most` if it is not after that many.
 #
-# Then run the file, or the cell below, for the picture. On the left are the scores of eight clones, in the middle those of
-# eight units that differed by 0.001 in the beginning. On the right is the number of steps against that difference. From the
-# slope of the line tell by what factor the difference grows with each step. How long would it take if the units
-# differed by rounding alone, 1e-16? It does happen: NumPy's matrix product may round some columns in another way than others.
+# Then run the file, or the cell below, for the picture. On the left are the scores of eight clones, in the middle
+# those of eight units that differed by 0.001 in the beginning. On the right is the number of steps against that
+# difference. From the slope of the line tell by what factor the difference grows with each step. How long would it
+# take if the units differed by rounding alone, 1e-16? It does happen: NumPy's matrix product may round some columns
+# in another way than others.
 
 # %% [markdown] question="steps" lang="zh"
 # ## 第 5 题：需要多久（4 分）
 #
-# 请写 `steps_until(model, x, labels, lr, below, most)`。用梯度下降训练模型，每一步使用全部样本，损失用 `loss_of(model, x, labels)`，更新用 `optim.SGD` 或自己写的循环。返回损失第一次小于 `below` 之前做了多少步：如果一开始就小于，返回 0；如果做了 `most` 步仍不小于，返回 `most`。
+# 请写 `steps_until(model, x, labels, lr, below, most)`。用梯度下降训练模型，每一步使用全部样本，损失用 `loss_of(model, x, labels)`，更新用不带动量的 `optim.SGD` 或自己写的循环。返回损失第一次小于 `below` 之前做了多少步：如果一开始就小于，返回 0；如果做了 `most` 步仍不小于，返回 `most`。
 #
 # 然后运行这个文件（或下面的单元格），把图画出来。左图是八个副本给出的得分，中图是八个神经元给出的得分，它们一开始相差 0.001。右图是步数与这个差别的关系。请由直线的斜率说出每一步差别变为原来的几倍。如果神经元之间只相差舍入误差，也就是 1e-16，需要多少步？这种事确实会发生：NumPy 的矩阵乘法对各列的舍入可能不同。
 
@@ -566,8 +572,8 @@ def test_steps_go_by_their_own_gradient():
     """The number of steps of s = w x + b until the loss is below 0.15, with lr = 1 and with lr = 0.5."""
     given = steps_until(*one_weight(), 1.0, 0.15)
     assert isinstance(given, Tensor) or given != 2, (
-        "the loss is below 0.15 after 2 steps, where 3 are right: does each step add its gradient to that of the one before? "
-        "Set .grad to None, or call zero_grad()"
+        "the loss is below 0.15 after 2 steps, where 3 are right: does a step use more than its own gradient? Set .grad "
+        "to None before backward(), and use no momentum"
     )
     expect("the number of steps until 0.69, 0.31, 0.19, 0.14 is below 0.15", given, 3)
     expect(
@@ -578,11 +584,18 @@ def test_steps_go_by_their_own_gradient():
 # %% part="hidden" question="steps" points=1
 def test_steps_that_do_not_end():
     """Eight clones on two circles, whose loss does not get below 0.5 in 100 steps."""
-    x, labels = own_circles(STUDENT)
-    model = nn.Sequential(
-        nn.Linear(2, 8, weight_init=0.5, dtype=np.float64), nn.Tanh(), nn.Linear(8, 1, weight_init=0.5, dtype=np.float64)
-    )
-    expect("the number of steps where the loss stays large, most = 100,", steps_until(model, x, labels, 1.0, 0.5, 100), 100)
+
+    class Impatient(nn.Sequential):
+        calls = 0
+
+        def forward(self, x):
+            Impatient.calls += 1
+            assert Impatient.calls <= 1000, "steps_until goes on after 1000 scores, where most = 100: when does its loop end?"
+            return super().forward(x)
+
+    hidden, output = (nn.Linear(*sizes, weight_init=0.5, dtype=np.float64) for sizes in ((2, 8), (8, 1)))
+    given = steps_until(Impatient(hidden, nn.Tanh(), output), *own_circles(STUDENT), 1.0, 0.5, 100)
+    expect("the number of steps where the loss stays large, most = 100,", given, 100)
 
 
 # %% part="given" question="steps"
