@@ -4,15 +4,14 @@ Derivatives are judged by `minidl.gradcheck`, initializers by `minidl.init.check
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from minidl import Tensor
 
 
-def expect(
-    what: str, got: object, right: object, tolerance: float = 1e-6, mistakes: Mapping[str, object] | None = None
-) -> None:
+def expect(what: str, got: object, right: object, tolerance: float = 1e-6, mistakes: Mapping[str, Any] | None = None) -> None:
     """Hold a result to what is right: kind first, then shape, then value.
 
     Parameters
