@@ -134,6 +134,13 @@ def by_quadrature(sigma_w, sigma_b):
     return q, sigma_w**2 * mean((1 - np.tanh(np.sqrt(q) * Z) ** 2) ** 2)
 
 
+def network(*arguments):
+    """What deep returned."""
+    model = deep(*arguments)
+    assert isinstance(model, nn.Sequential), f"deep returned a {type(model).__name__}, expected an nn.Sequential"
+    return model
+
+
 def four(found):
     """What predict returned."""
     assert isinstance(found, (tuple, list)), f"predict returned {found!r}, expected the four (q, chi, xi, phase)"
@@ -171,8 +178,7 @@ def deep(depth, width, activation, sigma_w, sigma_b, rng):
 # %% part="public" question="deep" points=1
 def test_deep_has_its_layers():
     """Three hidden layers of 100 units: which layers there are, and their shapes."""
-    model = deep(3, 100, nn.Tanh, 1.0, 0.5, 0)
-    assert isinstance(model, nn.Sequential), f"deep returned {type(model).__name__}, expected an nn.Sequential"
+    model = network(3, 100, nn.Tanh, 1.0, 0.5, 0)
     kinds = [type(layer).__name__ for layer in model]
     assert kinds == 3 * ["Linear", "Tanh"] + ["Linear"], f"the layers of deep(3, 100, nn.Tanh, ...) are {', '.join(kinds)}"
     shapes = [layer.weight.shape for layer in model if isinstance(layer, nn.Linear)]
@@ -184,7 +190,7 @@ def test_deep_has_its_layers():
 def test_deep_has_its_variances():
     """The variances of all weights and biases; the same seed gives the same network, and no two layers are alike."""
     sigma_w, sigma_b = 1.5, 0.4
-    model = deep(10, 100, nn.ReLU, sigma_w, sigma_b, 3)
+    model = network(10, 100, nn.ReLU, sigma_w, sigma_b, 3)
     assert isinstance(model[1], nn.ReLU), f"the activation of deep(10, 100, nn.ReLU, ...) is {type(model[1]).__name__}"
     linear = [layer for layer in model if isinstance(layer, nn.Linear)]
     inner = np.array([layer.weight.data for layer in linear[1:-1]])
@@ -347,9 +353,10 @@ def test_measured_gradients_of_a_chain():
     hidden = [layer for _ in range(4) for layer in (nn.Linear(3, 3, weight_init=double), nn.Identity())]
     model = nn.Sequential(*hidden, nn.Linear(3, 3, weight_init=np.array([[3.0, 1, 0], [0, 1, 0], [0, 0, 1]], np.float32)))
     given = measured_gradients(model, np.eye(3, dtype=np.float32), np.array([0, 1, 1]))
-    assert np.shape(given) != (5,), (
-        "measured_gradients has 5 numbers for 4 hidden layers: the last Linear layer is not a hidden one"
-    )
+    if isinstance(given, (list, tuple, np.ndarray)):
+        assert len(given) != 5, (
+            "measured_gradients has 5 numbers for 4 hidden layers: the last Linear layer is not a hidden one"
+        )
     mistakes = {"from the first layer to the last": [1.0, 2.0, 4.0, 8.0], "these are mean squares": [64.0, 16.0, 4.0, 1.0]}
     expect("measured_gradients of layers that double it", given, [8.0, 4.0, 2.0, 1.0], 1e-4, mistakes)
 
