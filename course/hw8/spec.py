@@ -499,13 +499,14 @@ if __name__ == "__main__":
 # | 3 | **Explanation.** At least one difference stated as a number (1). A cause that can produce it, in the right direction (1). A further measurement that could have refuted it: other seeds, another width, the first layers left out (1). |
 # | 1 | **One thing changed.** A prediction with its reason, and then the measurement, whether it came true or not. |
 #
-# What a good report finds. The points follow the lines over several powers of ten. The slopes agree to a few percent a
-# layer, which adds up to a factor of about 2 over thirty layers. Networks of other seeds stray from each other by some ten
-# percent, and the more the farther a layer is from the last: the width is finite, and each layer adds its chance to that of
-# the others. (With a width of 400 both become smaller.) The first layer has 64 inputs, which are not at the fixed point. In
-# the ordered phase the border of learning follows 6 ξ. In chaos networks fail before they are that deep, and on the critical
-# line, where ξ is infinite, depth 50 learns slowly: five epochs at one learning rate are a limit, too. A network that has
-# χ = 1 keeps the size of the gradient, but not all directions of it.
+# What a good report finds. The points follow the lines, over two to four powers of ten in the ordered phase. The slopes
+# agree to a few percent a layer, which adds up to a factor of about 2 over thirty layers. Networks of other seeds stray
+# from each other by some ten percent, and the more the farther a layer is from the last: the width is finite, and each
+# layer adds its chance to that of the others. (With a width of 400 both become smaller, above all in the ordered phase.) The
+# first layer has 64 inputs, which are not at the fixed point. In the ordered phase the border of learning follows 6 ξ. In
+# chaos networks fail before they are that deep, and on the critical line, where ξ is infinite, depth 50 learns slowly: five
+# epochs at one learning rate are a limit, too. A network that has χ = 1 keeps the size of the gradient, but not all
+# directions of it.
 #
 # A wrong prediction with a good reason counts in full, and a right one that was made afterwards does not. Take a point off
 # where the tables and the text contradict each other.
@@ -518,6 +519,6 @@ if __name__ == "__main__":
 # | 3 | **解释。** 至少一处差别用数字写出（1）。给出能够造成它、而且方向正确的原因（1）。再做一项有可能推翻这个原因的测量：换随机种子、换宽度、去掉最前面几层（1）。 |
 # | 1 | **改变一样东西。** 先写预测和理由，再写测量结果，不论应验与否。 |
 #
-# 好的报告会发现以下几点。点在好几个数量级上都跟随着线。斜率与预测相差每层百分之几，三十层累积起来，大约是 2 倍。换随机种子，各个网络之间相差百分之几十，离最后一层越远，差得越多：宽度有限，每一层都在其他层的偶然偏差上再加上自己的。（宽度取 400，两种差别都会变小。）第一层有 64 个输入，而且它们不在不动点。在有序相中，能否学会的边界与 6 ξ 一致；在混沌相中，网络还没有那么深就学不会了；在临界线上 ξ 为无穷大，但 50 层的网络学得很慢：只有五轮、只有一个学习率，这也是限制。χ = 1 的网络保持梯度的大小，但并不保持它的所有方向。
+# 好的报告会发现以下几点。点跟随着线，在有序相中跨越两到四个数量级。斜率与预测相差每层百分之几，三十层累积起来，大约是 2 倍。换随机种子，各个网络之间相差百分之几十，离最后一层越远，差得越多：宽度有限，每一层都在其他层的偶然偏差上再加上自己的。（宽度取 400，两种差别都会变小，有序相中尤其明显。）第一层有 64 个输入，而且它们不在不动点。在有序相中，能否学会的边界与 6 ξ 一致；在混沌相中，网络还没有那么深就学不会了；在临界线上 ξ 为无穷大，但 50 层的网络学得很慢：只有五轮、只有一个学习率，这也是限制。χ = 1 的网络保持梯度的大小，但并不保持它的所有方向。
 #
 # 理由充分而结果错误的预测得满分，事后补写的正确预测不得分。表格与正文互相矛盾的，扣一分。
