@@ -134,9 +134,8 @@ def by_quadrature(sigma_w, sigma_b):
     return q, sigma_w**2 * mean((1 - np.tanh(np.sqrt(q) * Z) ** 2) ** 2)
 
 
-def network(*arguments):
+def network(model):
     """What deep returned."""
-    model = deep(*arguments)
     assert isinstance(model, nn.Sequential), f"deep returned a {type(model).__name__}, expected an nn.Sequential"
     return model
 
@@ -178,7 +177,7 @@ def deep(depth, width, activation, sigma_w, sigma_b, rng):
 # %% part="public" question="deep" points=1
 def test_deep_has_its_layers():
     """Three hidden layers of 100 units: which layers there are, and their shapes."""
-    model = network(3, 100, nn.Tanh, 1.0, 0.5, 0)
+    model = network(deep(3, 100, nn.Tanh, 1.0, 0.5, 0))
     kinds = [type(layer).__name__ for layer in model]
     assert kinds == 3 * ["Linear", "Tanh"] + ["Linear"], f"the layers of deep(3, 100, nn.Tanh, ...) are {', '.join(kinds)}"
     shapes = [layer.weight.shape for layer in model if isinstance(layer, nn.Linear)]
@@ -190,7 +189,7 @@ def test_deep_has_its_layers():
 def test_deep_has_its_variances():
     """The variances of all weights and biases; the same seed gives the same network, and no two layers are alike."""
     sigma_w, sigma_b = 1.5, 0.4
-    model = network(10, 100, nn.ReLU, sigma_w, sigma_b, 3)
+    model = network(deep(10, 100, nn.ReLU, sigma_w, sigma_b, 3))
     assert isinstance(model[1], nn.ReLU), f"the activation of deep(10, 100, nn.ReLU, ...) is {type(model[1]).__name__}"
     linear = [layer for layer in model if isinstance(layer, nn.Linear)]
     inner = np.array([layer.weight.data for layer in linear[1:-1]])
