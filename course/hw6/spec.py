@@ -327,9 +327,7 @@ def test_batch_norm_changes_nothing():
 #
 # 评估时，一个样本的结果不应取决于碰巧同在一批的其他样本。因此，层在训练时积累 m 和 v 的滑动平均，评估时就用它们。请写出层 `Norm` 的 `forward`。它有 `self.weight` 和 `self.bias`，数组 `self.running_mean` 和 `self.running_var`，以及数 `self.momentum` 和 `self.eps`。
 #
-# - 训练时（`self.training` 为真）：结果就是你的 `batch_norm`，同时两个统计量都向这一批的值移动，
-#   running = (1 - momentum) running + momentum batch，其中的方差是**无偏**的，除以 n - 1。这是 PyTorch 的规则：
-#   y 用的是除以 n 的方差，running_var 用的是另一种。
+# - 训练时（`self.training` 为真）：结果就是你的 `batch_norm`，同时两个统计量都向这一批的值移动，running = (1 - momentum) running + momentum batch，其中的方差是**无偏**的，除以 n - 1。这是 PyTorch 的规则：y 用的是除以 n 的方差，running_var 用的是另一种。
 # - 评估时：y = weight (x - running_mean) / sqrt(running_var + eps) + bias，统计量不动。请用 minidl 张量的运算符来写，它们知道自己的导数。
 #
 # 除此之外，`Norm` 就是 BatchNorm1d，所以 `flow` 和其中的理论都知道它的作用。
