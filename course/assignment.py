@@ -94,7 +94,8 @@ def load(name: str) -> Assignment:
         raise ValueError(f"there is no assignment {name!r}: choose from {', '.join(names())}, or give a folder with a spec.py")
     cells = tuple(_cell(spec, i, raw) for i, raw in enumerate(jupytext.read(spec, fmt="py:percent").cells))
     signatures = _signatures(cells)
-    tests = tuple(_test(spec, cell, signatures) for cell in cells if cell.part in ("public", "hidden"))
+    uses = _uses("\n".join(cell.source for cell in cells if cell.part == "tests"), set(signatures))
+    tests = tuple(_test(spec, cell, uses) for cell in cells if cell.part in ("public", "hidden"))
     if len({test.name for test in tests}) < len(tests):
         raise ValueError(f"{spec}: two tests have one name")
     return Assignment(folder.name, folder, cells, signatures, tests)
@@ -163,15 +164,27 @@ def _signatures(cells: tuple[Cell, ...]) -> dict[str, str]:
     return found
 
 
-def _test(spec: Path, cell: Cell, signatures: dict[str, str]) -> Test:
+def _uses(helpers: str, theirs: set[str]) -> dict[str, set[str]]:
+    """Which of the student's names stand behind a name: itself, or what a helper of the tests uses."""
+    uses = {name: {name} for name in theirs}
+    for node in ast.parse(helpers).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            uses[node.name] = set().union(*(uses.get(name, set()) for name in _names(node)))
+    return uses
+
+
+def _names(tree: ast.AST) -> list[str]:
+    return [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+
+
+def _test(spec: Path, cell: Cell, uses: dict[str, set[str]]) -> Test:
     tree = ast.parse(cell.source)
     (function,) = tree.body if len(tree.body) == 1 else [None]
     if not isinstance(function, ast.FunctionDef) or not function.name.startswith("test_") or function.decorator_list:
-        raise ValueError(f"{spec}: a test cell holds one function `test_...`, without decorators; {cell.source[:60]!r} does not")
+        raise ValueError(f"{spec}: a test cell holds one function `test_...`, without decorators, unlike {cell.source[:60]!r}")
     sentence = ast.get_docstring(function)
     if not sentence or "\n\n" in sentence:
         raise ValueError(f"{spec}: {function.name} needs a docstring, one sentence that says what it checks")
-    used = (node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in signatures)
     return Test(
         name=function.name,
         question=cell.question,
@@ -179,5 +192,5 @@ def _test(spec: Path, cell: Cell, signatures: dict[str, str]) -> Test:
         hidden=cell.part == "hidden",
         sentence=" ".join(sentence.split()),
         source=cell.source,
-        needs=tuple(dict.fromkeys(used)),
+        needs=tuple(dict.fromkeys(needed for name in _names(tree) for needed in sorted(uses.get(name, ())))),
     )

@@ -1,7 +1,7 @@
 """Runs one submission: its cells, one by one in one namespace, then the tests, by pytest. Every step is told to the parent.
 
-`process.py` copies this file into an empty folder, starts it there, and trusts nothing that it says. What it does so that honest
-mistakes, and lazy cheating, do not pass for success:
+`process.py` copies this file into an empty folder, starts it there, and trusts nothing that it says. So that honest mistakes,
+and lazy cheating, do not pass for success:
 
 - the tests come from the parent when the cells have run, with a word that every result must carry, and are written nowhere;
 - what the tests use of pytest, minidl and NumPy is imported before the submission is, and put back where that has changed it;
@@ -11,7 +11,8 @@ It leaves out what cannot be done within one process: code that searches the fra
 and word there, and can change the one or say the other.
 """
 
-import importlib.util
+import contextlib
+import importlib
 import inspect
 import json
 import linecache
@@ -23,15 +24,18 @@ import socket
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 sys.path += sys.argv[2:]  # where the packages are that the parent uses
 
 import numpy
-from pytest import Module
-from pytest import main as run_pytest
+import pytest
+
+run_pytest, Module = pytest.main, pytest.Module  # which the submission cannot change
 
 LONGEST = 1500  # characters of a reason
 GUARDED = re.compile(r"(numpy|numpy\.(linalg|random|testing)|minidl(\..*)?|pytest|builtins|math|os|json)$")
+OPTIONS = "-p", "no:cacheprovider", "-p", "no:terminal", "--assert=plain", "--capture=no", "--noconftest", "-c", "/dev/null"
 HINTS = {
     "'NoneType'": ". Does a function of yours end without `return`?",
     "No module named": ". The assignment needs nothing but what its first cell imports.",
@@ -51,16 +55,15 @@ def main(channel):
 
     limit(**job["limits"])
     importlib.import_module("minidl")
-    spec = importlib.util.spec_from_file_location("expect", Path(__file__).with_name("expect.py"))
-    expect = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(expect)
-    sys.modules |= {"expect": expect, "course": None}  # the solutions are not for import
+    expect = types.ModuleType("expect")
+    exec(compile(Path(__file__).with_name("expect.py").read_text(encoding="utf-8"), "expect.py", "exec"), vars(expect))
+    sys.modules |= {"expect": expect, "course": types.ModuleType("course")}  # without the solutions
     before = snapshot()
 
-    trusted = {"__name__": "tests", "expect": expect.expect}
+    tests = {"__name__": "tests", "expect": expect.expect}
     for source in (job["setup"], job["helpers"]):
-        exec(compile(source, "<tests>", "exec"), trusted)
-    submission = types.ModuleType(job["name"])
+        exec(compile(source, "<tests>", "exec"), tests)
+    submission: Any = types.ModuleType(job["name"])
     exec(compile(job["setup"], "<setup>", "exec"), vars(submission))
     vars(submission).update(__name__=job["name"], __file__=job["file"])
     sys.modules[job["name"]] = submission
@@ -76,17 +79,18 @@ def main(channel):
     say(imported=True, defined=[name for name in job["names"] if name in vars(submission)])
 
     exam = json.loads(lines.readline())
-    namespace = vars(submission) | trusted | {"STUDENT": str(getattr(submission, "STUDENT", ""))}
+    tests |= {name: value for name, value in vars(submission).items() if name not in tests}
+    tests["STUDENT"] = str(getattr(submission, "STUDENT", ""))
     for test in exam["tests"]:
-        exec(compile(test["source"], "<tests>", "exec"), namespace)
+        exec(compile(test["source"], "<tests>", "exec"), tests)
     module = types.ModuleType("tests")
-    vars(module).update({test["name"]: namespace[test["name"]] for test in exam["tests"]})
+    vars(module).update({test["name"]: tests[test["name"]] for test in exam["tests"]})
     files = {cell["file"] for cell in job["cells"]}
     stream = Stream(module, files, lambda: restore(before), lambda **news: say(word=exam["word"], **news))
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         del os.environ[name]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    run_pytest([*"-p no:cacheprovider -p no:terminal --assert=plain --capture=no --noconftest -c /dev/null".split()], [stream])
+    run_pytest([*OPTIONS], [stream])
     say(word=exam["word"], done=True)
     os._exit(0)
 
@@ -102,10 +106,8 @@ def limit(memory, file, processes, cpu):
     ):
         hard = resource.getrlimit(what)[1]
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        try:
+        with contextlib.suppress(ValueError, OSError):  # macOS has no limit of memory
             resource.setrlimit(what, (most, most))
-        except (ValueError, OSError):  # macOS has no limit of memory
-            pass
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that grows too large is an OSError
 
 

@@ -1,7 +1,7 @@
 """`python -m course build hw3 --to FORMAT`: what students get, and the solution with all tests, made of the one spec.py.
 
-Each format is a function from an assignment to files, as a mapping from path to content; jupytext and nbformat write scripts and
-notebooks. Those of nbgrader, otter-grader and Gradescope are in files of their own.
+Each format is a function from an assignment to files, as a mapping from path to content; jupytext writes scripts, and nbformat
+notebooks. The formats of nbgrader, otter-grader and Gradescope are in files of their own.
 """
 
 import os
@@ -45,8 +45,9 @@ def plain(assignment: Assignment, lang: str, solved: bool) -> Files:
     name = assignment.name
     mine = [cell for cell in in_language(assignment, lang) if cell.part not in ("tests", "public", "hidden", "rubric")]
     pages = [cell.source for cell in mine if cell.kind == "markdown"]
+    script = notebook(_only_title(mine, name, lang), solved)
     files = {
-        f"{name}.py": jupytext.writes(notebook(_only_title(mine, name, lang), solved), fmt={"extension": ".py", "format_name": "percent"}),
+        f"{name}.py": jupytext.writes(script, fmt={"extension": ".py", "format_name": "percent"}),
         f"{name}.md": "\n\n".join(pages) + "\n",
         f"test_{name}.py": tests_module(assignment, solved),
         "expect.py": expect(),
@@ -100,8 +101,13 @@ def tests_module(assignment: Assignment, solved: bool) -> str:
     name = assignment.name
     which = "The tests" if solved else "The tests that you can see"
     tests = [test for test in assignment.tests if solved or not test.hidden]
-    head = f'"""{which} of {name}: run `python -m pytest` in this folder."""\n\nfrom expect import expect\n\nfrom {name} import *\n'
-    parts = [head, assignment.code("tests").strip(), *(_with_points(test.source, test.points) for test in tests)]
+    head = f'"""{which} of {name}: run `python -m pytest` in this folder."""\n\nfrom expect import expect\n'
+    parts = [
+        head,
+        f"from {name} import *\n",
+        assignment.code("tests").strip(),
+        *(_with_points(test.source, test.points) for test in tests),
+    ]
     return "\n\n".join(f"{part}\n" for part in filter(None, (part.strip("\n") for part in parts)))
 
 

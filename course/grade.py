@@ -1,4 +1,4 @@
-"""`python -m course grade hw3 submissions/`, for instructors: all submissions, each in a process of its own, to a CSV and pages.
+"""`python -m course grade hw3 submissions/`, for instructors: each submission in a process of its own, to a CSV and pages.
 
 Whatever a submission is or does, it has its row: an error of one is a remark there, and the others go on.
 """
@@ -19,6 +19,8 @@ from minidl.script import progress
 from . import process, report, submission
 from .assignment import Assignment, Test, load
 from .folders import written_whole
+
+OF_THE_SYSTEM = {".DS_Store", ".git", ".ipynb_checkpoints", "__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"}
 
 
 @dataclass
@@ -41,9 +43,7 @@ def grade(
     to everybody but their owner.
     """
     assignment = load(name)
-    entries = _entries(folder, assignment.name)
-    if not entries:
-        raise ValueError(f"{folder} holds no submission: expected ID/{assignment.name}.py, ID/{assignment.name}.ipynb or ID.py")
+    entries, others = _entries(folder, assignment.name)
     jobs = jobs or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
     places, warning = process.places(jobs)
     free: queue.SimpleQueue[process.Place] = queue.SimpleQueue()
@@ -75,24 +75,31 @@ def grade(
     whole = sum(test.points for test in assignment.tests)
     mean = sum(row.score for row in graded) / len(graded)
     remarks = sum(bool(row.remark) for row in graded)
-    return f"{warning}\n".lstrip() + (
-        f"{len(graded)} submissions, {mean:.1f} of {whole} points on average; {remarks} with a remark.\n"
-        f"{out / 'grades.csv'}, and a page for each in {out / 'pages'}"
-    )
+    said = [warning] if warning else []
+    if others:
+        said.append(f"Left alone, for they are neither .py nor .ipynb nor a folder: {process.clean(', '.join(others))}")
+    said.append(f"{len(graded)} submissions, {mean:.1f} of {whole} points on average; {remarks} with a remark.")
+    return "\n".join([*said, f"{out / 'grades.csv'}, and a page for each in {out / 'pages'}"])
 
 
-def _entries(folder: Path, name: str) -> list[tuple[str, Path]]:
-    """Each student's ID with the folder or the file; what begins with a dot is the system's."""
+def _entries(folder: Path, name: str) -> tuple[list[tuple[str, Path]], list[str]]:
+    """Each student's ID with the folder or the file, and the names of what is neither."""
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder")
     found: dict[str, Path] = {}
+    others = []
     for path in sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name)):
         is_file = path.suffix in (".py", ".ipynb") and not path.is_dir()
-        if path.name.startswith(".") or path.name in ("__pycache__", "__MACOSX") or not (is_file or path.is_dir()):
+        if path.name in OF_THE_SYSTEM or path.name.startswith("._"):
             continue
-        student = path.stem if is_file else path.name
-        found[path.name if student in found else student] = path
-    return list(found.items())
+        if is_file or path.is_dir():
+            student = path.stem if is_file else path.name
+            found[path.name if student in found else student] = path
+        else:
+            others.append(path.name)
+    if not found:
+        raise ValueError(f"{folder} holds no submission: expected ID/{name}.py, ID/{name}.ipynb, ID.py or ID.ipynb")
+    return list(found.items()), others
 
 
 def _grade(assignment: Assignment, student: str, path: Path, by_student: bool, hidden: str, place: process.Place) -> Graded:

@@ -1,8 +1,8 @@
 """The assignment for Gradescope: out/solution has a zip to upload as its autograder, out/student what to hand out.
 
-The zip holds `setup.sh`, which Gradescope runs once to build a machine; `run_autograder`, which it runs for each submission, and
-which runs this file there; minidl, the course's machinery, and the one assignment. Gradescope shows what is in results.json: so
-that is zeros at first, with a reason, before anything of the student's runs, and all of it runs under `timeout`.
+The zip holds `setup.sh`, which Gradescope runs once to build a machine; `run_autograder`, which it runs for each submission,
+and which runs this file there; minidl, the course's machinery, and the assignment. Gradescope shows what is in results.json.
+These are zeros at first, with a reason, before anything of the student's runs, and all of it runs under `timeout`.
 """
 
 import io

@@ -3,9 +3,9 @@
     cd out/solution && nbgrader generate_assignment hw3 --create     # release/hw3 is what to hand out; out/student is like it
     nbgrader autograde hw3 && nbgrader generate_feedback hw3 && nbgrader export     # submitted/ID/hw3/hw3.ipynb -> grades.csv
 
-Each test is a graded cell of its own, for nbgrader gives all points of a cell or none. A cell that does not end is interrupted by
-nbgrader, which then goes on; a function above the endless loop would have all its points. So each test first asks whether the
-kernel was interrupted since the last one.
+Each test is a graded cell of its own, for nbgrader gives all points of a cell or none. A cell that does not end is interrupted
+by nbgrader, which then goes on; a function above the endless loop would have all its points. So each test first asks whether
+the kernel was interrupted since the last one.
 """
 
 import nbformat

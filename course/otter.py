@@ -3,9 +3,10 @@
     cd out/solution && otter assign hw3.ipynb dist --no-run-tests
     timeout 300 otter run submission.ipynb -a dist/autograder/*.zip -o results     # the folder results must exist
 
-dist/student is what to hand out; out/student is like it, without otter's own cells, and can be graded as well. Otter has no limit of
-time, hence `timeout`: a submission that does not end has no results at all. On Gradescope, otter's own setup.sh fetches conda;
-out/solution has one that does without, and `zip` puts it into otter's: `zip -r dist/autograder/*.zip setup.sh run_autograder minidl-source`.
+dist/student is what to hand out; out/student is like it, without otter's own cells, and can be graded as well. Otter has no
+limit of time, hence `timeout`: a submission that does not end has no results at all. On Gradescope, otter's own setup.sh
+fetches conda; out/solution has one that does without, and it gets into otter's archive by
+`zip -r dist/autograder/*.zip setup.sh run_autograder minidl-source`.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What is said of an outcome: question by question, in plain sentences, for the student's terminal and the instructor's pages."""
+"""What is said of an outcome, question by question, in plain sentences: for a student's terminal, an instructor's pages."""
 
 from collections.abc import Sequence
 

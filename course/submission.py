@@ -46,7 +46,7 @@ def find(folder: Path, name: str) -> Path:
     for path in (folder / f"{name}.py", folder / f"{name}.ipynb"):
         if os.path.lexists(path):
             return path
-    raise ValueError(f"there is neither {name}.py nor {name}.ipynb")
+    raise ValueError(f"there is neither {name}.py nor {name}.ipynb in {folder}")
 
 
 def read(path: Path, name: str) -> Submission:
@@ -98,13 +98,15 @@ def _add(submission: Submission, source: str, marks: Mapping[str, Any], file: st
 def _text(path: Path, file: str) -> str:
     """The text of a plain file, and of no link, pipe or device."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as opened:
-            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-                raise ValueError(f"{file} is not a file")
-            data = opened.read(LARGEST + 1)
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as opened:
+            plain = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
+            data = opened.read(LARGEST + 1) if plain else b""
     except OSError as error:
-        link = path.is_symlink()
-        raise ValueError(f"{file} is a link: hand in the file itself" if link else f"{file}: {error.strerror}") from error
+        if path.is_symlink():
+            raise ValueError(f"{file} is a link: hand in the file itself") from error
+        raise ValueError(f"{file} cannot be read: {error.strerror}") from error
+    if not plain:
+        raise ValueError(f"{file} is not a file")
     if len(data) > LARGEST:
         raise ValueError(f"{file} is larger than {LARGEST // 1_000_000} MB")
     try:

@@ -9,7 +9,8 @@
 # %% [markdown] lang="zh"
 # # 0. 作业模板
 #
-# 将本文件复制为 course/hw9/spec.py，逐个单元格修改；各部分的说明见 docs/teaching.zh-CN.md。第一个单元格是讲义：理论与推导、作业要求、所需时间。
+# 将本文件复制为 course/hw9/spec.py，逐个单元格修改；各部分的说明见 docs/teaching.zh-CN.md。
+# 第一个单元格是讲义：理论与推导、作业要求、所需时间。
 #
 # 设数 L 依赖于 y = tanh(x)，并记 L 对 y 的导数为 dy。则 dx = dy (1 - y²)。
 

@@ -103,7 +103,8 @@ def gradcheck(
         if not np.array_equal(x.data, values, equal_nan=True):
             raise ValueError(f"gradcheck: fn changes its input {i}; compute a new array instead: a = a - m, not a -= m")
     if not isinstance(result, Tensor):
-        raise TypeError(f"gradcheck: fn must return a Tensor, got {type(result).__name__}; float() and .data lose the gradient")
+        hint = "does it end without `return`?" if result is None else "float() and .data lose the gradient"
+        raise TypeError(f"gradcheck: fn must return a Tensor, got {type(result).__name__}; {hint}")
     if not np.isfinite(result.data).all():
         raise ValueError("gradcheck: fn gives NaN or infinity, which has no differences; check it where all is finite")
     v = Generator(0).normal(result.shape, dtype=np.float64)

@@ -361,6 +361,8 @@ def _of_shape(given: tuple[int, ...], expected: tuple[int, ...]) -> str:
     axes = len(given) - len(expected)
     if axes > 0 and given[axes:] == expected:
         which = "axis 0" if axes == 1 else f"the first {axes} axes"
+        if math.prod(given[:axes]) == 1:
+            return f"{which}, of length 1, is too many: sum over it, without keepdims=True"
         return f"the input was used for everything along {which}, so sum over {which} (functional.unbroadcast does it)"
     if axes >= 0 and all(n in (m, 1) for m, n in zip(given[axes:], expected, strict=True)):
         return "if the input was broadcast, sum over the axes where it has length 1, or none (functional.unbroadcast does it)"

@@ -168,6 +168,11 @@ LINEAR = [
     of_linear(lambda dy, x, w: (dy @ w, dy.T @ x / len(x), dy.sum(0)), "input 1, .* exactly 1/5 of .* the batch", "dW / batch"),
     of_linear(lambda dy, x, w: (dy @ w, dy.T @ x, dy.mean(0)), "input 2, .* exactly 1/5 of .* the batch", "db: mean"),
     of_linear(lambda dy, x, w: (dy @ w, dy.T @ x, dy), r"shape \(5, 3\) .*; .* so sum over axis 0", "db: not summed"),
+    of_linear(
+        lambda dy, x, w: (dy @ w, dy.T @ x, dy.sum(0, keepdims=True)),
+        r"shape \(1, 3\) .*; axis 0, of length 1, is too many: sum over it, without keepdims=True",
+        "db: keepdims",
+    ),
     of_linear(lambda dy, x, w: (dy @ w, dy.T @ x, dy[0]), "input 2, .* only sample 0 of 5 counts", "db: first"),
     of_linear(lambda dy, x, w: (dy @ w, dy.T @ x, dy.sum(1)), r"shape \(5,\) for an input of shape \(3,\)", "db: other axis"),
     of_linear(lambda dy, x, w: (dy @ w, np.outer(dy[-1], x[-1]), dy.sum(0)), "only sample 4 of 5 counts", "dW: last"),
@@ -335,6 +340,12 @@ def test_shapes_that_were_summed_too_far():
     )
     said = said_of(np.add, lambda dy, y, a, b: (dy, dy.sum(1)), leaf(BATCH, 3), leaf(BATCH, 1))
     assert "axis 1, of length 1, is missing: sum with keepdims=True" in said
+
+
+@pytest.mark.parametrize(("result", "hint"), [(None, "without `return`"), (1.0, r"float\(\) and \.data lose the gradient")])
+def test_what_is_not_a_tensor_is_refused(result, hint):
+    with pytest.raises(TypeError, match=f"must return a Tensor, got {type(result).__name__}; .*{hint}"):
+        gradcheck(lambda x: result, leaf(3))
 
 
 def test_what_cannot_be_compared_is_refused():

@@ -2,9 +2,9 @@
 # # 1. The chain rule, and an engine of your own
 #
 # How does a network know in which direction to change its weights? It computes the derivative of its loss by each of
-# them, millions at a time, and nobody derives a formula for it. In this assignment you first derive one by hand, then you
-# write a program of about 60 lines that does it for any formula: an *engine*. It works with single numbers. The later
-# assignments do the same with arrays, but there is no further idea in them.
+# them, millions at a time, and nobody derives a formula for it. In this assignment you first derive one by hand, then
+# you write a program of about 60 lines that does it for any formula: an *engine*. It works with single numbers. The
+# later assignments do the same with arrays, but there is no further idea in them.
 #
 # ## What a derivative says
 #
@@ -13,12 +13,13 @@
 #
 #     dL/dx = dL/dy · dy/dx
 #
-# And if x is used in several places, in y and in z say, then raising it changes L through both, and the changes add up:
+# And if x is used in several places, in y and in z say, then raising it changes L through both, and the changes add
+# up:
 #
 #     dL/dx = dL/dy · dy/dx + dL/dz · dz/dx
 #
-# These two lines are the chain rule. As in all assignments, L is what is differentiated, and we write dx for dL/dx, dy for
-# dL/dy, and so on.
+# These two lines are the chain rule. As in all assignments, L is what is differentiated, and we write dx for dL/dx,
+# dy for dL/dy, and so on.
 #
 # ## An example, forward and backward
 #
@@ -26,8 +27,8 @@
 #
 #     p = k x,    q = e^p,    y = a q,    e = y - t,    L = e²
 #
-# With a = 2, k = 0, x = 3 and t = 1 that is p = 0, q = 1, y = 2, e = 1 and L = 1. Each line is one simple operation, whose own
-# slopes are known from school. Now go back through the lines, from the last to the first:
+# With a = 2, k = 0, x = 3 and t = 1 that is p = 0, q = 1, y = 2, e = 1 and L = 1. Each line is one simple operation,
+# whose own slopes are known from school. Now go back through the lines, from the last to the first:
 #
 #     L = e²       so   de = 2 e               = 2
 #     e = y - t    so   dy = de · 1            = 2
@@ -55,21 +56,21 @@
 #
 # Everything else is made of these: a - b is a + (-1) · b, and a / b is a · b^-1.
 #
-# Each operation computes its result and writes down from which numbers it was made, and with what slopes. Its result is thus
-# a number with a memory, a *value*. When the formula has been computed, its values are connected, from L down to the
-# parameters, and the engine walks down. It gives L the derivative dL/dL = 1. Then it takes one value after another and
-# adds, for each of its inputs, the value's derivative times the slope to what this input has got already.
+# Each operation computes its result and writes down from which numbers it was made, and with what slopes. Its result
+# is thus a number with a memory, a *value*. When the formula has been computed, its values are connected, from L down
+# to the parameters, and the engine walks down. It gives L the derivative dL/dL = 1. Then it takes one value after
+# another and adds, for each of its inputs, the value's derivative times the slope to what this input has got already.
 #
-# One thing must be minded. A value may pass on its derivative only when this is complete, that is, when all values that were
-# computed from it have had their turn. Those are all *younger* than it. So number the values as they are made, and of
-# those that are waiting always take the youngest.
+# One thing must be minded. A value may pass on its derivative only when this is complete, that is, when all values
+# that were computed from it have had their turn. Those are all *younger* than it. So number the values as they are
+# made, and of those that are waiting always take the youngest.
 #
 # ## Downhill
 #
-# With the derivatives it is easy to make L smaller: change each parameter against its derivative, w to w - lr dw. For a small
-# *learning rate* lr, L falls by about lr dw². For a large one the derivative is no longer what it was at the beginning of the
-# step. Take L = k w² / 2, whose derivative is k w: a step multiplies w by 1 - lr k. If lr is larger than 2 / k, this is less than -1,
-# and w goes to the other side and farther away. Your picture will show both.
+# With the derivatives it is easy to make L smaller: change each parameter against its derivative, w to w - lr dw. For
+# a small *learning rate* lr, L falls by about lr dw². For a large one the derivative is no longer what it was at the
+# beginning of the step. Take L = k w² / 2, whose derivative is k w: a step multiplies w by 1 - lr k. If lr is larger
+# than 2 / k, this is less than -1, and w goes to the other side and farther away. Your picture will show both.
 #
 # ## What is asked
 #
@@ -80,8 +81,8 @@
 # | 3 | the walk back | 6 |
 # | 4 | downhill, and the picture | 4 |
 #
-# It takes about three hours. Half of the tests you can run yourself; the others, which check the same on other numbers,
-# are run when you hand in.
+# It takes about three hours. Half of the tests you can run yourself; the others, which check the same on other
+# numbers, are run when you hand in.
 
 # %% [markdown] lang="zh"
 # # 1. 链式法则，以及自己写的引擎
@@ -163,9 +164,9 @@ STUDENT = ""  # your id, if your instructor gave each student numbers of their o
 from course.expect import expect
 
 
-def own_numbers(count):
+def own_numbers(student, count):
     """Numbers between 0.2 and 1.2, the student's own."""
-    return [float(number) for number in Generator(7).stream(str(STUDENT)).uniform(count, 0.2, 1.2, dtype="float64")]
+    return [float(number) for number in Generator(7).stream(str(student)).uniform(count, 0.2, 1.2, dtype="float64")]
 
 
 def quotients(f, numbers, eps=1e-5):
@@ -182,9 +183,9 @@ def quotients(f, numbers, eps=1e-5):
 # %% [markdown] question="hand"
 # ## Question 1: derivatives by hand (4 points)
 #
-# The smallest network there is has one hidden unit. Its output is w tanh(u x + b), and its loss is
-# L = (w tanh(u x + b) - t)², where x is an input and t is what the output should be. Write L as a sequence of simple
-# operations, go back through it with a pencil, and write down what you find: `slopes_by_hand(u, b, w, x, t)` returns the three
+# The smallest network there is has one hidden unit. Its output is w tanh(u x + b), and its loss is L = (w tanh(u
+# x + b) - t)², where x is an input and t is what the output should be. Write L as a sequence of simple operations, go
+# back through it with a pencil, and write down what you find: `slopes_by_hand(u, b, w, x, t)` returns the three
 # numbers dL/du, dL/db and dL/dw as a tuple. Use `math.tanh`, and nothing of the questions below.
 
 # %% [markdown] question="hand" lang="zh"
@@ -207,7 +208,7 @@ def slopes_by_hand(u, b, w, x, t):
 # %% part="tests"
 def check_slopes(given, right, where, tolerance):
     assert given is not None, "slopes_by_hand(...) is None: does the function end with `return`?"
-    three = isinstance(given, (tuple, list)) and len(given) == 3
+    three = hasattr(given, "__len__") and len(given) == 3
     assert three, f"slopes_by_hand(...) is {given!r}, where the three numbers dL/du, dL/db and dL/dw are expected"
     for name, mine, number in zip(("dL/du", "dL/db", "dL/dw"), given, right, strict=True):
         expect(f"{name} {where}", mine, number, tolerance)
@@ -224,7 +225,7 @@ def test_slopes_where_tanh_is_easy():
 # %% part="hidden" question="hand" points=2
 def test_slopes_elsewhere():
     """The three derivatives at five random places, compared with difference quotients."""
-    numbers = own_numbers(25)
+    numbers = own_numbers(STUDENT, 25)
     for n in range(5):
         *parameters, x, t = numbers[5 * n : 5 * n + 5]
         right = quotients(lambda u, b, w, x=x, t=t: (w * math.tanh(u * x + b) - t) ** 2, parameters)
@@ -236,11 +237,11 @@ def test_slopes_elsewhere():
 # %% [markdown] question="values"
 # ## Question 2: values that remember (6 points)
 #
-# A `Value` has a number, `data`, and the tuple `inputs` of pairs (input, slope): the values that it was computed from, and its
-# slope by each. Write the five operations. Each returns a new `Value` with its result and its pairs, such as
-# `Value(result, [(self, slope), (other, other_slope)])`. `other` may also be a plain number: `as_value(other)` is a Value in any
-# case. The slopes are plain numbers. In x * x, where both inputs are the same, there may be two pairs, or one with the sum
-# of the slopes.
+# A `Value` has a number, `data`, and the tuple `inputs` of pairs (input, slope): the values that it was computed
+# from, and its slope by each. Write the five operations. Each returns a new `Value` with its result and its pairs,
+# such as `Value(result, [(self, slope), (other, other_slope)])`. `other` may also be a plain number:
+# `as_value(other)` is a Value in any case. The slopes are plain numbers. In x * x, where both inputs are the same,
+# there may be two pairs, or one with the sum of the slopes.
 #
 # The operations below these are made of yours, so that formulas can be written as they are.
 
@@ -336,7 +337,7 @@ def as_value(x):
 # %% part="tests"
 def check_value(what, value, data, **slopes):
     """The number of a Value, and its total slope by each input, given by name as (input, slope)."""
-    assert isinstance(value, Value), (
+    assert hasattr(value, "inputs"), (
         f"{what} is a {type(value).__name__}, where a Value is expected: end with `return Value(number, [(input, slope), ...])`"
     )
     expect(what, value.data, data)
@@ -345,6 +346,8 @@ def check_value(what, value, data, **slopes):
     for name, (source, slope) in slopes.items():
         found = [part for value, part in value.inputs if value is source]
         assert found, f"{name} is not among the inputs of {what}: which values is it computed from?"
+        kinds = [type(part).__name__ for part in found if not isinstance(part, (int, float))]
+        assert not kinds, f"the slope of {what} by {name} is a {kinds[0]}, where a plain number is expected"
         expect(f"the slope of {what} by {name}", sum(found), slope)
 
 
@@ -395,7 +398,7 @@ def test_plain_numbers():
 # %% part="hidden" question="values" points=1
 def test_slopes_at_random_numbers():
     """The slopes of all five operations at random numbers, compared with difference quotients."""
-    p, q = own_numbers(2)
+    p, q = own_numbers(STUDENT, 2)
     for what, operation, plain in (
         ("a + b", lambda a, b: a + b, lambda a, b: a + b),
         ("a * b", lambda a, b: a * b, lambda a, b: a * b),
@@ -412,9 +415,9 @@ def test_slopes_at_random_numbers():
 # %% [markdown] question="walk"
 # ## Question 3: the walk back (6 points)
 #
-# Write `backward(loss)`. Afterwards the `grad` of every value that `loss` was computed from, directly or through others, is
-# dL/d(value), and that of `loss` itself is 1. Before that they are all 0. Each value must have got the contributions of all
-# that was computed from it before it passes anything on: see "The machine" above.
+# Write `backward(loss)`. Afterwards the `grad` of every value that `loss` was computed from, directly or through
+# others, is dL/d(value), and that of `loss` itself is 1. Before that they are all 0. Each value must have got the
+# contributions of all that was computed from it before it passes anything on: see "The machine" above.
 
 # %% [markdown] question="walk" lang="zh"
 # ## 第 3 题：往回走（6 分）
@@ -496,7 +499,7 @@ def test_walk_with_a_shortcut():
 # %% part="hidden" question="walk" points=1
 def test_the_whole_engine():
     """The derivatives of a formula with all operations of question 2, compared with difference quotients."""
-    numbers = own_numbers(3)
+    numbers = own_numbers(STUDENT, 3)
 
     def formula(a, b, c, exp, tanh):
         h = tanh(a * b + c)
@@ -512,14 +515,14 @@ def test_the_whole_engine():
 # %% [markdown] question="downhill"
 # ## Question 4: downhill (4 points)
 #
-# Write `descend(slopes, w, b, lr, steps)`. `slopes(w, b)` returns three numbers: the loss at this place, and its derivatives by w
-# and by b. Begin at (w, b), make this many steps against the derivatives, both at once, and return the list of triples
-# (w, b, loss) of all places, the first and the last included. There are `steps` + 1 of them.
+# Write `descend(slopes, w, b, lr, steps)`. `slopes(w, b)` returns three numbers: the loss at this place, and its
+# derivatives by w and by b. Begin at (w, b), make this many steps against the derivatives, both at once, and return
+# the list of triples (w, b, loss) of all places, the first and the last included. There are `steps` + 1 of them.
 #
-# Then run the file, or the cell below, for the picture. On the left is a function with tangents whose slopes your engine
-# computed: if one of them does not touch the curve, look at its operations again. On the right a unit tanh(w x + b) learns
-# to go through five points. The grey lines are those of equal loss. Tell why the path of the smallest learning rate is
-# always at right angles to them, and what keeps that of the largest from coming to rest.
+# Then run the file, or the cell below, for the picture. On the left is a function with tangents whose slopes your
+# engine computed: if one of them does not touch the curve, look at its operations again. On the right a unit tanh(w
+# x + b) learns to go through five points. The grey lines are those of equal loss. Tell why the path of the smallest
+# learning rate is always at right angles to them, and what keeps that of the largest from coming to rest.
 
 # %% [markdown] question="downhill" lang="zh"
 # ## 第 4 题：下山（4 分）

@@ -61,7 +61,7 @@ WRONG = [
         "values: slopes that are Values",
         "[(self, other.data), (other, self.data)]",
         "[(self, other), (other, self)]",
-        "is a Value, where numbers are expected",
+        "by a is a Value, where a plain number is expected",
         15,
     ),
     (
@@ -142,7 +142,7 @@ WRONG = [
         16,
     ),
     ("walk: L gets no 1", "    loss.grad = 1.0\n", "", "the grad of L itself is 0, expected 1", 14),
-    ("walk: one step alone", "            waiting.add(source)\n", "", "the grad of x, to which", 15),
+    ("walk: one step alone", "            waiting.add(source)", "", "the grad of x, to which", 15),
     ("walk: the oldest first", "max(waiting", "min(waiting", "which must", 17),
     (
         "walk: recursive, along each path",
@@ -153,8 +153,7 @@ WRONG = [
         waiting.remove(value)
         for source, slope in value.inputs:
             source.grad += value.grad * slope
-            waiting.add(source)
-""",
+            waiting.add(source)""",
         """    loss.grad = loss.grad or 1.0
     for source, slope in loss.inputs:
         source.grad += loss.grad * slope
@@ -170,8 +169,7 @@ WRONG = [
         waiting.remove(value)
         for source, slope in value.inputs:
             source.grad += value.grad * slope
-            waiting.add(source)
-""",
+            waiting.add(source)""",
         """    met = [loss]
     for value in met:
         for source, slope in value.inputs:

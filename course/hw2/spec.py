@@ -17,22 +17,22 @@
 # Everything below is this one line. The table of all ∂y_i/∂x_k is never written down. It would be huge, and in each
 # operation something makes the sum short.
 #
-# **Elementwise operations.** If y_i depends on x_i alone, one term is left: dx_i = dy_i f'(x_i). For
-# y = tanh x = (e^x - e^-x) / (e^x + e^-x) the quotient rule gives
+# **Elementwise operations.** If y_i depends on x_i alone, one term is left: dx_i = dy_i f'(x_i). For y = tanh
+# x = (e^x - e^-x) / (e^x + e^-x) the quotient rule gives
 #
 #     dy/dx = ((e^x + e^-x)² - (e^x - e^-x)²) / (e^x + e^-x)² = 1 - y²
 #
-# So the result is all that must be kept for the backward pass. The slope is 1 at x = 0, and nearly 0 where the unit is
-# saturated.
+# So the result is all that must be kept for the backward pass. The slope is 1 at x = 0, and nearly 0 where the unit
+# is saturated.
 #
 # **Linear layers.** y = x Wᵀ + b, where a row of x is a sample and a row of W is a unit. With indices, for sample n,
 # unit i and input k:
 #
 #     y_ni = sum over k of  x_nk W_ik  +  b_i
 #
-# Now ask where each element is used. x_nk is used in sample n by every unit i, each time with the factor W_ik. W_ik is
-# used by unit i in every sample n, with the factor x_nk. b_i is used by unit i in every sample, with the factor 1. What
-# is used several times gets a sum:
+# Now ask where each element is used. x_nk is used in sample n by every unit i, each time with the factor W_ik. W_ik
+# is used by unit i in every sample n, with the factor x_nk. b_i is used by unit i in every sample, with the factor 1.
+# What is used several times gets a sum:
 #
 #     dx_nk = sum over i of  dy_ni W_ik
 #     dW_ik = sum over n of  dy_ni x_nk
@@ -47,14 +47,15 @@
 #     p_nj = e^z_nj / (sum over k of e^z_nk)
 #     L_n  = -ln p_nt = ln(sum over k of e^z_nk) - z_nt
 #
-# The derivative of the first term by z_nj is e^z_nj / (sum over k of e^z_nk), which is p_nj again. That of the second is
-# -1 for j = t, and 0 otherwise. The loss of a batch is the mean of the L_n over its N samples, so that
+# The derivative of the first term by z_nj is e^z_nj / (sum over k of e^z_nk), which is p_nj again. That of the second
+# is -1 for j = t, and 0 otherwise. The loss of a batch is the mean of the L_n over its N samples, so that
 #
 #     dz_nj = dL (p_nj - [j = t]) / N
 #
-# Each row of dz adds up to 0. It has to, since the same number added to all scores of a sample changes no probability.
-# This also tells how to compute them: subtract the largest score of each row first, and e^z cannot overflow. Then take
-# ln p_nt as a difference, as above, and not as the logarithm of a p_nt that may have been rounded to 0.
+# Each row of dz adds up to 0. It has to, since the same number added to all scores of a sample changes no
+# probability. This also tells how to compute them: subtract the largest score of each row first, and e^z cannot
+# overflow. Then take ln p_nt as a difference, as above, and not as the logarithm of a p_nt that may have been rounded
+# to 0.
 #
 # ## Is it right? Ask the differences
 #
@@ -63,13 +64,14 @@
 #     f(x ± ε) = f(x) ± ε f'(x) + ε² f''(x) / 2 ± ε³ f'''(x) / 6 + ...
 #
 # The one-sided quotient (f(x + ε) - f(x)) / ε is therefore off by about ε f''(x) / 2. In the central one,
-# (f(x + ε) - f(x - ε)) / (2 ε), the even terms cancel, and it is off by about ε² f'''(x) / 6. But f itself is rounded, with a
-# relative error of about u = 1e-16 in double precision, and divided by ε this becomes u |f(x)| / ε: a smaller ε makes
-# it worse. The two errors balance near ε = √u = 1e-8 for the one-sided quotient, which leaves an error of about 1e-8.
-# For the central one it is near ε = ∛u = 5e-6, and the error is about 1e-11. You will see both valleys in your picture.
+# (f(x + ε) - f(x - ε)) / (2 ε), the even terms cancel, and it is off by about ε² f'''(x) / 6. But f itself is
+# rounded, with a relative error of about u = 1e-16 in double precision, and divided by ε this becomes u |f(x)| / ε: a
+# smaller ε makes it worse. The two errors balance near ε = √u = 1e-8 for the one-sided quotient, which leaves an
+# error of about 1e-8. For the central one it is near ε = ∛u = 5e-6, and the error is about 1e-11. You will see both
+# valleys in your picture.
 #
-# `minidl.gradcheck` does this for every element of every input, for L = sum of dy · y with a random dy. Why random? With dy = 1
-# everywhere, a backward that forgets to multiply by dy would pass.
+# `minidl.gradcheck` does this for every element of every input, for L = sum of dy · y with a random dy. Why random?
+# With dy = 1 everywhere, a backward that forgets to multiply by dy would pass.
 #
 # ## What is asked
 #
@@ -82,8 +84,8 @@
 # | 5 | a step of training, and the picture | 2 |
 #
 # It takes about three hours. Read docs/extending.md, section "An operation", first: it shows what `record` is given.
-# Half of the tests you can run yourself; the others, which check the same sentences on other numbers, are run when you
-# hand in.
+# Half of the tests you can run yourself; the others, which check the same sentences on other numbers, are run when
+# you hand in.
 
 # %% [markdown] lang="zh"
 # # 2. tanh、线性层与 softmax 交叉熵的反向传播
@@ -163,9 +165,9 @@ from course.expect import expect
 from minidl import gradcheck
 
 
-def leaves(*shapes):
+def leaves(student, *shapes):
     """Random tensors of these shapes, the student's own; in double precision, since differences need it."""
-    rng = Generator(7).stream(str(STUDENT))
+    rng = Generator(7).stream(str(student))
     return [Tensor(rng.normal(shape, dtype=np.float64), requires_grad=True) for shape in shapes]
 
 
@@ -179,10 +181,10 @@ def sent_back(what, y, inputs, dy):
 # %% [markdown] question="quotient"
 # ## Question 1: difference quotients (4 points)
 #
-# Write `difference_quotients(loss, x, eps)`. `loss` is a function from an array like x to a number, and x is an array of
-# float64, of any shape. Return an array of x's shape with, at each place, the central quotient
-# (loss(x + ε there) - loss(x - ε there)) / (2 ε), where one element is moved and all others stay. Afterwards x must hold what
-# it held before.
+# Write `difference_quotients(loss, x, eps)`. `loss` is a function from an array like x to a number, and x is an array
+# of float64, of any shape. Return an array of x's shape with, at each place, the central quotient
+# `(loss(x + eps e) - loss(x - eps e)) / (2 eps)`, where e is 1 at this place and 0 at all others, so that one element
+# alone is moved. Afterwards x must hold what it held before.
 #
 # It is slow, two evaluations for each element, and this is why networks are not trained with it. But it knows nothing
 # of the chain rule, so it is a judge of everything that you write from here on.
@@ -190,7 +192,7 @@ def sent_back(what, y, inputs, dy):
 # %% [markdown] question="quotient" lang="zh"
 # ## 第 1 题：差商（4 分）
 #
-# 请写 `difference_quotients(loss, x, eps)`。`loss` 是一个函数，输入与 x 形状相同的数组，返回一个数；x 是 float64 数组，形状任意。返回一个与 x 形状相同的数组，每个位置上是中心差商 (loss(x + ε there) - loss(x - ε there)) / (2 ε)，其中 there 表示只移动这个位置上的元素，其余不动。算完以后，x 的值必须与原来一样。
+# 请写 `difference_quotients(loss, x, eps)`。`loss` 是一个函数，输入与 x 形状相同的数组，返回一个数；x 是 float64 数组，形状任意。返回一个与 x 形状相同的数组，每个位置上是中心差商 `(loss(x + eps e) - loss(x - eps e)) / (2 eps)`，其中 e 在这个位置上为 1，在其余位置上为 0，也就是只移动一个元素。算完以后，x 的值必须与原来一样。
 #
 # 它很慢，每个元素都要计算两次损失，所以没有人用它来训练网络。但它完全不涉及链式法则，因此从这里起，你写的一切都可以由它来裁判。
 
@@ -243,8 +245,8 @@ def test_quotients_leave_x_as_it_was():
 # %% [markdown] question="tanh"
 # ## Question 2: tanh (4 points)
 #
-# The forward pass is there. Write `backward`: it is given dy, and returns a tuple with the gradient of each input, here
-# the tuple (dx,). It must not change dy, which others may hold, too.
+# The forward pass is there. Write `backward`: it is given dy, and returns a tuple with the gradient of each input,
+# here the tuple (dx,). It must not change dy, which others may hold, too.
 
 # %% [markdown] question="tanh" lang="zh"
 # ## 第 2 题：tanh（4 分）
@@ -274,7 +276,7 @@ def test_tanh_at_three_places():
 # %% part="hidden" question="tanh" points=1
 def test_tanh_of_a_matrix():
     """The gradient of tanh at 15 random places, compared with differences."""
-    gradcheck(tanh, leaves((5, 3)))
+    gradcheck(tanh, leaves(STUDENT, (5, 3)))
 
 
 # %% part="hidden" question="tanh" points=1
@@ -289,8 +291,8 @@ def test_tanh_by_hand():
 # ## Question 3: linear (5 points)
 #
 # The same for y = x Wᵀ + b. There are three inputs now, so `backward` returns the tuple (dx, dW, db), in the order in
-# which `record` is given the inputs. The three are graded one by one. `saved=(x, w)` says that `backward` reads the values
-# of x and W, so that minidl can tell when they were changed before that.
+# which `record` is given the inputs. The three are graded one by one. `saved=(x, w)` says that `backward` reads the
+# values of x and W, so that minidl can tell when they were changed before that.
 
 # %% [markdown] question="linear" lang="zh"
 # ## 第 3 题：线性层（5 分）
@@ -314,28 +316,28 @@ def linear(x, w, b):
 # %% part="public" question="linear" points=1
 def test_linear_dx():
     """dx of linear for 5 samples, 4 inputs and 3 units, compared with differences."""
-    x, w, b = leaves((5, 4), (3, 4), (3,))
+    x, w, b = leaves(STUDENT, (5, 4), (3, 4), (3,))
     gradcheck(linear, (x, w.detach(), b.detach()))
 
 
 # %% part="public" question="linear" points=1
 def test_linear_dw():
     """dW of linear for 5 samples, 4 inputs and 3 units, compared with differences."""
-    x, w, b = leaves((5, 4), (3, 4), (3,))
+    x, w, b = leaves(STUDENT, (5, 4), (3, 4), (3,))
     gradcheck(linear, (x.detach(), w, b.detach()))
 
 
 # %% part="public" question="linear" points=1
 def test_linear_db():
     """db of linear for 5 samples, 4 inputs and 3 units, compared with differences."""
-    x, w, b = leaves((5, 4), (3, 4), (3,))
+    x, w, b = leaves(STUDENT, (5, 4), (3, 4), (3,))
     gradcheck(linear, (x.detach(), w.detach(), b))
 
 
 # %% part="hidden" question="linear" points=1
 def test_linear_of_a_square_matrix():
     """All three gradients of linear where samples, inputs and units are four each, so that no shape is wrong."""
-    gradcheck(linear, leaves((4, 4), (4, 4), (4,)))
+    gradcheck(linear, leaves(STUDENT, (4, 4), (4, 4), (4,)))
 
 
 # %% part="hidden" question="linear" points=1
@@ -354,10 +356,10 @@ def test_linear_by_hand():
 # %% [markdown] question="entropy"
 # ## Question 4: softmax cross-entropy (5 points)
 #
-# Now write an operation whole. `cross_entropy(z, labels)` is given a Tensor of scores of shape (samples, classes) and an
-# array with the number of the right class for each sample. Return a Tensor with one number, the mean of the losses, that knows
-# its gradient. End with `record(loss, (z,), backward)`. Scores of 1000 and more must give neither infinity nor NaN,
-# neither in the loss nor in its gradient.
+# Now write an operation whole. `cross_entropy(z, labels)` is given a Tensor of scores of shape (samples, classes) and
+# an array with the number of the right class for each sample. Return a Tensor with one number, the mean of the
+# losses, that knows its gradient. End with `record(loss, (z,), backward)`. Scores of 1000 and more must give neither
+# infinity nor NaN, neither in the loss nor in its gradient.
 
 # %% [markdown] question="entropy" lang="zh"
 # ## 第 4 题：softmax 交叉熵（5 分）
@@ -395,7 +397,7 @@ def test_loss_of_two_samples():
 # %% part="public" question="entropy" points=2
 def test_gradient_of_the_loss():
     """The gradient of the loss for 4 samples and 3 classes, compared with differences."""
-    (z,) = leaves((4, 3))
+    (z,) = leaves(STUDENT, (4, 3))
     gradcheck(lambda z: cross_entropy(z, np.array([0, 2, 1, 1])), z)
 
 
@@ -409,29 +411,31 @@ def test_gradient_of_the_loss_by_hand():
 
 # %% part="hidden" question="entropy" points=1
 def test_scores_of_a_thousand():
-    """The loss and its gradient for scores of 0 and 1000, one sample right and one wrong."""
-    z = Tensor(np.array([[1000.0, 0.0], [0.0, 1000.0]]), requires_grad=True)
+    """The loss and its gradient for scores of 0 and 1000: one sample right, one wrong, and one undecided."""
+    z = Tensor(np.array([[1000.0, 0.0], [0.0, 1000.0], [0.0, 0.0]]), requires_grad=True)
     with np.errstate(all="ignore"):
-        loss = cross_entropy(z, np.array([0, 0]))
+        loss = cross_entropy(z, np.array([0, 0, 0]))
         assert not (isinstance(loss, Tensor) and not np.isfinite(loss.data).all()), (
-            f"the loss of scores of 1000 is {loss.data}: subtract the largest score of each row before e^z, and take no "
+            f"the loss of scores of 1000 is {loss.data}: subtract from each row its own largest score before e^z, and take no "
             "logarithm of a p that may be 0"
         )
-        expect("the loss of the scores (1000, 0) and (0, 1000), both of class 0,", loss, 500.0)
+        what = "of the scores (1000, 0), (0, 1000) and (0, 0), all of class 0,"
+        expect(f"the loss {what} which is (0 + 1000 + ln 2) / 3,", loss, 333.564382)
         (dz,) = sent_back("cross_entropy(z, labels)", loss, [z], 1.0)
-    expect("dz of the scores (1000, 0) and (0, 1000)", dz, [[0.0, 0.0], [-0.5, 0.5]])
+    expect(f"dz {what}", dz, [[0.0, 0.0], [-1 / 3, 1 / 3], [-1 / 6, 1 / 6]])
 
 
 # %% [markdown] question="step"
 # ## Question 5: a step of training (2 points)
 #
-# `step(loss, parameters, lr)` makes one step of gradient descent. `loss` is a function without arguments that computes the loss
-# of the current parameters, a Tensor. Change every p of the list `parameters` to p - lr dp, and return the loss as it was
-# before the step, as a number. `backward()` adds to `.grad`, so think of what the step before has left there.
+# `step(loss, parameters, lr)` makes one step of gradient descent. `loss` is a function without arguments that
+# computes the loss of the current parameters, a Tensor. Change every p of the list `parameters` to p - lr dp, and
+# return the loss as it was before the step, as a number. `backward()` adds to `.grad`, so think of what the step
+# before has left there.
 #
-# Then run the file, or the cell below, for the picture. On the left is the error of two difference quotients of your tanh:
-# compare the slopes of the branches, and the places of the valleys, with the theory above. On the right your operations
-# learn to read digits; expect about 95 % of the test digits.
+# Then run the file, or the cell below, for the picture. On the left is the error of two difference quotients of your
+# tanh: compare the slopes of the branches, and the places of the valleys, with the theory above. On the right your
+# operations learn to read digits; expect about 95 % of the test digits.
 
 # %% [markdown] question="step" lang="zh"
 # ## 第 5 题：一步训练（2 分）

@@ -1,35 +1,37 @@
 # %% [markdown]
 # # 3. The walk: order, accumulation, broadcasting
 #
-# In assignment 2 each operation learned to send a gradient back to its inputs. Who calls these operations, and when? A
-# network is seldom a chain: a value is used twice, a residual connection goes around a layer, one bias serves a whole
-# batch. In this assignment you write the walk from the loss back to the parameters, for any such graph, in three parts
-# that are each about ten lines. At the end you count the paths that it saves you from walking.
+# In assignment 2 each operation learned to send a gradient back to its inputs. Who calls these operations, and when?
+# A network is seldom a chain: a value is used twice, a residual connection goes around a layer, one bias serves a
+# whole batch. In this assignment you write the walk from the loss back to the parameters, for any such graph, in
+# three parts that are each about ten lines. At the end you count the paths that it saves you from walking.
 #
 # ## One number, many paths
 #
-# Draw a node for each value, and an edge from it to each value that it was computed from, its *parents*. The loss L is
-# at the top, and the parameters are the *leaves*, which have no parents. Raise a leaf x a little. The change travels
-# up along every path from x to L, and is multiplied at each edge by the derivative there. All that arrives is added:
+# Draw a node for each value, and an edge from it to each value that it was computed from, its *parents*. The loss L
+# is at the top, and the parameters are the *leaves*, which have no parents. Raise a leaf x a little. The change
+# travels up along every path from x to L, and is multiplied at each edge by the derivative there. All that arrives is
+# added:
 #
 #     dL/dx = sum over all paths from L to x of  (product of the derivatives along the path)
 #
-# This is the chain rule, and as a program it would be a disaster. In a residual network of n blocks, h = h + f(h), each
-# block can be passed in two ways, so there are 2^n paths. But they have most of their edges in common. Take the last edge
-# of each path, the one that ends in x, and put together the paths that share it:
+# This is the chain rule, and as a program it would be a disaster. In a residual network of n blocks, h = h + f(h),
+# each block can be passed in two ways, so there are 2^n paths. But they have most of their edges in common. Take the
+# last edge of each path, the one that ends in x, and put together the paths that share it:
 #
 #     dx = sum over all y that were computed from x of  dy ∂y/∂x
 #
-# Now each edge is used once, and the work is as much as that of the forward pass. There is one condition: **dy must be
-# complete before it is sent on**. Everything that was computed from y must have had its turn before y.
+# Now each edge is used once, and the work is as much as that of the forward pass. There is one condition: **dy must
+# be complete before it is sent on**. Everything that was computed from y must have had its turn before y.
 #
 # ## Order
 #
-# So we look for an order in which each node stands before its parents. There always is one: the order in which the values were
-# computed, reversed, for a value is computed after its parents. (minidl numbers its tensors for this purpose.) Without
-# numbers it can be found by a search that goes from L to parents, to their parents, and so on. Say that a node is
-# *finished* when all its parents are, and write down the nodes as they finish. Each node is then written after all
-# of its parents, and the list read backwards is what we want. The order in which nodes are first *met* will not do:
+# So we look for an order in which each node stands before its parents. There always is one: the order in which the
+# values were computed, reversed, for a value is computed after its parents. (minidl numbers its tensors for this
+# purpose.) Without numbers it can be found by a search that goes from L to parents, to their parents, and so on. Say
+# that a node is *finished* when all its parents are, and write down the nodes as they finish. Each node is then
+# written after all of its parents, and the list read backwards is what we want. The order in which nodes are first
+# *met* will not do:
 #
 #     L = b + x,  b = tanh(a),  a = 2 x
 #
@@ -37,26 +39,26 @@
 #
 # ## Accumulation
 #
-# A node's gradient is a sum over everything that was computed from it, and the summands come one at a time. Add each to
-# what is there. Add it into a *new* array: an addition z = x + y sends the same array dz to x and to y, and whoever
-# writes into it for x has changed the gradient of y.
+# A node's gradient is a sum over everything that was computed from it, and the summands come one at a time. Add each
+# to what is there. Add it into a *new* array: an addition z = x + y sends the same array dz to x and to y, and
+# whoever writes into it for x has changed the gradient of y.
 #
-# The leaves keep their sum in `.grad` when the walk is over, and the next walk adds to that. This is how the gradients
-# of several batches are put together, and why an optimizer has `zero_grad`. The nodes in between keep nothing: what
-# they had from the last walk must not be sent back again.
+# The leaves keep their sum in `.grad` when the walk is over, and the next walk adds to that. This is how the
+# gradients of several batches are put together, and why an optimizer has `zero_grad`. The nodes in between keep
+# nothing: what they had from the last walk must not be sent back again.
 #
 # ## Broadcasting
 #
 # In z = x · b with x of shape (5, 3) and b of shape (3,), NumPy repeats b five times. Each b_j is used in five rows,
 # and what is used five times gets a sum of five gradients. In general, write B for broadcasting to the shape of z. It
-# is a linear map, a matrix with a single 1 in each row. A backward pass multiplies by the transpose, and the transpose
-# Bᵀ is found from what a transpose is: for all arrays x of the small shape and dz of the large one,
+# is a linear map, a matrix with a single 1 in each row. A backward pass multiplies by the transpose, and the
+# transpose Bᵀ is found from what a transpose is: for all arrays x of the small shape and dz of the large one,
 #
 #     sum of  dz · B(x)   =   sum of  Bᵀ(dz) · x
 #
-# On the left, x_j is multiplied by every dz that stands where x_j was repeated. So Bᵀ sums over the repetitions. There
-# are two kinds of them. Axes that x does not have are added in front: (3,) becomes (1, 3). Then axes of length 1 are
-# stretched: (1, 3) becomes (5, 3).
+# On the left, x_j is multiplied by every dz that stands where x_j was repeated. So Bᵀ sums over the repetitions.
+# There are two kinds of them. Axes that x does not have are added in front: (3,) becomes (1, 3). Then axes of length
+# 1 are stretched: (1, 3) becomes (5, 3).
 #
 # ## What is asked
 #
@@ -67,7 +69,8 @@
 # | 3 | the broadcasting | 5 |
 # | 4 | the number of paths, and the picture | 4 |
 #
-# It takes about three hours. The questions can be answered in any order: the tests of each bring along what they need.
+# It takes about three hours. The questions can be answered in any order: the tests of each bring along what they
+# need.
 
 # %% [markdown] lang="zh"
 # # 3. 往回走：次序、累加、广播
@@ -129,7 +132,59 @@ from minidl.tensor import Tensor, record
 
 STUDENT = ""  # your id, if your instructor gave each student numbers of their own
 
+# %% part="tests"
+from course.expect import expect
+from minidl import gradcheck
 
+
+def check_order(what, given, nodes):
+    """Each of the nodes once, nothing else, and each before its parents."""
+    assert given is not None, f"{what} is None: does the function end with `return`?"
+    assert hasattr(given, "__iter__"), f"{what} is a {type(given).__name__}, where a list of nodes is expected"
+    given = list(given)
+    for node in given:
+        assert isinstance(node, type(nodes[0])), f"{what} holds a {type(node).__name__}, where every element is a Node"
+    places = {}
+    for place, node in enumerate(given):
+        assert node not in places, f"{what} has {node.name} twice, at places {places[node]} and {place}: each node once"
+        places[node] = place
+    for node in nodes:
+        assert node in places, f"{what} has {len(given)} nodes, and {node.name} is missing"
+    assert len(given) == len(nodes), f"{what} has {len(given)} nodes, where only {len(nodes)} were used to compute the first"
+    for node in given:
+        for parent in node.parents:
+            assert places[node] < places[parent], (
+                f"{what} has {parent.name} before {node.name}, which was computed from it: the gradient of {parent.name} would "
+                f"be sent on before {node.name} has added its part"
+            )
+
+
+def expect_grad(where, leaf, right, tolerance=1e-6):
+    assert leaf.grad is not None, f"{leaf.name}.grad {where} is None: backward must leave a gradient in every leaf"
+    expect(f"{leaf.name}.grad {where}", leaf.grad, right, tolerance)
+
+
+# %% [markdown] question="order"
+# ## Question 1: the order (6 points)
+#
+# The class `Node` below is a node of the graph, and `add`, `mul`, `tanh` and `total` make one from others. Write
+# `order(root)`. It returns a list of all the nodes that `root` was computed from, with `root` itself first. Each node
+# is in the list once, however many paths lead to it, and each stands before its parents. There are several such
+# orders; any of them is right.
+#
+# Networks are deep, and Python allows a function to call itself about a thousand times. The tests have a chain of
+# 3,000 operations, so do not use recursion. (Keep a list of what is still to be done.) They also have a graph of 81
+# nodes with 2^40 paths, on which a search that forgets where it has been will not end.
+
+# %% [markdown] question="order" lang="zh"
+# ## 第 1 题：次序（6 分）
+#
+# 下面的类 `Node` 是图的一个节点，`add`、`mul`、`tanh` 和 `total` 由已有的节点得出新的节点。请写 `order(root)`。它返回一个列表，其中是算出 `root` 所用到的全部节点，`root` 自己排在第一。无论有多少条路径通到一个节点，它在列表中只出现一次，并且排在自己的父节点之前。这样的次序不止一种，任何一种都对。
+#
+# 网络可以很深，而 Python 函数调用自身的层数大约以一千为限。测试中有一条由 3,000 个运算组成的链，所以不要用递归。（用一个列表记住还有哪些事要做。）测试中还有一个图，只有 81 个节点，却有 2^40 条路径；如果搜索时不记得到过哪里，就永远走不完。
+
+
+# %% part="given" question="order"
 class Node:
     """An array, the nodes it was computed from, and the rule that takes its gradient back to them.
 
@@ -161,72 +216,6 @@ def tanh(x, name="tanh"):
 
 def total(x, name="L"):
     return Node(x.data.sum(), (x,), lambda dy: (np.full(x.data.shape, dy),), name)
-
-
-# %% part="tests"
-from course.expect import expect
-from minidl import gradcheck
-
-
-class Watched(Node):
-    """A node that complains when the parents of its kind have been asked for too often."""
-
-    looks = 0
-
-    def __getattribute__(self, attribute):
-        if attribute == "parents":
-            Watched.looks += 1
-            assert Watched.looks < 100_000, (
-                "order asks for the parents of 81 nodes 100,000 times: there are 2^40 paths, so visit each node once, however "
-                "many paths lead to it"
-            )
-        return super().__getattribute__(attribute)
-
-
-def check_order(what, given, nodes):
-    """Each of the nodes once, nothing else, and each before its parents."""
-    assert given is not None, f"{what} is None: does the function end with `return`?"
-    assert hasattr(given, "__iter__"), f"{what} is a {type(given).__name__}, where a list of nodes is expected"
-    given = list(given)
-    for node in given:
-        assert isinstance(node, Node), f"{what} holds a {type(node).__name__}, where every element is a Node"
-    places = {}
-    for place, node in enumerate(given):
-        assert node not in places, f"{what} has {node.name} twice, at places {places[node]} and {place}: each node once"
-        places[node] = place
-    for node in nodes:
-        assert node in places, f"{what} has {len(given)} nodes, and {node.name} is missing"
-    assert len(given) == len(nodes), f"{what} has {len(given)} nodes, where only {len(nodes)} were used to compute the first"
-    for node in given:
-        for parent in node.parents:
-            assert places[node] < places[parent], (
-                f"{what} has {parent.name} before {node.name}, which was computed from it: the gradient of {parent.name} would "
-                f"be sent on before {node.name} has added its part"
-            )
-
-
-def expect_grad(where, leaf, right, tolerance=1e-6):
-    assert leaf.grad is not None, f"{leaf.name}.grad {where} is None: backward must leave a gradient in every leaf"
-    expect(f"{leaf.name}.grad {where}", leaf.grad, right, tolerance)
-
-
-# %% [markdown] question="order"
-# ## Question 1: the order (6 points)
-#
-# Write `order(root)`. It returns a list of all the nodes that `root` was computed from, with `root` itself first. Each
-# node is in the list once, however many paths lead to it, and each stands before its parents. There are several such orders;
-# any of them is right.
-#
-# Networks are deep, and Python allows a function to call itself about a thousand times. The tests have a chain of 3,000
-# operations, so do not use recursion. (Keep a list of what is still to be done.) They also have a graph of 81 nodes with 2^40
-# paths, on which a search that forgets where it has been will not end.
-
-# %% [markdown] question="order" lang="zh"
-# ## 第 1 题：次序（6 分）
-#
-# 请写 `order(root)`。它返回一个列表，其中是算出 `root` 所用到的全部节点，`root` 自己排在第一。无论有多少条路径通到一个节点，它在列表中只出现一次，并且排在自己的父节点之前。这样的次序不止一种，任何一种都对。
-#
-# 网络可以很深，而 Python 函数调用自身的层数大约以一千为限。测试中有一条由 3,000 个运算组成的链，所以不要用递归。（用一个列表记住还有哪些事要做。）测试中还有一个图，只有 81 个节点，却有 2^40 条路径；如果搜索时不记得到过哪里，就永远走不完。
 
 
 # %% part="solution" question="order"
@@ -282,13 +271,23 @@ def test_order_of_a_long_chain():
 # %% part="hidden" question="order" points=1
 def test_order_where_there_are_many_paths():
     """The order of 40 residual blocks, h = h + tanh(h), which 2^40 paths lead through."""
-    Watched.looks = 0
+    looks = [0]
+
+    class Watched(Node):
+        def __getattribute__(self, attribute):
+            looks[0] += attribute == "parents"
+            assert looks[0] < 100_000, (
+                "order asks for the parents of 81 nodes 100,000 times: there are 2^40 paths, so visit each node once, however "
+                "many paths lead to it"
+            )
+            return super().__getattribute__(attribute)
+
     nodes = [Watched(0.5, name="x")]
     for n in range(40):
         branch = Watched(0.0, (nodes[-1],), None, f"branch {n}")
         nodes += [branch, Watched(0.0, (nodes[-1], branch), None, f"block {n}")]
     given = order(nodes[-1])
-    Watched.looks = -(10**9)  # from here on it is the test that looks
+    looks[0] = -(10**9)  # from here on it is the test that looks
     check_order("order of 40 residual blocks", given, nodes)
 
 
@@ -311,14 +310,14 @@ def test_order_of_random_graphs():
 # ## Question 2: the accumulation (5 points)
 #
 # Write `backward(nodes)`. `nodes` is a list as `order` returns it; its first node is the loss L, a single number. Go
-# through the list, call `node.rule(dy)` with the node's gradient, and give every parent its part. dL/dL is 1. At the end the
-# `.grad` of each leaf must hold dL/d(leaf), added to what it held before. Called twice, `backward` has thus added the
-# same gradient twice, and not three times. Write into no array that you got from a rule.
+# through the list, call `node.rule(dy)` with the node's gradient, and give every parent its part. dL/dL is 1. At the
+# end the `.grad` of each leaf must hold dL/d(leaf), added to what it held before. Called twice, `backward` has thus
+# added the same gradient twice, and not three times. Write into no array that you got from a rule.
 
 # %% [markdown] question="accumulate" lang="zh"
 # ## 第 2 题：累加（5 分）
 #
-# 请写 `backward(nodes)`。`nodes` 是 `order` 返回的那种列表，第一个节点是损失 L，它只是一个数。依次处理列表中的节点，用节点的梯度调用 `node.rule(dy)`，把结果分给各个父节点。dL/dL 等于 1。最后，每个叶子的 `.grad` 应当是原来的值加上 dL/d(叶子)。所以调用两次 `backward`，同一个梯度就加了两次，不是三次。凡是从 rule 得到的数组，都不可以往里面写。
+# 请写 `backward(nodes)`。`nodes` 是 `order` 返回的那种列表，第一个节点是损失 L，它只是一个数。依次处理列表中的节点，用节点的梯度调用 `node.rule(dy)`，把结果分给各个父节点。dL/dL 等于 1。最后，每个叶子的 `.grad` 应当是原来的值加上 dL/d(叶子)。所以调用两次 `backward`，同一个梯度就加了两次，不是三次。凡是 rule 返回的数组，都不可以往里面写。
 
 
 # %% part="solution" question="accumulate"
@@ -372,8 +371,8 @@ def test_two_walks_add_up():
     s = add(x, y)
     h = tanh(s)
     nodes = [total(h), h, s, x, y]
-    backward(nodes)
-    backward(nodes)
+    backward(list(nodes))
+    backward(list(nodes))
     for leaf in (x, y):
         assert not np.array_equal(leaf.grad, [1.0, 1.0]), (
             f"{leaf.name}.grad is 1 after two walks that bring 1 each: add to what a leaf has, and do not replace it"
@@ -412,9 +411,9 @@ def test_gradients_of_a_small_network():
 # %% [markdown] question="broadcast"
 # ## Question 3: the broadcasting (5 points)
 #
-# Write `unbroadcast(dy, shape)`, which is Bᵀ: dy, an array, has the shape that something of shape `shape` was broadcast to.
-# Return an array of shape `shape`, in which each element is the sum over the places where it was repeated. `shape` may be
-# dy's own, or (). Do not change dy.
+# Write `unbroadcast(dy, shape)`, which is Bᵀ: dy, an array, has the shape that something of shape `shape` was
+# broadcast to. Return an array of shape `shape`, in which each element is the sum over the places where it was
+# repeated. `shape` may be dy's own, or (). Do not change dy.
 #
 # Below it your function is put to use, in a product of minidl's tensors that lets NumPy broadcast.
 
@@ -450,18 +449,18 @@ def multiply(x, y):
 def test_unbroadcast_of_rows():
     """A row that was added in front, and an axis of length 1 that was stretched."""
     dy = np.array([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]])
-    expect("unbroadcast of a 2x3 array to the shape (3,)", unbroadcast(dy, (3,)), [11.0, 22.0, 33.0])
-    expect("unbroadcast of a 2x3 array to the shape (1, 3)", unbroadcast(dy, (1, 3)), [[11.0, 22.0, 33.0]])
-    expect("unbroadcast of a 2x3 array to the shape (2, 1)", unbroadcast(dy, (2, 1)), [[6.0], [60.0]])
+    expect("unbroadcast of a 2x3 array to the shape (3,)", unbroadcast(dy.copy(), (3,)), [11.0, 22.0, 33.0])
+    expect("unbroadcast of a 2x3 array to the shape (1, 3)", unbroadcast(dy.copy(), (1, 3)), [[11.0, 22.0, 33.0]])
+    expect("unbroadcast of a 2x3 array to the shape (2, 1)", unbroadcast(dy.copy(), (2, 1)), [[6.0], [60.0]])
 
 
 # %% part="public" question="broadcast" points=1
 def test_unbroadcast_that_has_nothing_to_do():
     """A shape that is dy's own, also with axes of length 1, and one that is ()."""
     dy = np.array([[1.0, 2.0, 3.0]])
-    expect("unbroadcast of a 1x3 array to its own shape", unbroadcast(dy, (1, 3)), [[1.0, 2.0, 3.0]])
+    expect("unbroadcast of a 1x3 array to its own shape", unbroadcast(dy.copy(), (1, 3)), [[1.0, 2.0, 3.0]])
     expect("unbroadcast of a 1x3 array to the shape ()", unbroadcast(dy, ()), 6.0)
-    expect("dy after unbroadcast(dy, shape)", dy, [[1.0, 2.0, 3.0]])
+    expect("dy after unbroadcast(dy, shape), which must not change it: dy", dy, [[1.0, 2.0, 3.0]])
 
 
 # %% part="hidden" question="broadcast" points=1
@@ -488,14 +487,15 @@ def test_multiply_with_broadcasting():
 # %% [markdown] question="paths"
 # ## Question 4: the number of paths (4 points)
 #
-# Write `paths(nodes, leaf)`, the number of paths from the first of the nodes to `leaf`, as a Python int. In L = x·x there are
-# two, for x is a parent of L twice. `nodes` is again a list as `order` returns it. Use the idea of the walk and not the
-# definition: the graphs of the tests have up to 2^60 paths. (If each derivative along a path is 1, what is the sum over all
-# paths?)
+# Write `paths(nodes, leaf)`, the number of paths from the first of the nodes to `leaf`, as a Python int. In L = x·x
+# there are two, for x is a parent of L twice. `nodes` is again a list as `order` returns it. Use the idea of the walk
+# and not the definition: the graphs of the tests have up to 2^60 paths. (If each derivative along a path is 1, what
+# is the sum over all paths?)
 #
-# Then run the file, or the cell below. On the left you see the number of paths through three kinds of networks against the
-# number of nodes. From the slopes tell by what factor the number grows with each node, and explain the three factors.
-# On the right is the time that your walk takes for residual networks of up to 4,000 blocks, and 2^4000 paths.
+# Then run the file, or the cell below. On the left you see the number of paths through three kinds of networks
+# against the number of nodes. From the slopes tell by what factor the number grows with each node, and explain the
+# three factors. On the right is the time that your walk takes for residual networks of up to 4,000 blocks, and 2^4000
+# paths.
 
 # %% [markdown] question="paths" lang="zh"
 # ## 第 4 题：路径的条数（4 分）

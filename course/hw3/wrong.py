@@ -9,8 +9,7 @@ SEARCH = """    finished, met, to_do = [], set(), [(root, False)]
             met.add(node)
             to_do.append((node, True))
             to_do.extend((parent, False) for parent in node.parents)
-    return finished[::-1]
-"""
+    return finished[::-1]"""
 PASS_ON = "gradients[parent] = gradients[parent] + part if parent in gradients else part"
 WRONG = [
     (
@@ -120,8 +119,7 @@ WRONG = [
             node.grad = dy if node.grad is None else node.grad + dy
             continue
         for parent, part in zip(node.parents, node.rule(dy), strict=True):
-            gradients[parent] = gradients[parent] + part if parent in gradients else part
-""",
+            gradients[parent] = gradients[parent] + part if parent in gradients else part""",
         """    nodes[0].grad = np.ones_like(nodes[0].data)
     for node in nodes:
         if node.parents:
@@ -155,6 +153,13 @@ WRONG = [
         "shape = (1,) * (dy.ndim - len(shape)) + shape",
         "has shape (1, 3), expected (3,)",
         15,
+    ),
+    (
+        "unbroadcast: dy changed in place",
+        "    dy = dy.sum(axis=tuple(range(dy.ndim - len(shape))))",
+        "    while dy.ndim > len(shape):\n        dy[0] += dy[1:].sum(axis=0)\n        dy = dy[0]",
+        "which must not change it: dy",
+        19,
     ),
     (
         "unbroadcast: the mean",

@@ -8,8 +8,8 @@
 #     a_ni = w_i · x_n + b_i        h_ni = tanh(a_ni)        s_n = (sum over the units i of v_i h_ni) + c
 #
 # x_n is a point in the plane. There are m hidden units. Unit i has a row w_i of the matrix W, a bias b_i and an
-# outgoing weight v_i: these belong to it and to no other. The score s_n is positive for a point that is taken for one of the
-# inner circle.
+# outgoing weight v_i: these belong to it and to no other. The score s_n is positive for a point that is taken for one
+# of the inner circle.
 #
 # ## Equal units stay equal
 #
@@ -20,35 +20,37 @@
 #     db_i = v_i  sum over n of  e_n (1 - h_ni²)
 #     dc   = sum over n of  e_n
 #
-# Look at the indices. On the right of dw_i, db_i and dv_i there is nothing of any other unit: only v_i and h_ni, which is made of
-# w_i and b_i, and then x_n and e_n, which are the same for all units. So the three gradients are one and the same function of
-# (w_i, b_i, v_i) for every unit. Two units that are equal get equal gradients. An optimizer that treats all numbers by
-# the same rule, and SGD, momentum and Adam all do, makes equal steps of them, and the units are equal again. By
-# induction they stay so for ever. Such units are called *clones*.
+# Look at the indices. On the right of dw_i, db_i and dv_i there is nothing of any other unit: only v_i and h_ni,
+# which is made of w_i and b_i, and then x_n and e_n, which are the same for all units. So the three gradients are one
+# and the same function of (w_i, b_i, v_i) for every unit. Two units that are equal get equal gradients. An optimizer
+# that treats all numbers by the same rule, and SGD, momentum and Adam all do, makes equal steps of them, and the
+# units are equal again. By induction they stay so for ever. Such units are called *clones*.
 #
-# **Zeros.** If W, b and v are all 0, then h is tanh 0 = 0, so dv = 0, and v is 0, so dw = 0 and db = 0. Each of the two
-# blocks the gradient of the other. Only c moves.
+# **Zeros.** If W, b and v are all 0, then h is tanh 0 = 0, so dv = 0, and v is 0, so dw = 0 and db = 0. Each of the
+# two blocks the gradient of the other. Only c moves.
 #
-# **Constants.** If W, b and v have the same value in each unit, gradients flow, but the m units are clones. Then
-# sum of v_i h_ni = (m v) tanh(w · x_n + b): whatever m is, the network computes what one unit with the outgoing weight
-# u = m v computes. A single tanh unit is a slope between two plateaus. It can cut a plane in two, and it cannot see that
-# one circle is inside the other.
+# **Constants.** If W, b and v have the same value in each unit, gradients flow, but the m units are clones. Then sum
+# of v_i h_ni = (m v) tanh(w · x_n + b): whatever m is, the network computes what one unit with the outgoing weight
+# u = m v computes. A single tanh unit is a slope between two plateaus. It can cut a plane in two, and it cannot see
+# that one circle is inside the other.
 #
-# Is it the same as the network with one unit in training, too? Almost, and question 2 is about the difference. Compare, after
-# one step with learning rate lr, by how much u = sum of v_i has moved, with what the one unit would have moved; then do the same
-# for w. (dL/du is sum over n of e_n h_n, and dL/dw of the one unit has the factor u where a clone has v.)
+# Is it the same as the network with one unit in training, too? Almost, and question 2 is about the difference.
+# Compare, after one step with learning rate lr, by how much u = sum of v_i has moved, with what the one unit would
+# have moved; then do the same for w. (dL/du is sum over n of e_n h_n, and dL/dw of the one unit has the factor u
+# where a clone has v.)
 #
 # ## What breaks it
 #
-# Whatever makes the gradients of two units differ. By the formulas above that can be a difference between their w, their b or
-# their v, and it need not be in all three. It can also be something that treats them differently on the way, such as
-# dropout, which switches off different units for each sample. But first there must be a gradient at all: with ReLU in
-# the place of tanh, a unit with w = 0 and b = 0 has the slope 0 for every sample, and nothing ever moves it.
+# Whatever makes the gradients of two units differ. By the formulas above that can be a difference between their w,
+# their b or their v, and it need not be in all three. It can also be something that treats them differently on the
+# way, such as dropout, which switches off different units for each sample. But first there must be a gradient at all:
+# with ReLU in the place of tanh, a unit with w = 0 and b = 0 has the slope 0 for every sample, and nothing ever moves
+# it.
 #
 # How large must the difference be? Say that two units differ by a small δ. Both move by -lr times one function G of
-# their three numbers, so that after the step they differ by δ - lr (G(unit + δ) - G(unit)), which is nearly
-# (1 - lr G'(unit)) δ. In each step δ is multiplied by a factor that does not depend on δ. If this factor g is larger
-# than 1, the clones part like a needle that stands on its tip: δ becomes g^t δ after t steps. Until it has grown to about 1
+# their three numbers, so that after the step they differ by δ - lr (G(unit + δ) - G(unit)), which is nearly (1 - lr
+# G'(unit)) δ. In each step δ is multiplied by a factor that does not depend on δ. If this factor g is larger than 1,
+# the clones part like a needle that stands on its tip: δ becomes g^t δ after t steps. Until it has grown to about 1
 # nothing is to be seen of it, and that takes
 #
 #     t = ln(1 / δ) / ln g        steps: a straight line, if it is drawn against the logarithm of δ.
@@ -140,9 +142,9 @@ from course.expect import expect
 from minidl import Tensor, init
 
 
-def own_circles():
+def own_circles(student):
     """Points on two circles, the student's own, in double precision."""
-    x, labels = data.circles(40, noise=0.1, rng=Generator(7).stream(str(STUDENT)))
+    x, labels = data.circles(40, noise=0.1, rng=Generator(7).stream(str(student)))
     return x.astype(np.float64), labels.astype(np.float64)
 
 
@@ -153,10 +155,10 @@ ACTIVATIONS = {
 }
 
 
-def trained(w, b, v, steps, lr, *, activation="tanh", adam=False, dropout=False):
+def trained(student, w, b, v, steps, lr, *, activation="tanh", adam=False, dropout=False):
     """W, b and v after these steps, and the scores, in plain NumPy; `lr` may be a number for each of W, b, v and c."""
-    x, labels = own_circles()
-    rng = Generator(7).stream(f"{STUDENT} dropout")
+    x, labels = own_circles(student)
+    rng = Generator(7).stream(f"{student} dropout")
     f, slope = ACTIVATIONS[activation]
     parameters = [np.array(p, dtype=np.float64) for p in (w, b, v)] + [np.zeros(1)]
     rates = np.broadcast_to(lr, 4)
@@ -188,10 +190,11 @@ def number_of_kinds(w, b, v):
 # %% [markdown] question="units"
 # ## Question 1: how many units are there really? (3 points)
 #
-# Write `distinct_units(w, b, v)`, which counts the different units. w has shape (m, inputs), b has shape (m,), and v has shape
-# (outputs, m), as in `nn.Linear`: unit i is row i of w, b_i and *column* i of v, all of them. After some training clones
-# may differ by rounding, so two units count as the same if no number of the one differs from that of the other by more than
-# 1e-9. (There will be no chains of units each of which is that close to the next.) Return an int.
+# Write `distinct_units(w, b, v)`, which counts the different units. w has shape (m, inputs), b has shape (m,), and v
+# has shape (outputs, m), as in `nn.Linear`: unit i is row i of w, b_i and *column* i of v, all of them. After some
+# training clones may differ by rounding, so two units count as the same if no number of the one differs from that of
+# the other by more than 1e-9. (There will be no chains of units each of which is that close to the next.) Return an
+# int.
 
 # %% [markdown] question="units" lang="zh"
 # ## 第 1 题：实际上有几个神经元？（3 分）
@@ -244,11 +247,12 @@ def test_units_apart_by_rounding():
 # %% [markdown] question="clones"
 # ## Question 2: one unit for all clones (5 points)
 #
-# A network has m clones, each with the incoming weights `w` (an array), the bias `b` and the outgoing weight `v` (numbers), and is
-# trained with SGD, without momentum, at the learning rate `lr`. Write `one_unit(w, b, v, m, lr)`. It returns five things that
-# describe a network with a single unit: its incoming weights, its bias, its outgoing weight, the learning rate of its
-# incoming weights and bias, and the learning rate of its outgoing weight. They must be such that both networks give
-# the same scores before training and after every step. (c has the learning rate lr in both.)
+# A network has m clones, each with the incoming weights `w` (an array), the bias `b` and the outgoing weight `v`
+# (numbers), and is trained with SGD, without momentum, at the learning rate `lr`. Write `one_unit(w, b, v, m, lr)`.
+# It returns five things that describe a network with a single unit: its incoming weights, its bias, its outgoing
+# weight, the learning rate of its incoming weights and bias, and the learning rate of its outgoing weight. They must
+# be such that both networks give the same scores before training and after every step. (c has the learning rate lr in
+# both.)
 
 # %% [markdown] question="clones" lang="zh"
 # ## 第 2 题：用一个神经元代替所有副本（5 分）
@@ -265,64 +269,77 @@ def one_unit(w, b, v, m, lr):
 
 
 # %% part="tests"
-def described(m, lr):
-    """What one_unit says of the student's own numbers, checked to be five things, and m clones with these numbers."""
-    w, (b, v) = np.split(Generator(7).stream(f"{STUDENT} clones").normal(4, dtype=np.float64), [2])
-    given = one_unit(w, b, v, m, lr)
+def own_unit(student):
+    """The incoming weights, the bias and the outgoing weight of a unit, the student's own."""
+    w0, w1, b, v = Generator(7).stream(f"{student} clones").normal(4, dtype=np.float64)
+    return np.array([w0, w1]), b, v
+
+
+def clones(w, b, v, m):
+    return np.tile(w, (m, 1)), np.full(m, b), np.full((1, m), v)
+
+
+def check_one_unit(given, w, b):
+    """That what one_unit returned is five things, the first of which are clear."""
     assert given is not None, "one_unit(...) is None: does the function end with `return`?"
     five = isinstance(given, (tuple, list)) and len(given) == 5
     assert five, f"one_unit(...) is {given!r}, where five things are expected: w, b, v and two learning rates"
     expect("the incoming weights of the one unit", given[0], w)
     expect("the bias of the one unit", given[1], b)
-    return given, (np.tile(w, (m, 1)), np.full(m, b), np.full((1, m), v))
 
 
-def one_trained(given, lr, steps):
+def one_trained(student, given, lr, steps):
     """W, b, v and the scores of the one unit after these steps."""
     w, b, v, lr_in, lr_out = (np.array(value, dtype=np.float64) for value in given)
-    return trained(w[None], b.reshape(1), v.reshape(1, 1), steps, [lr_in, lr_in, lr_out, lr])
+    return trained(student, w[None], b.reshape(1), v.reshape(1, 1), steps, [lr_in, lr_in, lr_out, lr])
 
 
 # %% part="public" question="clones" points=2
 def test_one_unit_before_training():
     """The scores of 5 clones, and of the one unit that stands for them, before training."""
-    given, clones = described(5, 0.3)
-    right = trained(*clones, 0, 0.3)[3]
-    expect("the score, before training, of the one unit for 5 clones", one_trained(given, 0.3, 0)[3], right)
+    w, b, v = own_unit(STUDENT)
+    given = one_unit(w, b, v, 5, 0.3)
+    check_one_unit(given, w, b)
+    right = trained(STUDENT, *clones(w, b, v, 5), 0, 0.3)[3]
+    expect("the score, before training, of the one unit for 5 clones", one_trained(STUDENT, given, 0.3, 0)[3], right)
 
 
 # %% part="hidden" question="clones" points=2
 def test_one_unit_after_steps():
     """What a step makes of 5 clones, and of the one unit that stands for them; and their scores after 20 steps."""
-    given, clones = described(5, 0.3)
-    w, _, v, _ = trained(*clones, 1, 0.3)
-    one_w, _, u, _ = one_trained(given, 0.3, 1)
-    moved = v.sum() - clones[2].sum()
-    expect("by how much a step moves u, the sum of the 5 outgoing weights: the one unit's", u[0, 0] - float(given[2]), moved)
-    expect("by how much a step moves w, the same in all 5 clones: the one unit's", one_w[0] - given[0], w[0] - clones[0][0])
+    w, b, v = own_unit(STUDENT)
+    given = one_unit(w, b, v, 5, 0.3)
+    check_one_unit(given, w, b)
+    all_w, _, all_v, _ = trained(STUDENT, *clones(w, b, v, 5), 1, 0.3)
+    one_w, _, u, _ = one_trained(STUDENT, given, 0.3, 1)
+    moved = u[0, 0] - float(given[2])
+    expect("by how much a step moves u, the sum of the 5 outgoing weights: the one unit's", moved, all_v.sum() - 5 * v)
+    expect("by how much a step moves w, the same in all 5 clones: the one unit's", one_w[0] - w, all_w[0] - w)
     # what differs by rounding, 1e-16, grows by a few percent a step
-    right = trained(*clones, 20, 0.3)[3]
-    expect("the score, after 20 steps, of the one unit for 5 clones", one_trained(given, 0.3, 20)[3], right, 1e-9)
+    right = trained(STUDENT, *clones(w, b, v, 5), 20, 0.3)[3]
+    expect("the score, after 20 steps, of the one unit for 5 clones", one_trained(STUDENT, given, 0.3, 20)[3], right, 1e-9)
 
 
 # %% part="hidden" question="clones" points=1
 def test_one_unit_for_one():
     """Of a single clone nothing changes, whatever its learning rate."""
-    given, (_, _, v) = described(1, 0.7)
-    expect("what one_unit returns last for m = 1 and lr = 0.7", given[2:], [v[0, 0], 0.7, 0.7])
+    w, b, v = own_unit(STUDENT)
+    given = one_unit(w, b, v, 1, 0.7)
+    check_one_unit(given, w, b)
+    expect("what one_unit returns last for m = 1 and lr = 0.7", given[2:], [v, 0.7, 0.7])
 
 
 # %% [markdown] question="predictions"
 # ## Question 3: predictions (5 points)
 #
-# The network above has m = 8 units and is trained on two circles, with all samples in each step, for 50 steps. What W, b and v
-# begin with stands in the list below; "random" means that all are different. Where nothing is said of b, it is 0, and
-# where nothing is said of the activation or the optimizer, they are tanh and SGD. Predict two things for each line, and
-# fill them in as a pair: does any number of W, b or v ever move (True or False), and how many distinct units are there
-# in the end, in the sense of question 1?
+# The network above has m = 8 units and is trained on two circles, with all samples in each step, for 50 steps. What
+# W, b and v begin with stands in the list below; "random" means that all are different. Where nothing is said of b,
+# it is 0, and where nothing is said of the activation or the optimizer, they are tanh and SGD. Predict two things for
+# each line, and fill them in as a pair: does any number of W, b or v ever move (True or False), and how many distinct
+# units are there in the end, in the sense of question 1?
 #
-# Use a pencil, not the computer: write down h, then dv, dw and db of the first step, then the second step where it is needed.
-# The tests train all ten and compare. You can run the tests of the first four.
+# Use a pencil, not the computer: write down h, then dv, dw and db of the first step, then the second step where it is
+# needed. The tests train all ten and compare. You can run the tests of the first four.
 
 # %% [markdown] question="predictions" lang="zh"
 # ## 第 3 题：预测（5 分）
@@ -362,81 +379,92 @@ PREDICTIONS = {
 
 
 # %% part="tests"
-def check_prediction(name, w, b, v, hint, **how):
+def check_prediction(student, predictions, name, w, b, v, hint, **how):
     """Trains the network that this line of PREDICTIONS is about, and compares."""
-    given = dict(PREDICTIONS).get(name, "not there")
+    given = dict(predictions).get(name, "not there")
+    assert given is not None, f"PREDICTIONS[{name!r}] is yours to write: a pair such as (True, 3), see the question"
     assert isinstance(given, (tuple, list)) and len(given) == 2, (  # noqa: PT018 - one sentence for both
-        f"PREDICTIONS[{name!r}] is {given!r}: fill in a pair, such as (True, 3), which means that something moves, and that there "
-        "are 3 distinct units in the end"
+        f"PREDICTIONS[{name!r}] is {given!r}: fill in a pair, such as (True, 3), which means that something moves, and "
+        "that there are 3 distinct units in the end"
     )
     before = np.full((8, 2), 1.0) * w, np.full(8, 1.0) * b, np.full((1, 8), 1.0) * v
-    after = trained(*before, 50, 0.01 if how.get("adam") else 0.5, **how)[:3]
+    after = trained(student, *before, 50, 0.01 if how.get("adam") else 0.5, **how)[:3]
     moves = any(not np.array_equal(p, q) for p, q in zip(before, after, strict=True))
     assert bool(given[0]) == moves, (
-        f"{name}: you say that {'something' if given[0] else 'nothing'} moves, and in training {'something' if moves else 'nothing'} "
-        f"does; {hint}"
+        f"{name}: you say that {'something' if given[0] else 'nothing'} moves, and in training "
+        f"{'something' if moves else 'nothing'} does; {hint}"
     )
     kinds = number_of_kinds(*after)
     assert given[1] == kinds, (
-        f"{name}: you say that there are {given[1]} distinct units in the end, and there are {kinds}; {hint}"
+        f"{name}: you say that there are {given[1]!r} distinct units in the end, and there are {kinds}; {hint}"
     )
 
 
-def own_random(*shape):
-    return Generator(7).stream(f"{STUDENT} random").normal(shape, dtype=np.float64)
+def own_random(student, *shape):
+    return Generator(7).stream(f"{student} random").normal(shape, dtype=np.float64)
 
 
 # %% part="public" question="predictions" points=1
 def test_predictions_for_constants():
     """What becomes of zeros, and of another constant."""
-    check_prediction("W = 0, v = 0", 0, 0, 0, "h is 0, and so is v: what are dv, dw and db?")
-    check_prediction("W = 0.5, v = 0.5", 0.5, 0, 0.5, "is there anything in which two units differ?")
+    check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0", 0, 0, 0, "h is 0, and so is v: what are dv, dw and db?")
+    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5", 0.5, 0, 0.5, "is there anything in which two units differ?")
 
 
 # %% part="public" question="predictions" points=1
 def test_predictions_for_one_random_part():
     """What becomes of random weights below an output of zeros, and of constants with random biases."""
-    check_prediction("W random, v = 0", own_random(8, 2), 0, 0, "dw is 0 in the first step, but what is dv?")
+    check_prediction(
+        STUDENT, PREDICTIONS, "W random, v = 0", own_random(STUDENT, 8, 2), 0, 0, "dw is 0 in the first step, but what is dv?"
+    )
     hint = "units with different b have different h, so what of dv?"
-    check_prediction("W = 0.5, v = 0.5, b random", 0.5, own_random(8), 0.5, hint)
+    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, b random", 0.5, own_random(STUDENT, 8), 0.5, hint)
 
 
 # %% part="hidden" question="predictions" points=1
 def test_predictions_for_outgoing_weights():
     """What becomes of W = 0 with random outgoing weights, and of constants with outgoing weights of either sign."""
     check_prediction(
-        "W = 0, v random", 0, 0, own_random(1, 8), "the slope of tanh at 0 is 1, so dw_i is v_i times the same for all"
+        STUDENT,
+        PREDICTIONS,
+        "W = 0, v random",
+        0,
+        0,
+        own_random(STUDENT, 1, 8),
+        "the slope of tanh at 0 is 1, so dw_i is v_i times the same for all",
     )
     signs = np.array([1, -1] * 4)
     hint = "units with the same v are clones, and those with v and -v are not"
-    check_prediction("W = 0.5, v = 0.5 and -0.5 by turns", 0.5, 0, 0.5 * signs, hint)
+    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5 and -0.5 by turns", 0.5, 0, 0.5 * signs, hint)
 
 
 # %% part="hidden" question="predictions" points=1
 def test_predictions_for_other_activations():
     """What becomes of W = 0 with ReLU, and of zeros with sigmoid."""
     hint = "the slope of ReLU at 0 is taken as 0, and h is 0: what is left of the gradients? And v belongs to a unit, too"
-    check_prediction("W = 0, v random, with ReLU", 0, 0, own_random(1, 8), hint, activation="relu")
+    check_prediction(
+        STUDENT, PREDICTIONS, "W = 0, v random, with ReLU", 0, 0, own_random(STUDENT, 1, 8), hint, activation="relu"
+    )
     hint = "h is 1/2 in every unit, so dv is not 0; and does anything tell the units apart?"
-    check_prediction("W = 0, v = 0, with sigmoid", 0, 0, 0, hint, activation="sigmoid")
+    check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0, with sigmoid", 0, 0, 0, hint, activation="sigmoid")
 
 
 # %% part="hidden" question="predictions" points=1
 def test_predictions_for_adam_and_dropout():
     """What Adam and dropout make of constants."""
     hint = "Adam treats all numbers by the same rule: equal gradients, equal steps"
-    check_prediction("W = 0.5, v = 0.5, with Adam", 0.5, 0, 0.5, hint, adam=True)
+    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, with Adam", 0.5, 0, 0.5, hint, adam=True)
     hint = "each unit is switched off for other samples, so no two get the same gradient"
-    check_prediction("W = 0.5, v = 0.5, with dropout of the units", 0.5, 0, 0.5, hint, dropout=True)
+    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, with dropout of the units", 0.5, 0, 0.5, hint, dropout=True)
 
 
 # %% [markdown] question="initializer"
 # ## Question 4: an initializer (3 points)
 #
-# Write `nearly_constant(value, noise)`. It returns an initializer, that is, a function of a shape and a generator that returns
-# an array of this shape: `value`, plus a random number in each place with the mean 0 and the standard deviation `noise`, which you
-# draw from the generator that the function is given (docs/extending.md, "An initializer"). Draw in double precision, with
-# `dtype=np.float64`, since in single precision 0.5 + 1e-9 is 0.5.
+# Write `nearly_constant(value, noise)`. It returns an initializer, that is, a function of a shape and a generator
+# that returns an array of this shape: `value`, plus a random number in each place with the mean 0 and the standard
+# deviation `noise`, which you draw from the generator that the function is given (docs/extending.md, "An
+# initializer"). Draw in double precision, with `dtype=np.float64`, since in single precision 0.5 + 1e-9 is 0.5.
 
 # %% [markdown] question="initializer" lang="zh"
 # ## 第 4 题：初始化方法（3 分）
@@ -483,19 +511,21 @@ def test_nearly_constant_with_little_noise():
 # %% [markdown] question="steps"
 # ## Question 5: how long it takes (4 points)
 #
-# Write `steps_until(model, x, labels, lr, below, most)`. Train the model with gradient descent, all samples in each step,
-# `loss_of(model, x, labels)` for the loss and `optim.SGD` or a loop of your own for the step. Return the number of steps that were
-# made before the loss was smaller than `below` for the first time; 0 if it is at once, and `most` if it is not after that many.
+# Write `steps_until(model, x, labels, lr, below, most)`. Train the model with gradient descent, all samples in each
+# step, `loss_of(model, x, labels)` for the loss, and `optim.SGD` without momentum or a loop of your own for the step.
+# Return the number of steps that were made before the loss was smaller than `below` for the first time; 0 if it is at
+# once, and `most` if it is not after that many.
 #
-# Then run the file, or the cell below, for the picture. On the left are the scores of eight clones, in the middle those of
-# eight units that differed by 0.001 in the beginning. On the right is the number of steps against that difference. From the
-# slope of the line tell by what factor the difference grows with each step. How long would it take if the units
-# differed by rounding alone, 1e-16? It does happen: NumPy's matrix product may round some columns in another way than others.
+# Then run the file, or the cell below, for the picture. On the left are the scores of eight clones, in the middle
+# those of eight units that differed by 0.001 in the beginning. On the right is the number of steps against that
+# difference. From the slope of the line tell by what factor the difference grows with each step. How long would it
+# take if the units differed by rounding alone, 1e-16? It does happen: NumPy's matrix product may round some columns
+# in another way than others.
 
 # %% [markdown] question="steps" lang="zh"
 # ## 第 5 题：需要多久（4 分）
 #
-# 请写 `steps_until(model, x, labels, lr, below, most)`。用梯度下降训练模型，每一步使用全部样本，损失用 `loss_of(model, x, labels)`，更新用 `optim.SGD` 或自己写的循环。返回损失第一次小于 `below` 之前做了多少步：如果一开始就小于，返回 0；如果做了 `most` 步仍不小于，返回 `most`。
+# 请写 `steps_until(model, x, labels, lr, below, most)`。用梯度下降训练模型，每一步使用全部样本，损失用 `loss_of(model, x, labels)`，更新用不带动量的 `optim.SGD` 或自己写的循环。返回损失第一次小于 `below` 之前做了多少步：如果一开始就小于，返回 0；如果做了 `most` 步仍不小于，返回 `most`。
 #
 # 然后运行这个文件（或下面的单元格），把图画出来。左图是八个副本给出的得分，中图是八个神经元给出的得分，它们一开始相差 0.001。右图是步数与这个差别的关系。请由直线的斜率说出每一步差别变为原来的几倍。如果神经元之间只相差舍入误差，也就是 1e-16，需要多少步？这种事确实会发生：NumPy 的矩阵乘法对各列的舍入可能不同。
 
@@ -542,8 +572,8 @@ def test_steps_go_by_their_own_gradient():
     """The number of steps of s = w x + b until the loss is below 0.15, with lr = 1 and with lr = 0.5."""
     given = steps_until(*one_weight(), 1.0, 0.15)
     assert isinstance(given, Tensor) or given != 2, (
-        "the loss is below 0.15 after 2 steps, where 3 are right: does each step add its gradient to that of the one before? "
-        "Set .grad to None, or call zero_grad()"
+        "the loss is below 0.15 after 2 steps, where 3 are right: does a step use more than its own gradient? Set .grad "
+        "to None before backward(), and use no momentum"
     )
     expect("the number of steps until 0.69, 0.31, 0.19, 0.14 is below 0.15", given, 3)
     expect(
@@ -554,11 +584,18 @@ def test_steps_go_by_their_own_gradient():
 # %% part="hidden" question="steps" points=1
 def test_steps_that_do_not_end():
     """Eight clones on two circles, whose loss does not get below 0.5 in 100 steps."""
-    x, labels = own_circles()
-    model = nn.Sequential(
-        nn.Linear(2, 8, weight_init=0.5, dtype=np.float64), nn.Tanh(), nn.Linear(8, 1, weight_init=0.5, dtype=np.float64)
-    )
-    expect("the number of steps where the loss stays large, most = 100,", steps_until(model, x, labels, 1.0, 0.5, 100), 100)
+
+    class Impatient(nn.Sequential):
+        calls = 0
+
+        def forward(self, x):
+            Impatient.calls += 1
+            assert Impatient.calls <= 1000, "steps_until goes on after 1000 scores, where most = 100: when does its loop end?"
+            return super().forward(x)
+
+    hidden, output = (nn.Linear(*sizes, weight_init=0.5, dtype=np.float64) for sizes in ((2, 8), (8, 1)))
+    given = steps_until(Impatient(hidden, nn.Tanh(), output), *own_circles(STUDENT), 1.0, 0.5, 100)
+    expect("the number of steps where the loss stays large, most = 100,", given, 100)
 
 
 # %% part="given" question="steps"

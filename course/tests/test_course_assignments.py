@@ -4,12 +4,13 @@ Solution and skeleton are built, and graded in a process of their own, as a stud
 the other, since starting a process for each would take minutes; what a process adds is tested in test_course_process.py.
 """
 
+import json
 import runpy
 import warnings
 
 import pytest
 
-from course import child, emit, process, submission
+from course import child, emit, gradescope, process, report, submission
 from course.assignment import COURSE, load, names, solution
 
 WRONG = [
@@ -19,8 +20,8 @@ WRONG = [
 ]
 
 
-def graded(assignment, old="", new=""):
-    """By test: what is said of the solution with `new` in the place of `old`; empty where the test passes."""
+def graded(assignment, old, new):
+    """By test: what is said of the solution with `new` in the place of `old`, or nothing where it passes."""
     said, before = {}, child.snapshot()
     namespace = {"__name__": assignment.name}
     with warnings.catch_warnings(action="ignore"):
@@ -28,7 +29,8 @@ def graded(assignment, old="", new=""):
         for cell in assignment.cells:
             if cell.part in ("solution", "given"):
                 source = solution(cell) + "\n"
-                exec(compile(source.replace(old, new) if old else source, "answer.py", "exec"), namespace)
+                source = source.replace(old, new) if cell.part == "solution" else source
+                exec(compile(source, "answer.py", "exec"), namespace)
         exec("from course.expect import expect\n" + assignment.code("tests"), namespace)
         child.restore(before)
         for test in assignment.tests:
@@ -57,27 +59,42 @@ def test_an_assignment_has_twenty_points_and_is_in_both_languages(name):
     assert english == chinese
 
 
-@pytest.mark.parametrize("solved", [True, False])
+def write(files, folder):
+    folder.mkdir(parents=True)
+    for path, content in files.items():
+        (folder / path).write_text(content)
+
+
 @pytest.mark.parametrize("name", names())
-@pytest.mark.parametrize("form", [emit.plain, emit.in_notebook])
-def test_the_solution_has_all_points_and_the_skeleton_none(name, form, solved, tmp_path):
+def test_the_solution_has_all_points_as_a_script_on_gradescope(name, tmp_path):
     assignment = load(name)
-    for path, content in form(assignment, "en", solved).items():
-        (tmp_path / path).write_text(content)
-    handed_in = submission.read(submission.find(tmp_path, name), name)
+    write(emit.plain(assignment, "en", True), tmp_path / "submission")
+    (tmp_path / "results").mkdir()
+    gradescope.main(name, tmp_path)
+    results = json.loads((tmp_path / "results" / "results.json").read_text())
+    assert [test for test in results["tests"] if test["status"] != "passed"] == []
+    assert results["score"] == sum(test.points for test in assignment.tests)
+
+
+@pytest.mark.parametrize(("form", "lang", "solved"), [(emit.in_notebook, "zh", True), (emit.plain, "en", False)])
+@pytest.mark.parametrize("name", names())
+def test_the_solution_has_all_points_as_a_notebook_and_the_skeleton_none(name, form, lang, solved, tmp_path):
+    assignment = load(name)
+    write(form(assignment, lang, solved), tmp_path / "work")
+    handed_in = submission.read(submission.find(tmp_path / "work", name), name)
     outcome = process.run(handed_in, assignment, assignment.tests)
-    failed = {test.name: outcome.results[test.name].reason for test in assignment.tests if not outcome.results[test.name].passed}
-    if solved:
-        assert (failed, outcome.failed, outcome.notes) == ({}, {}, [])
-    else:
-        assert failed.keys() == {test.name for test in assignment.tests}
-        assert all(outcome.results[test.name].unwritten for test in assignment.tests), failed
+    assert (outcome.failed, outcome.notes) == ({}, [])
+    assert report.score(assignment.tests, outcome.results) == (sum(test.points for test in assignment.tests) if solved else 0)
+    if not solved:
+        assert all(result.unwritten for result in outcome.results.values()), outcome.results
+        public = [test for test in assignment.tests if not test.hidden]
+        assert "begin with Question 1" in report.first_step(assignment, public, handed_in, outcome)
 
 
 @pytest.mark.parametrize(("name", "wrong", "old", "new", "words", "left"), WRONG)
 def test_a_wrong_answer_is_named_and_loses_its_points_alone(name, wrong, old, new, words, left):
     assignment = load(name)
-    text = "".join(solution(cell) + "\n" for cell in assignment.cells if cell.part in ("solution", "given"))
+    text = "".join(solution(cell) + "\n" for cell in assignment.cells if cell.part == "solution")
     assert text.count(old) == 1
     said = graded(assignment, old, new)
     report = "\n".join(f"{test}: {reason}" for test, reason in said.items() if reason)

@@ -1,4 +1,4 @@
-"""nbgrader and otter-grader, really run on what is built for them: the solution, the skeleton and a wrong answer of each assignment.
+"""nbgrader and otter-grader, really run on what is built for them: solution, skeleton and a wrong answer of each assignment.
 
     pip install -e ".[graders]" && python -m pytest course -m graders
 
@@ -34,7 +34,7 @@ def answers(name):
     assignment = load(name)
     tested = sum(test.points for test in assignment.tests)
     by_hand = sum(cell.points for cell in assignment.reports)
-    wrong, old, new, _, left = runpy.run_path(str(COURSE / name / "wrong.py"))["WRONG"][0]
+    _, old, new, _, left = runpy.run_path(str(COURSE / name / "wrong.py"))["WRONG"][0]
     question = assignment.tests[0].question
     lost = sum(test.points for test in assignment.tests if test.question == question)
 
