@@ -41,7 +41,7 @@ WRONG = [
         "deep: a list",
         BUILT,
         "return [*layers, nn.Linear(width, 10, **random)]",
-        "deep returned list, expected an nn.Sequential",
+        "deep returned a list, expected an nn.Sequential",
         17,
     ),
     (
