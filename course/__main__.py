@@ -1,6 +1,7 @@
 """The command line of the course: build for an instructor to hand out, check for a student, grade for the instructor."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -52,4 +53,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what submissions started is killed first
     sys.exit(main())

@@ -71,7 +71,7 @@ def main(channel):
     for i, cell in enumerate(job["cells"]):
         if i not in job["skip"]:
             say(cell=i)
-            run_cell(cell, vars(submission), say)
+            run_cell(cell, vars(submission), job["texts"][cell["file"]], say)
             if changed := restore(before):
                 say(changed=changed)
     if job["student"] is not None:
@@ -132,13 +132,34 @@ def restore(before):
     return changed
 
 
-def run_cell(cell, namespace, say):
+def run_cell(cell, namespace, text, say):
     """One cell of the submission; whatever it raises is told, and the next one goes on."""
-    linecache.cache[cell["file"]] = (len(cell["text"]), None, cell["text"].splitlines(True), cell["file"])
+    linecache.cache[cell["file"]] = (len(text), None, text.splitlines(True), cell["file"])
     try:
-        exec(compile("\n" * (cell["line"] - 1) + cell["source"], cell["file"], "exec", dont_inherit=True), namespace)
+        source, skipped = without_magics(cell["source"])
+        for line in skipped:
+            say(skipped=line)
+        exec(compile("\n" * (cell["line"] - 1) + source, cell["file"], "exec", dont_inherit=True), namespace)
     except BaseException as error:  # SystemExit, too
         say(failed=reason(error, {cell["file"]}))
+
+
+def without_magics(source):
+    """The cell without lines for IPython or a shell, and those lines; a cell for another language is such a line as a whole."""
+    first = source.lstrip().split("\n", 1)[0]
+    if first.startswith("%%") and not re.match(r"%%(time|timeit|capture)\b", first):
+        return "", [first]
+    try:
+        compile(source, "", "exec", dont_inherit=True)
+        return source, []
+    except (SyntaxError, ValueError):
+        pass
+    lines, skipped = [], []
+    for line in source.split("\n"):
+        magic = re.match(r"\s*([%!]|\w+\?+$)", line)
+        lines.append(line[: len(line) - len(line.lstrip())] + "pass" if magic else line)
+        skipped += [line.strip()] * bool(magic)
+    return "\n".join(lines), skipped
 
 
 def reason(error, files):

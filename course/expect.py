@@ -4,15 +4,14 @@ Derivatives are judged by `minidl.gradcheck`, initializers by `minidl.init.check
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from minidl import Tensor
 
 
-def expect(
-    what: str, got: object, right: object, tolerance: float = 1e-6, mistakes: Mapping[str, object] | None = None
-) -> None:
+def expect(what: str, got: object, right: object, tolerance: float = 1e-6, mistakes: Mapping[str, Any] | None = None) -> None:
     """Hold a result to what is right: kind first, then shape, then value.
 
     Parameters
@@ -39,16 +38,18 @@ def expect(
         given = np.asarray(got.data if isinstance(got, Tensor) else got, dtype=np.float64)
     except (TypeError, ValueError):
         raise AssertionError(f"{what} is a {type(got).__name__}, where numbers are expected") from None
+    numbers = np.asarray(right, dtype=np.float64)
+    fits = given.shape == numbers.shape
+    allowed = tolerance * max(np.abs(numbers).max(initial=0.0), 1e-300)
+    if fits and (np.abs(given - numbers) <= allowed).all():
+        return
     for sentence, wrong in (mistakes or {}).items():
         if given.shape == np.shape(wrong) and np.allclose(given, wrong, rtol=1e-4):
             raise AssertionError(f"{what}: {sentence}")
-    numbers = np.asarray(right, dtype=np.float64)
-    if given.shape != numbers.shape:
+    if not fits:
         raise AssertionError(f"{what} has shape {given.shape}, expected {numbers.shape}")
     if not np.isfinite(given).all():
         raise AssertionError(f"{what} holds {given[~np.isfinite(given)].flat[0]}, where every number is finite")
-    error = np.abs(given - numbers)
-    if error.size and error.max() > tolerance * max(np.abs(numbers).max(), 1e-300):
-        at = np.unravel_index(error.argmax(), error.shape)
-        where = f"[{', '.join(map(str, at))}]" if at else ""
-        raise AssertionError(f"{what}{where} is {given[at]:.6g}, expected {numbers[at]:.6g}")
+    at = np.unravel_index(np.abs(given - numbers).argmax(), given.shape)
+    where = f"[{', '.join(map(str, at))}]" if at else ""
+    raise AssertionError(f"{what}{where} is {given[at]:.6g}, expected {numbers[at]:.6g}")

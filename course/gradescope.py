@@ -8,6 +8,7 @@ These are zeros at first, with a reason, before anything of the student's runs, 
 import io
 import json
 import os
+import signal
 import sys
 import zipfile
 from pathlib import Path
@@ -108,4 +109,5 @@ def _write(root: Path, assignment: Assignment, results: dict[str, process.Result
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by `timeout`: what the submission started is killed first
     main(sys.argv[1], Path(sys.argv[2]))

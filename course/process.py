@@ -94,62 +94,102 @@ def run(
 
     Where `place` has a user, which only root may give, everything of that user is killed at the end.
     """
-    outcome, remaining = Outcome(), {test.name: test for test in tests}
-    end = time.monotonic() + limits.total
-    hung: set[int] = set()
-    lost = 0
-    while remaining and lost < 3:
-        doing: tuple[str, Any] = ("", None)
+    known = _Known(submission, assignment, limits, {test.name: test for test in tests})
+    end, why, lost = time.monotonic() + limits.total, "", 0
+    while known.remaining and lost < 3:
         with Child(place, limits) as child:
             try:
-                child.tell(_job(submission, assignment, student, hung))
-                until = time.monotonic() + limits.cell + 20  # to begin with, the imports, on a slow machine
-                while remaining:
-                    news = child.news(min(until, end))
-                    match news:
-                        case {"cell": int(i)} if 0 <= i < len(submission.pieces):
-                            doing, until = ("cell", i), time.monotonic() + limits.cell
-                        case {"failed": str(reason)} if doing[0] == "cell":
-                            outcome.failed[doing[1]] = clean(reason)
-                        case {"changed": [*names]}:
-                            note = f"it changed {', '.join(map(str, names))[:200]}, which was put back"
-                            outcome.notes += [clean(note)] * (clean(note) not in outcome.notes and len(outcome.notes) < 20)
-                        case {"imported": True, "defined": [*names]} if doing[0] != "test":
-                            doing, until = ("test", None), time.monotonic() + limits.test
-                            for test in list(remaining.values()):
-                                if missing := [name for name in test.needs if name not in names]:
-                                    why = _missing(missing[0], test, submission, assignment, outcome.failed)
-                                    outcome.results[test.name] = Result(False, why)
-                                    del remaining[test.name]
-                            child.tell_tests(list(remaining.values()))
-                        case {"test": str(name)}:
-                            doing, until = ("test", name), time.monotonic() + limits.test
-                        case {"result": str(name), "passed": bool(passed), "reason": str(reason)}:
-                            if name in remaining:
-                                del remaining[name]
-                                reason = _with_signature(clean(reason), assignment)
-                                outcome.results[name] = Result(passed, reason)
-                            doing, until = ("test", None), time.monotonic() + limits.test
-                        case {"done": True}:  # and tests are left
-                            raise Ended("stopped all tests (KeyboardInterrupt, or pytest.exit)")
+                child.tell(_job(submission, assignment, student, known.hung))
+                known.begin("start", None, limits.cell + 20)  # the imports, on a slow machine
+                while known.remaining:
+                    if known.hear(child.news(min(known.until, end))):
+                        child.tell_tests(list(known.remaining.values()))
             except Ended as ended:
                 why = str(ended)
-                if time.monotonic() >= end or STOP.is_set():
+                if time.monotonic() >= end:
                     why = f"all cells and tests together took more than {limits.total:g} s"
                     break
-                what, which = doing
-                if what == "cell":
-                    hung.add(which)
-                    outcome.failed[which] = f"it {why}"
-                elif which in remaining:
-                    del remaining[which]
-                    outcome.results[which] = Result(False, f"it {why}")
-                else:
-                    lost += 1
-        outcome.output = outcome.output or clean(child.output.decode("utf-8", "replace"))
-    for name in remaining:
-        outcome.results[name] = Result(False, f"not run: {why}")
-    return outcome
+                lost += not known.blame(why)
+        known.outcome.output = known.outcome.output or clean(child.output.decode("utf-8", "replace"))
+    for name in known.remaining:
+        known.outcome.results[name] = Result(False, f"not run: {why}")
+    return known.outcome
+
+
+@dataclass
+class _Known:
+    """What is known of a submission while it runs: what it is doing, and until when it may."""
+
+    submission: Submission
+    assignment: Assignment
+    limits: Limits
+    remaining: dict[str, Test]
+    outcome: Outcome = field(default_factory=Outcome)
+    hung: set[int] = field(default_factory=set)  # cells that must not run again
+    what: str = ""  # "start", "cell" or "test"
+    which: Any = None  # the number of the cell, the name of the test, or None between two tests
+    until: float = 0.0
+
+    def begin(self, what: str, which: Any, seconds: float) -> None:
+        self.what, self.which, self.until = what, which, time.monotonic() + seconds
+
+    def hear(self, news: dict[str, Any]) -> bool:
+        """Take in what the child says; whether it asks for the tests. What makes no sense is not heard."""
+        match news:
+            case {"cell": int(i)} if self.what != "test" and 0 <= i < len(self.submission.pieces):
+                self.begin("cell", i, self.limits.cell)
+            case {"failed": str(reason)} if self.what == "cell":
+                self.outcome.failed[self.which] = clean(reason)
+            case {"skipped": str(line)} if self.what == "cell":
+                where = self.submission.pieces[self.which].where
+                self.note(f"{where}: `{line[:60]}` was skipped, for it is not Python")
+            case {"changed": [*names]}:
+                self.note(f"it changed {', '.join(map(str, names))[:200]}, which was put back")
+            case {"imported": True, "defined": [*names]} if self.what != "test":
+                self.begin("test", None, self.limits.test)
+                for test in list(self.remaining.values()):
+                    if missing := [name for name in test.needs if name not in names]:
+                        self.end(test.name, Result(False, self.why_missing(missing[0])))
+                return True
+            case {"test": str(name)}:
+                self.begin("test", name, self.limits.test)
+            case {"result": str(name), "passed": bool(passed), "reason": str(reason)} if name in self.remaining:
+                self.end(name, Result(passed, _with_signature(clean(reason), self.assignment)))
+                self.begin("test", None, self.limits.test)
+            case {"done": True}:  # and tests are left
+                raise Ended("stopped all tests (KeyboardInterrupt, or pytest.exit)")
+        return False
+
+    def end(self, name: str, result: Result) -> None:
+        del self.remaining[name]
+        self.outcome.results[name] = result
+
+    def note(self, text: str) -> None:
+        if clean(text) not in self.outcome.notes and len(self.outcome.notes) < 20:
+            self.outcome.notes.append(clean(text))
+
+    def blame(self, why: str) -> bool:
+        """Hold the cell or the test that was running to account; whether there was one."""
+        if self.what == "cell":
+            self.hung.add(self.which)
+            self.outcome.failed[self.which] = f"it {why}"
+        elif self.which in self.remaining:
+            self.end(self.which, Result(False, f"it {why}"))
+        else:
+            return False
+        return True
+
+    def why_missing(self, name: str) -> str:
+        """Why a name that a test needs is not there."""
+        defines = re.compile(rf"^(def|class)\s+{name}\b|^{name}\s*=", re.MULTILINE)
+        for i, reason in sorted(self.outcome.failed.items()):
+            piece = self.submission.pieces[i]
+            if defines.search(piece.source):
+                questions = self.assignment.questions
+                number = questions.index(piece.question) + 1 if piece.question in questions else 0
+                cell = f"the cell of question {number}" if number else f"the cell of {name}"
+                return f"{cell} did not run: {reason}"
+        return f"{name} is not there: the tests need it under this name, as in the skeleton"
 
 
 def clean(text: str) -> str:
@@ -161,25 +201,14 @@ def _job(submission: Submission, assignment: Assignment, student: str | None, hu
     return {
         "name": assignment.name,
         "file": submission.file,
-        "cells": [piece.__dict__ for piece in submission.pieces],
+        "cells": [{"source": piece.source, "file": piece.file, "line": piece.line} for piece in submission.pieces],
+        "texts": submission.texts,
         "setup": assignment.code("setup"),
         "helpers": assignment.code("tests"),
         "names": list(assignment.signatures),
         "skip": sorted(hung),
         "student": student,
     }
-
-
-def _missing(name: str, test: Test, submission: Submission, assignment: Assignment, failed: dict[int, str]) -> str:
-    """Why a test cannot run: a name that it needs is not there."""
-    defines = re.compile(rf"^(def|class)\s+{name}\b|^{name}\s*=", re.MULTILINE)
-    for i, reason in sorted(failed.items()):
-        piece = submission.pieces[i] if 0 <= i < len(submission.pieces) else None
-        if piece and defines.search(piece.source):
-            number = assignment.questions.index(piece.question) + 1 if piece.question in assignment.questions else 0
-            cell = f"the cell of question {number}" if number else f"the cell of {name}"
-            return f"{cell} did not run: {reason}"
-    return f"{name} is not there: the tests need it under this name, as in the skeleton"
 
 
 def _with_signature(reason: str, assignment: Assignment) -> str:

@@ -18,13 +18,12 @@ LARGEST = 5_000_000  # bytes of a submission
 
 @dataclass(frozen=True)
 class Piece:
-    """A cell of code: `file` is what a traceback calls it, `line` where it begins there, `text` all lines of that."""
+    """A cell of code: `file` is what a traceback calls it, and `line` where it begins there."""
 
     source: str
     question: str
     file: str
     line: int
-    text: str
 
     @property
     def where(self) -> str:
@@ -33,10 +32,11 @@ class Piece:
 
 @dataclass
 class Submission:
-    """What was handed in: code to run, what was written to be read, by question, and what was noticed on the way."""
+    """What was handed in: code to run, the text of each file, what was written to be read, by question, and notes."""
 
     file: str
     pieces: list[Piece] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
     reports: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -61,13 +61,13 @@ def read(path: Path, name: str) -> Submission:
 
 def _from_script(text: str, file: str) -> Submission:
     """The cells between the lines `# %%`: a cell of text is a comment, and code that was written below it is code."""
-    submission, line = Submission(file), 1
+    submission, line = Submission(file, texts={file: text}), 1
     for source in re.split(r"^(?=# ?%%)", text, flags=re.MULTILINE):
         marker = source.partition("\n")[0] if re.match("# ?%%", source) else ""
         marks = dict(re.findall(r'(\w+)="([^"]*)"', marker))
         if marks.get("part") == "report":
             submission.reports[marks.get("question", "")] = re.sub("^# ?", "", source.partition("\n")[2], flags=re.MULTILINE)
-        _add(submission, source, marks, file, line, text)
+        _add(submission, source, marks, file, line)
         line += source.count("\n")
     return submission
 
@@ -83,16 +83,14 @@ def _from_notebook(text: str, file: str) -> Submission:
             submission.reports[str(cell.metadata.get("question", ""))] = str(cell.source)
         if cell.cell_type == "code":
             _add(submission, str(cell.source), cell.metadata, f"{file}, cell {number}", 1)
+            submission.texts[f"{file}, cell {number}"] = str(cell.source)
     return submission
 
 
-def _add(submission: Submission, source: str, marks: Mapping[str, Any], file: str, line: int, text: str = "") -> None:
+def _add(submission: Submission, source: str, marks: Mapping[str, Any], file: str, line: int) -> None:
     """A cell of code, unless it is a test, or nothing but comments."""
     if marks.get("part") not in ("tests", "public", "hidden") and re.search(r"^[ \t]*[^#\s]", source, re.MULTILINE):
-        source, skipped = _without_magics(source)
-        submission.pieces.append(Piece(source, str(marks.get("question", "")), file, line, text or source))
-        where = submission.pieces[-1].where
-        submission.notes += [f"{where}: `{magic[:60]}` was skipped, for it is not Python" for magic in skipped]
+        submission.pieces.append(Piece(source, str(marks.get("question", "")), file, line))
 
 
 def _text(path: Path, file: str) -> str:
@@ -113,21 +111,3 @@ def _text(path: Path, file: str) -> str:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is not in UTF-8: save it as such") from error
-
-
-def _without_magics(source: str) -> tuple[str, list[str]]:
-    """The cell without lines for IPython or a shell, and those lines; a cell for another language is such a line as a whole."""
-    first = source.lstrip().split("\n", 1)[0]
-    if first.startswith("%%") and not re.match(r"%%(time|timeit|capture)\b", first):
-        return "", [first]
-    try:
-        compile(source, "", "exec", dont_inherit=True)
-        return source, []
-    except (SyntaxError, ValueError):
-        pass
-    lines, skipped = [], []
-    for line in source.split("\n"):
-        magic = re.match(r"\s*([%!]|\w+\?+$)", line)
-        lines.append(line[: len(line) - len(line.lstrip())] + "pass" if magic else line)
-        skipped += [line.strip()] * bool(magic)
-    return "\n".join(lines), skipped

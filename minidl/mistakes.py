@@ -284,8 +284,8 @@ def _factor_of_each(w: Wrong) -> str:
         c = (w.given * w.right).sum(axis=axis, keepdims=True) / np.square(w.right).sum(axis=axis, keepdims=True)
         if n > 2 and c.size > 1 and _alike(w.given, c * w.right):
             return (
-                f"along axis {axis} everything is off by one factor, {c.flat[0]:.4g} at the first place and another one at each "
-                f"of the others: is something missing that is computed over axis {axis}, such as 1 / sqrt(variance)?"
+                f"along axis {axis} everything is off by one factor, {c.flat[0]:.4g} at the first place and another one at "
+                f"each of the others: is something missing that is computed over axis {axis}, such as 1 / sqrt(variance)?"
             )
     return ""
 

@@ -276,7 +276,7 @@ WRONG = [
         "layer norm: unbiased variance",
         "v = x.data.var(axis=1, keepdims=True)",
         "v = x.data.var(axis=1, keepdims=True, ddof=1)",
-        "layer_norm: the variance is divided by n here",
+        "the variance is divided by n here",
         17,
     ),
     ("scale: nothing changes", "return 1, 1 / 10, 1 / 100", "return 1, 1, 1", "the gradient is not multiplied by 1", 18),

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 7. Optimizers, and learning rate x scale
 #
-# Back-propagation says which way is downhill. The optimizer decides how far to go, and that question cannot be separated
-# from the size of the weights: the same learning rate is too small for one initialization and too large for another. You
-# will code momentum and Adam, derive the largest rate that a valley bears, and measure how steep the valley is that a network
-# lies in. At the end a map shows which rates and which scales go together.
+# Back-propagation says which way is downhill. The optimizer decides how far to go, and that question cannot be
+# separated from the size of the weights: the same learning rate is too small for one initialization and too large for
+# another. You will code momentum and Adam, derive the largest rate that a valley bears, and measure how steep the
+# valley is that a network lies in. At the end a map shows which rates and which scales go together.
 #
 # ## One valley, plain descent
 #
@@ -13,22 +13,24 @@
 #
 #     w ← w - lr λ w = (1 - lr λ) w
 #
-# w shrinks exactly if |1 - lr λ| < 1, that is, if lr < 2 / λ. Beyond that, each step lands higher on the other side. With many
-# weights this holds in each direction by itself. The steepest direction, the largest λ, sets the largest rate.
+# w shrinks exactly if |1 - lr λ| < 1, that is, if lr < 2 / λ. Beyond that, each step lands higher on the other side.
+# With many weights this holds in each direction by itself. The steepest direction, the largest λ, sets the largest
+# rate.
 #
 # ## Momentum
 #
-# Momentum keeps a velocity v, of which it forgets a fraction 1 - m in each step: v ← m v + dw, w ← w - lr v. A gradient that
-# stays the same adds up to dw (1 + m + m² + ...) = dw / (1 - m). So with m = 0.9 the steps become ten times as long.
+# Momentum keeps a velocity v, of which it forgets a fraction 1 - m in each step: v ← m v + dw, w ← w - lr v. A gradient
+# that stays the same adds up to dw (1 + m + m² + ...) = dw / (1 - m). So with m = 0.9 the steps become ten times as
+# long.
 #
 # In the valley, dw = λ w. Since lr v is the step before, w_(t-1) - w_t, the two lines become one:
 #
 #     w_(t+1) = w_t - lr λ w_t - m (w_(t-1) - w_t) = (1 + m - lr λ) w_t - m w_(t-1)
 #
-# Try w_t = z^t. This is a solution for the two roots of z² - (1 + m - lr λ) z + m = 0, and w shrinks if both are less than 1 in
-# absolute value. Their product is m. If they are complex, each has the absolute value √m, which is below 1. If they are real,
-# ask when the one farther out reaches 1 or -1. Put z = 1 into the equation, and lr λ = 0 is left, which is no step at all.
-# Put z = -1, and you have the largest rate. This is yours to do.
+# Try w_t = z^t. This is a solution for the two roots of z² - (1 + m - lr λ) z + m = 0, and w shrinks if both are less
+# than 1 in absolute value. Their product is m. If they are complex, each has the absolute value √m, which is below 1.
+# If they are real, ask when the one farther out reaches 1 or -1. Put z = 1 into the equation, and lr λ = 0 is left,
+# which is no step at all. Put z = -1, and you have the largest rate. This is yours to do.
 #
 # ## Adam
 #
@@ -38,10 +40,11 @@
 #     v ← β2 v + (1 - β2) g²
 #     w ← w - lr m̂ / (√v̂ + eps)
 #
-# Both begin as 0, so they are too small at first. After t steps m is the sum of (1 - β1) β1^(t-i) g_i over the steps i = 1 ... t,
-# and these factors add up to 1 - β1^t, not to 1. Dividing by what they add up to makes it an average: m̂ = m / (1 - β1^t),
-# v̂ = v / (1 - β2^t). In the first step m̂ = g and v̂ = g², so each weight moves by lr, whatever its gradient is. If the
-# loss is multiplied by 1000, plain descent needs another rate, and Adam does not notice.
+# Both begin as 0, so they are too small at first. After t steps m is the sum of (1 - β1) β1^(t-i) g_i over the steps
+# i = 1 ... t, and these factors add up to 1 - β1^t, not to 1. Dividing by what they add up to makes it an average:
+# m̂ = m / (1 - β1^t), v̂ = v / (1 - β2^t). In the first step m̂ = g and v̂ = g², so each weight moves by lr,
+# whatever its gradient is. If the loss is multiplied by 1000, plain descent needs another rate, and Adam does not
+# notice.
 #
 # ## What the scale of the weights has to do with it
 #
@@ -50,26 +53,26 @@
 #     L = (a b - 1)² / 2        da = (a b - 1) b        db = (a b - 1) a
 #
 # The second derivatives are b², a², and 2 a b - 1 for the mixed one. Where a b = 1, which is a minimum, they form the
-# matrix with the rows (b², a b) and (a b, a²). Its eigenvalues are 0, along the valley, and a² + b², across it: the curvature
-# is the sum of the squared weights. At a = b = 1 it is 2. At a = 10, b = 1/10 it is 100, and the largest rate is 50 times
-# smaller, for a network that computes the same.
+# matrix with the rows (b², a b) and (a b, a²). Its eigenvalues are 0, along the valley, and a² + b², across it: the
+# curvature is the sum of the squared weights. At a = b = 1 it is 2. At a = 10, b = 1/10 it is 100, and the largest rate
+# is 50 times smaller, for a network that computes the same.
 #
 # Where does descent end? If its steps are small, a² changes by -2 lr a da = -2 lr (a b - 1) a b, and so does b². Their
-# difference a² - b² stays as it was in the beginning. With a b = 1 this gives the curvature at the end, from the weights at
-# the start: (a² + b²)² = (a² - b²)² + 4 (a b)². So large initial weights end in a steep valley. Small ones have another
-# problem. Near a = b = 0 both gradients are about 0, and a grows by a factor of 1 + lr in each step: from a scale of s it
-# takes ln(1/s) / lr steps before anything happens.
+# difference a² - b² stays as it was in the beginning. With a b = 1 this gives the curvature at the end, from the
+# weights at the start: (a² + b²)² = (a² - b²)² + 4 (a b)². So large initial weights end in a steep valley. Small ones
+# have another problem. Near a = b = 0 both gradients are about 0, and a grows by a factor of 1 + lr in each step: from
+# a scale of s it takes ln(1/s) / lr steps before anything happens.
 #
 # ## Measuring the curvature
 #
-# A network has thousands of directions. The matrix H of its second derivatives is too large to write down, but H u is the
-# change of the gradient on a small step along u:
+# A network has thousands of directions. The matrix H of its second derivatives is too large to write down, but H u is
+# the change of the gradient on a small step along u:
 #
 #     H u = (gradient(w + ε u) - gradient(w - ε u)) / (2 ε)
 #
-# If u is a mixture of eigenvectors, H multiplies each by its eigenvalue. Apply H again and again, to a u that you bring back
-# to length 1 each time, and the one with the largest absolute eigenvalue is left. (This is power iteration.) Then the
-# eigenvalue, with its sign, is the product u · H u.
+# If u is a mixture of eigenvectors, H multiplies each by its eigenvalue. Apply H again and again, to a u that you bring
+# back to length 1 each time, and the one with the largest absolute eigenvalue is left. (This is power iteration.) Then
+# the eigenvalue, with its sign, is the product u · H u.
 #
 # ## What is asked
 #
@@ -81,8 +84,8 @@
 # | 4 | how steep a network is | 4 |
 # | 5 | training, and the map | 2 |
 #
-# It takes about four hours. Read docs/extending.md, section "An optimizer", first. Half of the tests you can run yourself;
-# the others, which check the same sentences on other numbers, are run when you hand in.
+# It takes about four hours. Read docs/extending.md, section "An optimizer", first. Half of the tests you can run
+# yourself; the others, which check the same sentences on other numbers, are run when you hand in.
 
 # %% [markdown] lang="zh"
 # # 7. 优化器，以及学习率与权重大小的关系
@@ -233,8 +236,8 @@ def hold_to_the_rules(make):
 #     v ← momentum v + dp
 #     p ← p - lr v
 #
-# This is PyTorch's rule: v does not contain the learning rate. A parameter whose `.grad` is None is left alone. `.grad` itself
-# stays as it is. minidl must notice the change, as docs/extending.md explains: `p.data -= ...` does it.
+# This is PyTorch's rule: v does not contain the learning rate. A parameter whose `.grad` is None is left alone. `.grad`
+# itself stays as it is. minidl must notice the change, as docs/extending.md explains: `p.data -= ...` does it.
 
 # %% [markdown] question="momentum" lang="zh"
 # ## 第 1 题：动量（5 分）
@@ -306,9 +309,9 @@ def test_momentum_keeps_the_rules():
 # %% [markdown] question="adam"
 # ## Question 2: Adam (5 points)
 #
-# Complete `Adam` by the formulas above: `betas` is the pair (β1, β2), and eps is added to the root. The same rules hold as in
-# question 1: a parameter without a gradient is left alone, `.grad` stays, and minidl notices the change. When your optimizer
-# works, multiply a loss by 1000 and see what becomes of its steps, and of those of `Momentum`.
+# Complete `Adam` by the formulas above: `betas` is the pair (β1, β2), and eps is added to the root. The same rules hold
+# as in question 1: a parameter without a gradient is left alone, `.grad` stays, and minidl notices the change. When
+# your optimizer works, multiply a loss by 1000 and see what becomes of its steps, and of those of `Momentum`.
 
 # %% [markdown] question="adam" lang="zh"
 # ## 第 2 题：Adam（5 分）
@@ -399,10 +402,11 @@ def test_adam_keeps_the_rules():
 # %% [markdown] question="rate"
 # ## Question 3: the largest rate (4 points)
 #
-# - `largest_rate(curvature, momentum=0.0)`: the largest rate at which descent with this momentum still comes to rest in a valley
-#   of this curvature. Finish the derivation above.
-# - `curvature(a, b)`: the curvature, across the valley, at the minimum of L = (a b - 1)² / 2 that descent reaches in small steps
-#   from these weights. Let a be positive and b not negative, but not at the minimum: use what stays the same on the way.
+# - `largest_rate(curvature, momentum=0.0)`: the largest rate at which descent with this momentum still comes to rest in
+#   a valley of this curvature. Finish the derivation above.
+# - `curvature(a, b)`: the curvature, across the valley, at the minimum of L = (a b - 1)² / 2 that descent reaches in
+#   small steps from these weights. Let a be positive and b not negative, but not at the minimum: use what stays the
+#   same on the way.
 
 # %% [markdown] question="rate" lang="zh"
 # ## 第 3 题：最大的学习率（4 分）
@@ -478,10 +482,11 @@ def test_curvature_that_descent_reaches():
 # %% [markdown] question="sharpness"
 # ## Question 4: how steep a network is (4 points)
 #
-# Write `sharpness(gradient, w, rng, steps, eps)`: the eigenvalue of H that is largest in absolute value, with its sign, at the
-# weights w, an array of one axis. `gradient(w)` returns the gradient there, an array like w. Use power iteration, with this
-# many steps, from a random direction drawn from `rng` (`rng.normal(w.shape, dtype=np.float64)`): a direction chosen by hand may
-# have nothing of the eigenvector in it. Leave w as it was. The weights w + ε u are ε away from w only if u has length 1.
+# Write `sharpness(gradient, w, rng, steps, eps)`: the eigenvalue of H that is largest in absolute value, with its sign,
+# at the weights w, an array of one axis. `gradient(w)` returns the gradient there, an array like w. Use power
+# iteration, with this many steps, from a random direction drawn from `rng` (`rng.normal(w.shape, dtype=np.float64)`): a
+# direction chosen by hand may have nothing of the eigenvector in it. Leave w as it was. The weights w + ε u are ε away
+# from w only if u has length 1.
 
 # %% [markdown] question="sharpness" lang="zh"
 # ## 第 4 题：一个网络有多陡（4 分）
@@ -507,7 +512,8 @@ def test_sharpness_of_a_bowl():
     a, w = np.array([[3.0, 1.0], [1.0, 3.0]]), np.array([0.5, -1.0])
     given = sharpness(lambda w: a @ w, w, Generator(0))
     assert np.array_equal(w, [0.5, -1.0]), "sharpness changes the weights that it is given: compute new arrays, without +="
-    assert given is None or np.abs(given) < 1e6, f"sharpness is {given:g}: bring u back to length 1 before each step"
+    if isinstance(given, float):
+        assert abs(given) < 1e6, f"sharpness is {given:g}: bring u back to length 1 before each step"
     # 50 steps leave (2/4)^50 of the other eigenvector, and rounding in a quotient of 1e-4 leaves 1e-12.
     mistakes = {"w + ε u and w - ε u are 2 ε apart": 8.0}
     expect("sharpness of a bowl with the eigenvalues 2 and 4", given, 4.0, 1e-3, mistakes)
@@ -535,9 +541,10 @@ def test_sharpness_of_the_smallest_network():
         expect(f"sharpness of (a b - 1)² / 2 at {w}", given, right, 1e-3)
     a = np.array([[3.0, -1.0], [-1.0, 3.0]])
     given = sharpness(lambda w: a @ w, np.zeros(2), Generator(0))
-    assert given is None or np.abs(given - 2) > 0.1, (
-        "sharpness is the smaller eigenvalue of a bowl: begin with a random direction from rng, not with ones"
-    )
+    if isinstance(given, float):
+        assert abs(given - 2) > 0.1, (
+            "sharpness finds the smaller eigenvalue: begin with a random direction from rng, not with ones"
+        )
     expect("sharpness of a bowl that is steepest along (1, -1)", given, 4.0, 1e-3)
 
 
@@ -545,15 +552,15 @@ def test_sharpness_of_the_smallest_network():
 # ## Question 5: training, and the map (2 points)
 #
 # Write `train(model, optimizer, x, y, steps)`: this many steps on the whole batch with the cross-entropy
-# (`F.cross_entropy(model(x), y)`). It returns the loss after the last step as a number, and `np.inf` if the loss was NaN or
-# infinite at any time, for such a training has diverged.
+# (`F.cross_entropy(model(x), y)`). It returns the loss after the last step as a number, and `np.inf` if the loss was
+# NaN or infinite at any time, for such a training has diverged.
 #
-# Then run this file, or the cell below, for the picture; it takes about twenty seconds. Above on the left is the smallest network, from
-# a = s and b = 0, and the line is your `largest_rate(curvature(s, 0))`. Where is the region in which it learns, and what
-# cuts it off on each side? Is it cut off exactly at the line? (Beyond it, descent jumps across the valley, and may find a
-# flatter one.) The other maps are a network that reads digits, with plain descent and with your Adam. Below on the right is
-# the sharpness of this network while it learns, for three rates. The dashed lines are 2 / rate. What happens to a curve that
-# meets its line?
+# Then run this file, or the cell below, for the picture; it takes about twenty seconds. Above on the left is the
+# smallest network, from a = s and b = 0, and the line is your `largest_rate(curvature(s, 0))`. Where is the region in
+# which it learns, and what cuts it off on each side? Is it cut off exactly at the line? (Beyond it, descent jumps
+# across the valley, and may find a flatter one.) The other maps are a network that reads digits, with plain descent and
+# with your Adam. Below on the right is the sharpness of this network while it learns, for three rates. The dashed lines
+# are 2 / rate. What happens to a curve that meets its line?
 
 # %% [markdown] question="train" lang="zh"
 # ## 第 5 题：训练，以及画图（2 分）
@@ -609,7 +616,7 @@ def test_train_tells_of_divergence():
         model.weight.data[...] = weight
         with np.errstate(all="ignore"):
             given = train(model, optim.SGD(model.parameters(), lr=1e38), np.full((3, 1), x, np.float32), y, steps)
-        assert given is not None, "train returned nothing: does it end with `return`?"
+        assert isinstance(given, (float, np.floating)), f"train returned {given!r}, expected a number"
         assert given == np.inf, f"train returned {given} for {name}, expected np.inf, as the loss is not finite"
 
 

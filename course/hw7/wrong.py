@@ -169,7 +169,13 @@ WRONG = [
         16,
     ),
     ("sharpness: nothing returned", "return float(u @ hu)", "float(u @ hu)", "is None: does the function end with", 16),
-    ("train: gradients pile up", "        optimizer.zero_grad()\n        loss", "        loss", "gradients pile up", 19),
+    (
+        "train: gradients pile up",
+        "        optimizer.zero_grad()\n        loss = F.c",
+        "        loss = F.c",
+        "gradients pile up",
+        19,
+    ),
     (
         "train: the loss before the last step",
         "    last = F.cross_entropy(model(x), y).item()\n",
@@ -178,7 +184,13 @@ WRONG = [
         18,
     ),
     ("train: NaN", "return last if np.isfinite(last) else np.inf", "return last", "train returned nan", 19),
-    ("train: NaN returned", "            return np.inf\n", "            return loss.item()\n", "train returned nan", 19),
+    (
+        "train: NaN returned",
+        "loss.item()):\n            return np.inf",
+        "loss.item()):\n            return loss.item()",
+        "train returned nan",
+        19,
+    ),
     ("train: no step", "        optimizer.step()\n    last", "    last", "this is the loss before the last step", 18),
     (
         "train: nothing returned",

@@ -20,8 +20,8 @@ WRONG = [
 ]
 
 
-def graded(assignment, old="", new=""):
-    """By test: what is said of the solution with `new` in the place of `old`; empty where the test passes."""
+def graded(assignment, old, new):
+    """By test: what is said of the solution with `new` in the place of `old`, or nothing where it passes."""
     said, before = {}, child.snapshot()
     namespace = {"__name__": assignment.name}
     with warnings.catch_warnings(action="ignore"):
@@ -29,7 +29,8 @@ def graded(assignment, old="", new=""):
         for cell in assignment.cells:
             if cell.part in ("solution", "given"):
                 source = solution(cell) + "\n"
-                exec(compile(source.replace(old, new) if old else source, "answer.py", "exec"), namespace)
+                source = source.replace(old, new) if cell.part == "solution" else source
+                exec(compile(source, "answer.py", "exec"), namespace)
         exec("from course.expect import expect\n" + assignment.code("tests"), namespace)
         child.restore(before)
         for test in assignment.tests:
@@ -93,7 +94,7 @@ def test_the_solution_has_all_points_as_a_notebook_and_the_skeleton_none(name, f
 @pytest.mark.parametrize(("name", "wrong", "old", "new", "words", "left"), WRONG)
 def test_a_wrong_answer_is_named_and_loses_its_points_alone(name, wrong, old, new, words, left):
     assignment = load(name)
-    text = "".join(solution(cell) + "\n" for cell in assignment.cells if cell.part in ("solution", "given"))
+    text = "".join(solution(cell) + "\n" for cell in assignment.cells if cell.part == "solution")
     assert text.count(old) == 1
     said = graded(assignment, old, new)
     report = "\n".join(f"{test}: {reason}" for test, reason in said.items() if reason)

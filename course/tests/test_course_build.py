@@ -103,7 +103,7 @@ def gradescope(tiny, tmp_path):
     """A function that does what Gradescope does with the zip and a submission, and returns results.json."""
     _, solved = built(tiny, tmp_path, "gradescope")
     root = tmp_path / "autograder"
-    for folder in ("source", "submission", "results"):
+    for folder in ("source", "submission", "results", "tmp"):
         (root / folder).mkdir(parents=True)
     with zipfile.ZipFile(solved / "tiny-autograder.zip") as archive:
         archive.extractall(root / "source")
@@ -115,8 +115,9 @@ def gradescope(tiny, tmp_path):
             shutil.copy(path, root / "submission")
         script = root / "source" / "run_autograder"
         if seconds:
-            script.write_text(script.read_text().replace("timeout -k 10 200", f"timeout -k 1 {seconds}"))
-        done = subprocess.run(["bash", script], env=os.environ | {"AUTOGRADER": str(root)}, capture_output=True, text=True)
+            script.write_text(script.read_text().replace("timeout -k 10 200", f"timeout -k 10 {seconds}"))
+        environment = os.environ | {"AUTOGRADER": str(root), "TMPDIR": str(root / "tmp")}
+        done = subprocess.run(["bash", script], env=environment, capture_output=True, text=True)
         return json.loads((root / "results" / "results.json").read_text()), done
 
     return grade
@@ -154,10 +155,11 @@ def test_gradescope_of_a_missing_file(gradescope):
     assert "there is neither tiny.py nor tiny.ipynb" in results["output"]
 
 
-def test_gradescope_has_zeros_before_anything_runs(gradescope, answer):
+def test_gradescope_has_zeros_before_anything_runs(gradescope, answer, tmp_path):
     """Stopped from outside while the submission's first cell does not end."""
     results, done = gradescope(answer(("import numpy as np\n", "while True: pass\n")), seconds=5)
     assert done.returncode == 124
+    assert not list((tmp_path / "autograder" / "tmp").iterdir())  # the submission's folder, and with it its process, is gone
     assert results["score"] == 0
     assert results["tests"][0]["output"] == "the grader did not come to its end"
     assert len(results["tests"]) == 4

@@ -4,8 +4,10 @@ Where these tests are run by root, submissions run as another user, as they do f
 """
 
 import os
+import re
 import time
 
+import nbformat
 import pytest
 
 from course import process, report, submission
@@ -122,6 +124,18 @@ def test_a_helper_of_the_tests_may_use_what_the_student_wrote(answer, tiny, plac
     assert "mean is not there" in reasons(outcome)["test_mean_of_one"]
 
 
+def test_what_is_not_python_in_a_notebook_is_skipped_and_told(answer, tiny, place, tmp_path):
+    cells = ["%matplotlib inline\n" + SETUP, "%%bash\nexit 1", *answer().read_text().split("\n\n# ")]
+    cells = [nbformat.v4.new_code_cell(re.sub(r"^(# )?%% question=.*", "", cell)) for cell in cells]
+    (tmp_path / "tiny.ipynb").write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
+    points, outcome = run(tmp_path / "tiny.ipynb", tiny, place)
+    assert (points, outcome.failed) == (5, {})
+    assert outcome.notes == [
+        "tiny.ipynb, cell 1: `%matplotlib inline` was skipped, for it is not Python",
+        "tiny.ipynb, cell 2: `%%bash` was skipped, for it is not Python",
+    ]
+
+
 def test_another_signature(answer, tiny, place):
     points, outcome = run(answer(("def mean(numbers)", "def mean(numbers, n)")), tiny, place)
     assert points == 3
@@ -134,29 +148,22 @@ def test_another_signature(answer, tiny, place):
 def test_a_fork_bomb(answer, tiny, place, where, other_user):
     bomb = "import os\n{0}while True:\n{0}    try: os.fork()\n{0}    except OSError: pass\n"
     change = (MEAN, bomb.format("    ")) if where == "function" else (SETUP, bomb.format("") + SETUP)
-    points, _ = run(answer(change), tiny, place if other_user else process.Place())
+    short = process.Limits(cell=1.5, test=1.5)
+    points, _ = run(answer(change), tiny, place if other_user else process.Place(), short)
     assert points == (3 if where == "function" else 5)
     assert not left_over(place)
 
 
 @pytest.mark.parametrize("other_user", [True, False])
-def test_what_a_submission_started_is_killed(answer, tiny, place, other_user, tmp_path):
+def test_what_a_submission_started_is_killed(answer, tiny, place, other_user):
     daemon = (
         "\n    import os, time\n    if os.fork() == 0:\n        os.setsid()\n        if os.fork() == 0:\n"
-        f"            time.sleep(300)\n        os._exit(0)\n    print(os.getpid(), flush=True)\n    {MEAN}"
+        f"            time.sleep(300)\n        os._exit(0)\n    print(os.environ['COURSE_RUN'])\n    {MEAN}"
     )
-    points, _ = run(answer((MEAN, daemon)), tiny, place if other_user else process.Place())
+    points, outcome = run(answer((MEAN, daemon)), tiny, place if other_user else process.Place())
     assert points == 5
-    marked = [pid for pid in process._processes() if _is_marked(pid)]
-    assert not marked
+    assert not process.started(None, -1, f"COURSE_RUN={outcome.output.split()[0]}".encode())
     assert not left_over(place)
-
-
-def _is_marked(pid):
-    try:
-        return b"COURSE_RUN=" in (process.PROC / str(pid) / "environ").read_bytes() and not process._is_zombie(pid)
-    except OSError:
-        return False
 
 
 def test_a_copy_of_the_process_reports_nothing(answer, tiny, place):

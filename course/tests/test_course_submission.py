@@ -5,7 +5,7 @@ import os
 import nbformat
 import pytest
 
-from course import submission
+from course import child, submission
 
 SCRIPT = """import numpy as np
 
@@ -60,10 +60,8 @@ def test_a_script_without_cells_is_one(tmp_path):
         ('s = """\n%d\n"""', 's = """\n%d\n"""', []),
     ],
 )
-def test_lines_for_ipython_are_skipped_and_told(tmp_path, cell, becomes, skipped):
-    found = read(tmp_path, notebook(cell), "hw.ipynb")
-    assert found.pieces[0].source == becomes
-    assert found.notes == [f"hw.ipynb, cell 1: `{line}` was skipped, for it is not Python" for line in skipped]
+def test_lines_for_ipython_are_skipped(cell, becomes, skipped):
+    assert child.without_magics(cell) == (becomes, skipped)
 
 
 def test_the_tests_in_a_notebook_are_not_the_student_s_code(tmp_path):
