@@ -20,6 +20,7 @@ HOUSE = {
     "minidl": "",
     "flow": "report quantities measure predict remedy diagnose compare watch",
     "theory": "",
+    "sweep": "identity store result usual run __main__",
     "plot": "",
     "capture": "recording listing replay step",
     "recipes": "",
