@@ -3,6 +3,7 @@
 `store` names its records by it. What is installed (the standard library, other packages, minidl) counts by its name alone.
 """
 
+import copyreg
 import dis
 import hashlib
 import inspect
@@ -81,7 +82,8 @@ def _class(kind: type, seen: dict[int, Any]) -> dict[str, Any]:
 
 def _object(value: Any, seen: dict[int, Any]) -> Any:
     try:
-        reduced = value.__reduce_ex__(4)
+        reducer = copyreg.dispatch_table.get(type(value))
+        reduced = reducer(value) if reducer else value.__reduce_ex__(4)
     except Exception as error:
         raise TypeError(f"what determines {value!r} cannot be told ({error}); make it inside the function") from error
     if isinstance(reduced, str):

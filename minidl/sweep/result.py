@@ -43,7 +43,7 @@ class Sweep:
     >>> result = Sweep([Row({"lr": lr}, seed, {"loss": lr + seed / 100}, None) for lr in (0.1, 0.2) for seed in (0, 1)])
     >>> print(result)
     2 points x 2 seeds: 4 finished, 0 failed
-    least loss: 0.105 +- 0.007 at lr=0.1; within chance of it: 0 of 1 others
+    least loss: 0.105 +- 0.0071 at lr=0.1; within chance of it: 0 of 1 others
     >>> result.table()[1]
     {'lr': 0.1, 'seed': 1, 'loss': 0.11, 'error': None}
     """
