@@ -75,9 +75,13 @@ def _function(function: FunctionType, seen: dict[int, Any]) -> dict[str, Any]:
 
 
 def _class(kind: type, seen: dict[int, Any]) -> dict[str, Any]:
-    members = (getattr(member, "__func__", getattr(member, "fget", member)) for member in vars(kind).values())
-    own = [_plain(member, seen) for member in members if inspect.isfunction(member) and member.__module__ == kind.__module__]
-    return {"class": kind.__qualname__, "source": _source(kind), "bases": _plain(kind.__bases__, seen), "methods": own}
+    members = {name: getattr(member, "__func__", getattr(member, "fget", member)) for name, member in vars(kind).items()}
+    written = [m for m in members.values() if inspect.isfunction(m) and m.__code__.co_filename != "<string>"]  # by hand
+    try:
+        body = _source(kind)
+    except TypeError:  # of a notebook, which keeps the source of functions alone
+        body = {name: m for name, m in members.items() if not name.startswith("__") and not hasattr(m, "__get__")}
+    return {"class": kind.__qualname__, "parts": _plain([body, kind.__bases__, written], seen)}
 
 
 def _object(value: Any, seen: dict[int, Any]) -> Any:

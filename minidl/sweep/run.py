@@ -100,7 +100,7 @@ def sweep(
     ...     return nn.Sequential(nn.Linear(64, width), activation(), nn.Linear(width, 10))
     >>> result = sweep(flow.Training(model, epochs=2), {"width": [4, 64]}, seeds=2)
     >>> result.pivot("width", "seed", "accuracy").values.round(1)
-    array([[0.6, 0.5],
+    array([[0.7, 0.8],
            [0.9, 0.9]])
     """
     points, seeds = _points(grid), _seeds(seeds)
@@ -214,7 +214,9 @@ def _dealt_out(train: Callable[..., Any], tasks: list[Task], store: Store | None
     threads = max(1, cores // joblib.effective_n_jobs(n_jobs))
     prefer = "threads" if isinstance(train, Training) and kernels.backend == "compiled" else None
     backend, _ = joblib.parallel.get_active_backend(prefer=prefer)
-    as_they_come = backend.supports_return_generator  # Ray's does not, so there is no progress bar, but results are stored at once
+    as_they_come = (
+        backend.supports_return_generator
+    )  # Ray's does not, so there is no progress bar, but results are stored at once
     engine = joblib.Parallel(n_jobs, prefer=prefer, return_as="generator_unordered" if as_they_come else "list")
     try:
         yield from engine(joblib.delayed(_outcome)(train, task, store, threads) for task in tasks)
