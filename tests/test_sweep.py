@@ -19,7 +19,7 @@ import pytest
 from minidl import data, flow, init, kernels, nn, no_grad, optim
 from minidl import functional as F
 from minidl.random import Generator
-from minidl.sweep import Row, Sweep, __main__, identity, store
+from minidl.sweep import Row, Sweep, __main__, store
 
 POINTS = {"a": [1, 2, 3], "b": [0.5, 0.25]}
 
@@ -485,26 +485,43 @@ def test_functions_that_differ_only_in_their_closure_or_line_are_told_apart():
         store.keys(train, [({"f": f}, 0) for f in same])
 
 
+CLASSES = """
+class Base:
+    def f(self):
+        return 1
+class Train(Base):
+    def __call__(self, point, seed):
+        return {}
+train = Train()
+"""
+RECURSIVE = """
+def train(point, seed):
+    return train(point, seed) if seed else other(point)
+def other(p):
+    return train(p, 0)
+"""
+
+
 def test_a_class_and_what_it_inherits_count():
-    source = "class Base:\n    def f(self):\n        return 1\nclass Train(Base):\n    def __call__(self, point, seed):\n        return {}\ntrain = Train()\n"
-    keys = {key_of(text) for text in (source, source.replace("return 1", "return 2"), source.replace("{}", "{'a': 1}"))}
-    assert len(keys) == 3
-    assert key_of(source + "train.width = 3\n") not in keys  # what the object holds counts, too
-    recursive = "def train(point, seed):\n    return train(point, seed) if seed else other(point)\ndef other(p):\n    return train(p, 0)\n"
-    assert key_of(recursive) != key_of(recursive.replace("(p, 0)", "(p, 1)"))
+    changed = [CLASSES, CLASSES.replace("1", "2"), CLASSES.replace("{}", "{'a': 1}"), CLASSES + "train.width = 3\n"]
+    assert len({key_of(source) for source in changed}) == 4
+    assert key_of(CLASSES) == key_of(CLASSES)
+
+
+def test_functions_that_call_each_other_have_an_end():
+    assert key_of(RECURSIVE) == key_of(RECURSIVE) != key_of(RECURSIVE.replace("(p, 0)", "(p, 1)"))
 
 
 def test_the_same_key_comes_from_another_process(tmp_path):
-    code = "import sys; sys.path[:0] = {}; from test_sweep import *; print(store.keys(train, [({{'a': {{'x', 'y', 'z'}}}}, 0)])[0])"
-    code = code.format([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+    paths = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+    code = f"import sys; sys.path[:0] = {paths}; from test_sweep import *"
+    code += "; print(store.keys(train, [({'a': {'x', 'y', 'z'}}, 0)])[0])"
     environments = [{**os.environ, "PYTHONHASHSEED": str(seed)} for seed in (1, 2)]
     printed = {subprocess.run([sys.executable, "-c", code], env=e, capture_output=True, text=True).stdout for e in environments}
     assert printed == {store.keys(train, [({"a": {"x", "y", "z"}}, 0)])[0] + "\n"}
 
 
-@pytest.mark.parametrize(
-    "value", [open(os.devnull), (i for i in range(3)), sys._getframe()], ids=["file", "generator", "frame"]
-)
+@pytest.mark.parametrize("value", [sys.stdin, (i for i in range(3)), sys._getframe()], ids=["file", "generator", "frame"])
 def test_what_cannot_be_told_apart_is_refused_before_anything_is_made(value, tmp_path):
     with pytest.raises(TypeError, match=r"sweep: 'f' in the grid: what determines .* cannot be told"):
         flow.sweep(train, {"f": [value]}, store=tmp_path / "store")
@@ -515,7 +532,7 @@ def test_what_cannot_be_told_apart_is_refused_before_anything_is_made(value, tmp
 def test_a_function_without_source_cannot_have_a_store(tmp_path):
     space = {"__name__": "typed"}
     exec("def train(point, seed):\n    return {}", space)
-    with pytest.raises(TypeError, match="sweep: train: the source of train cannot be read.*write it to a file"):
+    with pytest.raises(TypeError, match=r"sweep: train: the source of train cannot be read.*write it to a file"):
         flow.sweep(space["train"], {"a": [1]}, store=tmp_path / "store")
     assert not (tmp_path / "store").exists()
 
@@ -628,8 +645,10 @@ def test_without_joblib_one_after_the_other_works_and_more_says_what_to_install(
         flow.sweep(train, POINTS, n_jobs=2)
 
 
-def test_neither_joblib_nor_tqdm_nor_matplotlib_is_loaded_before_it_is_needed():
-    code = "import sys; from minidl import flow; flow.sweep(lambda p, s: {}, {'a': [1]}); print({'joblib', 'matplotlib'} & {*sys.modules})"
+def test_neither_joblib_nor_matplotlib_is_loaded_before_it_is_needed():
+    code = """import sys; from minidl import flow
+flow.sweep(lambda point, seed: {}, {"a": [1]})
+print({"joblib", "matplotlib"} & {*sys.modules})"""
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
 
 

@@ -78,7 +78,7 @@ def _class(kind: type, seen: dict[int, Any]) -> dict[str, Any]:
     members = {name: getattr(member, "__func__", getattr(member, "fget", member)) for name, member in vars(kind).items()}
     written = [m for m in members.values() if inspect.isfunction(m) and m.__code__.co_filename != "<string>"]  # by hand
     try:
-        body = _source(kind)
+        body: Any = _source(kind)
     except TypeError:  # of a notebook, which keeps the source of functions alone
         body = {name: m for name, m in members.items() if not name.startswith("__") and not hasattr(m, "__get__")}
     return {"class": kind.__qualname__, "parts": _plain([body, kind.__bases__, written], seen)}
