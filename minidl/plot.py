@@ -291,8 +291,8 @@ def comparison(compared: "Comparison", path: Any = None) -> Any:
 def sweep_map(pivot: "Pivot", x: str, y: str, value: str, path: Any = None) -> Any:
     """A cell for each pair of what two names of a grid are, and its colour is the value there. Grey where there is none.
 
-    Numbers stand where they belong on their axis, which is logarithmic where they are spaced more evenly so; other values stand
-    side by side.
+    Numbers stand where they belong on their axis, which is logarithmic where they are far apart and more evenly spaced so;
+    other values stand side by side.
 
     Parameters
     ----------
@@ -356,7 +356,7 @@ def _places(axis: Any, labels: list[Any]) -> np.ndarray:
         axis.set_ticks(range(len(labels)), [plain(str(label)) for label in labels])
         return np.arange(len(labels), dtype=float)
     values = np.array(labels, float)
-    if min(values) > 0 and _unevenness(np.log(values)) < _unevenness(values):
+    if max(values) > 10 * min(values) > 0 and _unevenness(np.log(values)) < _unevenness(values):
         axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     return values
 

@@ -120,6 +120,8 @@ LABELS = {
     "dropout": "dropout 的丢弃率",
     # critical_line
     "weight variance times n": "权重的方差乘以 n",
+    # trainability
+    "accuracy": "准确率",
     # deep_conv
     "Gaussian": "高斯",
     "delta-orthogonal": "δ 正交",
