@@ -522,7 +522,9 @@ def test_the_same_key_comes_from_another_process(tmp_path):
     assert printed == {store.keys(train, [({"a": {"x", "y", "z"}}, 0)])[0] + "\n"}
 
 
-@pytest.mark.parametrize("value", [threading.Lock(), (i for i in range(3)), sys._getframe()], ids=["lock", "generator", "frame"])
+@pytest.mark.parametrize(
+    "value", [threading.Lock(), (i for i in range(3)), sys._getframe()], ids=["lock", "generator", "frame"]
+)
 def test_what_cannot_be_told_apart_is_refused_before_anything_is_made(value, tmp_path):
     with pytest.raises(TypeError, match=r"sweep: 'f' in the grid: what determines .* cannot be told"):
         flow.sweep(train, {"f": [value]}, store=tmp_path / "store")

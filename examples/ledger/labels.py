@@ -281,7 +281,7 @@ def both_languages() -> Iterator[None]:
 
     def twice(figure: Any, path: Any = None) -> Any:
         save(figure, path)
-        return save(in_chinese(figure), chinese_name(Path(path)))
+        return figure if path is None else save(in_chinese(figure), chinese_name(Path(path)))
 
     plot.save = twice
     try:
