@@ -54,16 +54,16 @@ def draw(result: flow.Sweep, variances: Sequence[float], depths: Sequence[int], 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = options(__doc__, "trainability.png")
-    parser.add_argument("--width", type=positive_integer, help="units in a hidden layer, default: 64, or 32 with --quick")
-    parser.add_argument("--epochs", type=positive_integer, help="default: 12, or 2 with --quick")
+    parser.add_argument("--width", type=positive_integer, help="units in a hidden layer, default: 128, or 32 with --quick")
+    parser.add_argument("--epochs", type=positive_integer, help="default: 20, or 2 with --quick")
     parser.add_argument("--n-jobs", type=positive_integer, default=1, help="networks at a time, default: 1; more need joblib")
     parser.add_argument("--store", help="a folder that keeps each network that was trained")
     args = parser.parse_args(arguments)
     depths, variances = np.linspace(10, 300, 11).astype(int).tolist(), np.linspace(1, 4, 13).tolist()
     if args.quick:
         depths, variances = [10, 30, 60], [1.0, 1.75, 2.5, 4.0]
-    train = flow.Training(network, epochs=args.epochs or (2 if args.quick else 12), lr=0.003, momentum=0)
-    grid = {"depth": depths, "variance": variances, "width": [args.width or (32 if args.quick else 64)]}
+    train = flow.Training(network, epochs=args.epochs or (2 if args.quick else 20), lr=0.003, momentum=0)
+    grid = {"depth": depths, "variance": variances, "width": [args.width or (32 if args.quick else 128)]}
     print(f"{len(depths) * len(variances)} networks, each trained once")
     result = flow.sweep(train, grid, seeds=[args.seed], store=args.store, n_jobs=args.n_jobs)
     print(result)

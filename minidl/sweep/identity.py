@@ -69,7 +69,7 @@ def _function(function: FunctionType, seen: dict[int, Any]) -> dict[str, Any]:
     source = _source(function.__code__)
     if function.__name__ == "<lambda>" and source.count("lambda") > 1:
         raise TypeError("two lambdas on one line cannot be told apart: give each a line of its own, or write functions")
-    outside = {name: _plain(value, seen) for name, value in sorted(_outside(function))}
+    outside = {name: _plain(value, seen) for name, value in sorted(dict(_outside(function)).items())}
     defaults = _plain([function.__defaults__, function.__kwdefaults__], seen)
     return {"function": function.__qualname__, "source": source, "defaults": defaults, "outside": outside}
 

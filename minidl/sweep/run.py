@@ -116,10 +116,8 @@ def sweep(
     if left and opened:
         opened.check_writable()
     failed = 0
-    bar = progress(
-        _trained(train, left, opened, n_jobs),
-        **{"total": len(tasks), "initial": len(outcomes), "desc": "sweep", "unit": "point", "disable": None},
-    )
+    shown = {"total": len(tasks), "initial": len(outcomes), "desc": "sweep", "unit": "point", "disable": None}
+    bar = progress(_trained(train, left, opened, n_jobs), **shown)
     try:
         for outcome in bar:
             outcomes[outcome.number] = outcome
@@ -128,7 +126,8 @@ def sweep(
                 bar.set_postfix(failed=failed)
     except BaseException as error:
         if opened:
-            error.add_note(f"{len(outcomes) - failed} of {len(tasks)} points are in {store}; the same call goes on from there")
+            kept = sum(os.path.exists(opened.path(task.key)) for task in tasks)
+            error.add_note(f"{kept} of {len(tasks)} points are in {store}; the same call goes on from there")
         raise
     return Sweep([Row(task.point, task.seed, *outcomes[task.number][1:]) for task in tasks])
 
@@ -214,10 +213,9 @@ def _dealt_out(train: Callable[..., Any], tasks: list[Task], store: Store | None
     threads = max(1, cores // joblib.effective_n_jobs(n_jobs))
     prefer = "threads" if isinstance(train, Training) and kernels.backend == "compiled" else None
     backend, _ = joblib.parallel.get_active_backend(prefer=prefer)
-    as_they_come = (
-        backend.supports_return_generator
-    )  # Ray's does not, so there is no progress bar, but results are stored at once
-    engine = joblib.Parallel(n_jobs, prefer=prefer, return_as="generator_unordered" if as_they_come else "list")
+    # With a backend that gives nothing back before the end, Ray's, there is no progress to see, but all is stored at once.
+    return_as = "generator_unordered" if backend.supports_return_generator else "list"
+    engine = joblib.Parallel(n_jobs, prefer=prefer, return_as=return_as)
     try:
         yield from engine(joblib.delayed(_outcome)(train, task, store, threads) for task in tasks)
     finally:
