@@ -310,6 +310,20 @@ def test_a_point_that_another_run_has_finished_meanwhile_is_not_begun(tmp_path, 
     assert [row.result["value"] for row in result.rows] == [1, 2, 3, 4, 5]
 
 
+def test_where_a_worker_does_not_see_the_folder_the_result_is_stored_by_the_one_who_asked(tmp_path, monkeypatch):
+    write, blind = store.Store.write, iter([True, False] * 18)  # each record: first the worker's attempt, then the other's
+
+    def attempt(self, *record):
+        if next(blind):
+            raise FileNotFoundError
+        write(self, *record)
+
+    monkeypatch.setattr(store.Store, "write", attempt)
+    result = flow.sweep(train, POINTS, store=tmp_path)
+    assert next(blind, None) is None
+    assert len(list(tmp_path.glob("??/*.json"))) == len(result.rows) == 18
+
+
 FULL = """
 import resource, signal, sys
 sys.path[:0] = {paths!r}

@@ -4,6 +4,7 @@ but what a lost worker was at."""
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -135,6 +136,24 @@ def test_dask_with_a_worker_killed_every_few_seconds_loses_nothing_and_changes_n
     again = flow.sweep(train, grid, seeds=2, store=tmp_path / "store")
     assert equal(result, again)
     assert times(log) == runs
+
+
+EXPERIMENT = """
+from minidl.random import Generator
+def train(point, seed):
+    return {"value": point["a"] + seed, "draws": Generator(seed).normal(3)}
+"""
+
+
+def test_the_command_line_gives_a_dask_cluster_the_file_that_the_function_is_in(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    (tmp_path / "experiment_of_dask.py").write_text(EXPERIMENT)
+    (tmp_path / "sweep.toml").write_text('train = "experiment_of_dask.py:train"\nseeds = 2\n[grid]\na = [1, 2]\n')
+    command = [sys.executable, "-m", "minidl.sweep", str(tmp_path / "sweep.toml"), "--store", str(tmp_path / "store")]
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        done = subprocess.run([*command, "--dask", cluster.scheduler_address], capture_output=True, text=True, cwd="/")
+    assert done.stdout.startswith("2 points x 2 seeds: 4 finished, 0 failed\nlargest value: 2.5 +- 0.71 at a=2;")
+    assert subprocess.run(command, capture_output=True, text=True).stdout == done.stdout  # all of it from the store
 
 
 def test_ray_gives_the_bits_of_one_after_the_other(tmp_path):
