@@ -15,6 +15,7 @@ from .atomic import write_whole
 
 if TYPE_CHECKING:
     from .flow import Comparison, FlowReport, LayerRecord, Watch
+    from .sweep import Pivot
 
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
 MARKERS = "os^Dv*"
@@ -285,3 +286,82 @@ def comparison(compared: "Comparison", path: Any = None) -> Any:
     seeds = f"mean of {len(compared.seeds)} seeds, in a band from the least to the largest"
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=9, title=seeds)
     return save(figure, path)
+
+
+def sweep_map(pivot: "Pivot", x: str, y: str, value: str, path: Any = None) -> Any:
+    """A cell for each pair of what two names of a grid are, and its colour is the value there. Grey where there is none.
+
+    Numbers stand where they belong on their axis, which is logarithmic where they are far apart and more evenly spaced so;
+    other values stand side by side.
+
+    Parameters
+    ----------
+    pivot : Pivot
+        With y in its rows and x in its columns.
+    x, y, value : str
+        What the axes and the colours are.
+    path : path or file object, optional
+        Where to save the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        `figure.axes[0]` is there to draw over it.
+    """
+    figure = new_figure(8, 5)
+    axes = figure.subplots()
+    axes.set_facecolor("lightgrey")
+    places = _places(axes.xaxis, pivot.columns), _places(axes.yaxis, pivot.rows)
+    image = axes.pcolormesh(*places, np.ma.masked_invalid(pivot.values), shading="nearest", cmap="viridis")
+    axes.set(xlabel=plain(x), ylabel=plain(y))
+    figure.colorbar(image, label=plain(value))
+    return save(figure, path)
+
+
+def sweep_curves(curves: dict[str, dict[Any, list[float]]], x: str, value: str, path: Any = None) -> Any:
+    """A curve for each name, through the mean of the values at each place, in a band from the least to the largest of them.
+
+    Parameters
+    ----------
+    curves : dict from name to dict from place to values
+    x, value : str
+        What the axes are.
+    path : path or file object, optional
+        Where to save the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = new_figure(7, 4.4)
+    axes = figure.subplots()
+    labels = list(dict.fromkeys(place for found in curves.values() for place in found))
+    places = dict(zip(labels, _places(axes.xaxis, labels), strict=True))
+    for i, (name, found) in enumerate(curves.items()):
+        at = sorted(found, key=places.__getitem__)
+        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": ("-", "--", ":")[i // len(COLOURS) % 3]}
+        low, mean, high = ([summary(found[place]) for place in at] for summary in (np.min, np.mean, np.max))
+        where = [places[place] for place in at]
+        axes.fill_between(where, low, high, color=style["color"], alpha=0.2, linewidth=0)
+        axes.plot(where, mean, marker=MARKERS[i % len(MARKERS)], markersize=4, label=plain(name), **style)
+    axes.set(xlabel=plain(x), ylabel=plain(value))
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=9, title="mean, in a band from the least to the largest")
+    return save(figure, path)
+
+
+def _places(axis: Any, labels: list[Any]) -> np.ndarray:
+    """Where these stand on an axis, whose scale or ticks are set accordingly."""
+    if len(labels) < 2 or not all(isinstance(label, (int, float)) and math.isfinite(label) for label in labels):
+        axis.set_ticks(range(len(labels)), [plain(str(label)) for label in labels])
+        return np.arange(len(labels), dtype=float)
+    values = np.array(labels, float)
+    if max(values) > 10 * min(values) > 0 and _unevenness(np.log(values)) < _unevenness(values):
+        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    return values
+
+
+def _unevenness(values: np.ndarray) -> float:
+    """The spread of the distances between neighbours, relative to their mean."""
+    distances = np.diff(np.sort(values))
+    return float(distances.std() / distances.mean())

@@ -11,9 +11,10 @@ import numpy as np
 
 from . import functional as F
 from . import nn
+from .capture import capture
 from .data import DataLoader
-from .random import Generator
-from .tensor import no_grad
+from .random import Generator, as_generator
+from .tensor import Tensor, no_grad
 
 
 class Epoch(NamedTuple):
@@ -74,7 +75,18 @@ def epochs(
     """
     _check(split, count)
     x_train, y_train, x_test, y_test = split
-    batches = DataLoader((x_train, y_train), batch_size, shuffle=True, rng=rng)
+    rng = as_generator(rng)
+
+    def step(x: np.ndarray, y: np.ndarray) -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        if after_step:
+            after_step()
+        return loss
+
+    captured = capture(step)
 
     def standing() -> Epoch:
         model.eval()
@@ -87,12 +99,11 @@ def epochs(
     yield standing()
     for _ in range(count):
         with np.errstate(all="ignore"):
-            for x, y in batches:
-                optimizer.zero_grad()
-                F.cross_entropy(model(x), y).backward()
-                optimizer.step()
-                if after_step:
-                    after_step()
+            if after_step:  # it may do anything, at every step
+                for x, y in DataLoader((x_train, y_train), batch_size, shuffle=True, rng=rng):
+                    step(x, y)
+            else:
+                captured.run(x_train, y_train, batch_size, rng)
         yield standing()
 
 

@@ -1,6 +1,7 @@
 """The documentation's examples, run: the pages of small examples as doctests, the README's model as a program."""
 
 import doctest
+import linecache
 import re
 from pathlib import Path
 
@@ -49,6 +50,21 @@ def test_the_page_on_flow_runs_and_says_what_it_prints(name, tmp_path, monkeypat
     assert (tmp_path / "flow.png").exists()
 
 
+def test_the_page_on_sweeps_runs_and_prints_what_it_shows(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs/sweeps.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[:2]
+    namespace = {"__name__": "page"}
+    linecache.cache["<page>"] = (len(first), None, first.splitlines(keepends=True), "<page>")
+    exec(compile(first, "<page>", "exec"), namespace)
+    (shown,) = re.findall(r"```\n(8 points x .*?)```", page, re.DOTALL)
+    pattern = re.escape(shown.strip()).replace(re.escape("..."), r"\S+( \S+)?")
+    assert re.fullmatch(pattern, capsys.readouterr().out.strip())
+    exec(second, namespace)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.png", "map.png", "sweep"]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -63,6 +79,7 @@ def test_the_page_on_flow_runs_and_says_what_it_prints(name, tmp_path, monkeypat
         "docs/kernels.md",
         "docs/flow.md",
         "docs/flow.zh-CN.md",
+        "docs/sweeps.md",
         "docs/same-bits.md",
         "docs/claims.md",
         "docs/claims.zh-CN.md",

@@ -46,7 +46,7 @@ save = plot.save
 def saved(figure, path):
     from matplotlib.text import Text
     Path("labels.json").write_text(json.dumps(sorted({text.get_text() for text in figure.findobj(Text)})))
-    save(figure, path)
+    return save(figure, path)
 
 plot.save = saved
 """

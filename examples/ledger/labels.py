@@ -120,6 +120,8 @@ LABELS = {
     "dropout": "dropout 的丢弃率",
     # critical_line
     "weight variance times n": "权重的方差乘以 n",
+    # trainability
+    "accuracy": "准确率",
     # deep_conv
     "Gaussian": "高斯",
     "delta-orthogonal": "δ 正交",
@@ -279,7 +281,7 @@ def both_languages() -> Iterator[None]:
 
     def twice(figure: Any, path: Any = None) -> Any:
         save(figure, path)
-        return save(in_chinese(figure), chinese_name(Path(path)))
+        return figure if path is None else save(in_chinese(figure), chinese_name(Path(path)))
 
     plot.save = twice
     try:

@@ -1,4 +1,7 @@
-"""`compare`: one network trained with several initializers, each from several seeds, and a ranking that shows chance, too."""
+"""`compare`: one network trained with several initializers, each from several seeds, and a ranking that shows chance, too.
+
+It is a sweep over the initializers; what it adds is the ranking.
+"""
 
 import copy
 import math
@@ -8,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from .. import data as datasets
-from .. import init, nn, optim, training
+from .. import init, nn
 from ..names import named
-from ..random import Generator
+from ..sweep import sweep
+from ..sweep.usual import curves
 
 
 class Comparison:
@@ -116,25 +120,24 @@ def compare(
         raise ValueError(f"compare: epochs must be a positive integer, and there must be a seed, got {epochs!r} and {seeds}")
     if model is None:
         model = _default_model(split)
-    models = {}
     for name, spec in initializers.items():  # before the first is trained
         with named(f"compare: {name!r}"):
-            models[name] = [_initialized(model, spec, seed) for seed in seeds]
+            _initialized(model, spec, seeds[0])
 
-    losses = {name: np.full((len(seeds), epochs + 1), math.nan) for name in models}
-    accuracies = {name: np.zeros((len(seeds), epochs + 1)) for name in models}
-    with _progress(len(models) * len(seeds) * epochs) as bar:
-        for name in models:
-            for i, seed in enumerate(seeds):
-                bar.set_description(f"{name}, seed {seed}")
-                optimizer = optim.SGD(models[name][i].parameters(), lr=lr, momentum=momentum)
-                order = Generator(seed).stream("compare.batches")
-                trained = training.epochs(models[name][i], split, optimizer, epochs, batch_size=batch_size, rng=order)
-                for epoch, (loss, accuracy) in enumerate(trained):
-                    if not math.isfinite(loss):
-                        break
-                    losses[name][i, epoch], accuracies[name][i, epoch] = loss, accuracy
-                    bar.update(epoch > 0)
+    def train(point: Mapping[str, Any], seed: int) -> dict[str, Any]:
+        ours = _initialized(model, initializers[point["initializer"]], seed)
+        return curves(ours, split, seed, epochs=epochs, lr=lr, momentum=momentum, batch_size=batch_size)
+
+    found = sweep(train, {"initializer": list(initializers)}, seeds)
+    for row in found.failed:
+        train(row.point, row.seed)  # the error is raised here, with its place
+    losses, accuracies = (
+        {
+            name: np.array([row.result[curve] for row in found.rows if row.point["initializer"] == name and row.result])
+            for name in initializers
+        }
+        for curve in ("losses", "accuracies")
+    )
     return Comparison(seeds, losses, accuracies)
 
 
@@ -156,26 +159,3 @@ def _initialized(model: nn.Module, spec: Any, seed: int) -> nn.Module:
         initializer = init.get(spec)
         rules = {name: initializer for name, parameter in ours.named_parameters() if parameter.ndim > 1}
     return ours.initialize(rng=seed, rules=rules)
-
-
-def _progress(total: int) -> Any:
-    """A progress bar, if there is tqdm and a terminal."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return _NoBar()
-    return tqdm(total=total, unit="epoch", disable=None)
-
-
-class _NoBar:
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        pass
-
-    def set_description(self, text: str) -> None:
-        pass
-
-    def update(self, n: int) -> None:
-        pass

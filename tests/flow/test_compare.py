@@ -45,6 +45,23 @@ def test_the_same_call_gives_the_same_numbers_and_another_seed_others():
     assert a.losses["xavier"][0].tolist() != a.losses["xavier"][1].tolist()
 
 
+def test_joblib_may_train_several_at_a_time_with_the_same_bits():
+    joblib = pytest.importorskip("joblib")
+    initializers = {"xavier": "xavier_normal", "own": lambda shape, rng: rng.normal(shape), "huge": init.Normal(0, 1e25)}
+    expected = compared(initializers, model=relu())
+    with joblib.parallel_config(backend="threading", n_jobs=3):
+        result = compared(initializers, model=relu())
+    assert str(result) == str(expected)
+    for name in initializers:
+        assert result.losses[name].tobytes() == expected.losses[name].tobytes()
+        assert result.accuracies[name].tobytes() == expected.accuracies[name].tobytes()
+
+
+def test_an_error_in_training_is_raised():
+    with pytest.raises(ValueError, match="Linear '0' expects input of shape"):
+        compared({"xavier": "xavier_normal"}, model=nn.Sequential(nn.Linear(3, 3)))
+
+
 def test_an_initializer_may_be_rules_or_a_model():
     model = nn.Sequential(
         nn.Linear(2, 16, weight_init="xavier_normal"), nn.Tanh(), nn.Linear(16, 3, weight_init="xavier_normal")

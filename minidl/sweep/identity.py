@@ -1,0 +1,128 @@
+"""What determines a result, as text: functions by their source and by what they use, all else by its contents.
+
+`store` names its records by it. What is installed (the standard library, other packages, minidl) counts by its name alone.
+"""
+
+import copyreg
+import dis
+import hashlib
+import inspect
+import json
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from types import CodeType, FunctionType
+from typing import Any
+
+import numpy as np
+
+
+def identity(value: Any) -> str:
+    """JSON that is the same for two values only if they are: then a function returns the same, given the same.
+
+    A function or class is its source, together with the constants, functions, classes and modules that it names outside itself,
+    and with what those name. Any other object is what pickle would keep of it.
+
+    Raises
+    ------
+    TypeError
+        If it cannot be told: of an open file, or of a function whose source is nowhere to be read.
+
+    Examples
+    --------
+    >>> identity((1, 2.0, "tanh", {"f": np.tanh}))
+    '[1, 2.0, "tanh", {"mapping": [["f", "numpy.tanh"]]}]'
+    """
+    return json.dumps(_plain(value, {}))
+
+
+def _plain(value: Any, seen: dict[int, Any]) -> Any:
+    """What JSON can hold of a value. `seen` has the functions and objects met on the way, lest one be followed twice."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, seen) for item in value]
+    if isinstance(value, Mapping):
+        return {"mapping": sorted(([str(key), _plain(item, seen)] for key, item in value.items()), key=json.dumps)}
+    if isinstance(value, (set, frozenset)):
+        return {"set": sorted((_plain(item, seen) for item in value), key=json.dumps)}
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return {"array": hashlib.sha256(value.tobytes()).hexdigest(), "dtype": value.dtype.str, "shape": value.shape}
+    if id(value) in seen:
+        return {"again": list(seen).index(id(value))}
+    seen[id(value)] = value
+    if inspect.ismodule(value):
+        return f"module {value.__name__}" if _installed(value.__name__) else _source(value)
+    if inspect.isfunction(value) or inspect.isclass(value):
+        if _installed(value.__module__):
+            return f"{value.__module__}.{value.__qualname__}"
+        return _function(value, seen) if inspect.isfunction(value) else _class(value, seen)
+    if hasattr(value, "__wrapped__"):  # by functools.lru_cache, which is written in C
+        return _plain(value.__wrapped__, seen)
+    return _object(value, seen)
+
+
+def _function(function: FunctionType, seen: dict[int, Any]) -> dict[str, Any]:
+    source = _source(function.__code__)
+    if function.__name__ == "<lambda>" and source.count("lambda") > 1:
+        raise TypeError("two lambdas on one line cannot be told apart: give each a line of its own, or write functions")
+    outside = {name: _plain(value, seen) for name, value in sorted(dict(_outside(function)).items())}
+    defaults = _plain([function.__defaults__, function.__kwdefaults__], seen)
+    return {"function": function.__qualname__, "source": source, "defaults": defaults, "outside": outside}
+
+
+def _class(kind: type, seen: dict[int, Any]) -> dict[str, Any]:
+    members = {name: getattr(member, "__func__", getattr(member, "fget", member)) for name, member in vars(kind).items()}
+    written = [m for m in members.values() if inspect.isfunction(m) and m.__code__.co_filename != "<string>"]  # by hand
+    try:
+        body: Any = _source(kind)
+    except TypeError:  # of a notebook, which keeps the source of functions alone
+        body = {name: m for name, m in members.items() if not name.startswith("__") and not hasattr(m, "__get__")}
+    return {"class": kind.__qualname__, "parts": _plain([body, kind.__bases__, written], seen)}
+
+
+def _object(value: Any, seen: dict[int, Any]) -> Any:
+    try:
+        reducer = copyreg.dispatch_table.get(type(value))
+        reduced = reducer(value) if reducer else value.__reduce_ex__(4)
+    except Exception as error:
+        raise TypeError(f"what determines {value!r} cannot be told ({error}); make it inside the function") from error
+    if isinstance(reduced, str):
+        return f"{getattr(value, '__module__', type(value).__module__)}.{reduced}"
+    return {"object": [_plain(list(part) if isinstance(part, Iterator) else part, seen) for part in reduced]}
+
+
+def _outside(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """What a function names outside itself: (name, value) of its closure, and of the globals that are there."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    yield from ((name, cell.cell_contents) for name, cell in cells)
+    for name in {*_globals(function.__code__)} & {*function.__globals__}:
+        yield name, function.__globals__[name]
+
+
+def _globals(code: CodeType) -> Iterator[str]:
+    yield from (step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):  # a function inside
+            yield from _globals(constant)
+
+
+def _source(thing: Any) -> str:
+    try:
+        return inspect.getsource(thing)
+    except (OSError, TypeError) as error:
+        name = getattr(thing, "__qualname__", getattr(thing, "co_qualname", thing))
+        raise TypeError(f"the source of {name} cannot be read, so its results could not be told from another's: "
+                        "write it to a file") from error  # fmt: skip
+
+
+def _installed(module: str) -> bool:
+    """Whether a module belongs to minidl, to the standard library or to a package that pip installed."""
+    top = module.partition(".")[0]
+    if top in ("minidl", "builtins") or (top in sys.stdlib_module_names and top != "__main__"):
+        return True
+    file = os.path.abspath(getattr(sys.modules.get(module), "__file__", None) or "")
+    return any(file.startswith(sysconfig.get_path(kind) + os.sep) for kind in ("purelib", "platlib"))
