@@ -121,9 +121,11 @@ def compare(
         with named(f"compare: {name!r}"):
             models[name] = [_initialized(model, spec, seed) for seed in seeds]
 
+    from ..script import Bar  # here, for it imports argparse
+
     losses = {name: np.full((len(seeds), epochs + 1), math.nan) for name in models}
     accuracies = {name: np.zeros((len(seeds), epochs + 1)) for name in models}
-    with _progress(len(models) * len(seeds) * epochs) as bar:
+    with Bar(len(models) * len(seeds) * epochs, "epoch") as bar:
         for name in models:
             for i, seed in enumerate(seeds):
                 bar.set_description(f"{name}, seed {seed}")
@@ -156,26 +158,3 @@ def _initialized(model: nn.Module, spec: Any, seed: int) -> nn.Module:
         initializer = init.get(spec)
         rules = {name: initializer for name, parameter in ours.named_parameters() if parameter.ndim > 1}
     return ours.initialize(rng=seed, rules=rules)
-
-
-def _progress(total: int) -> Any:
-    """A progress bar, if there is tqdm and a terminal."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return _NoBar()
-    return tqdm(total=total, unit="epoch", disable=None)
-
-
-class _NoBar:
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        pass
-
-    def set_description(self, text: str) -> None:
-        pass
-
-    def update(self, n: int) -> None:
-        pass
