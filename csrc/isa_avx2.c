@@ -28,8 +28,9 @@
 #define STORE(p, v) _mm256_storeu_ps(p, v)
 #define BROADCAST(x) _mm256_set1_ps(x)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define LOW_HALVES 0, 8, 1, 9, 2, 10, 3, 11
-#define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
+#define LOAD_PARTS(row, i, j) _mm256_loadu2_m128((row)[(i) + 4] + (j), (row)[i] + (j))
+#define LOW_HALVES 0, 8, 1, 9, 4, 12, 5, 13
+#define HIGH_HALVES 2, 10, 3, 11, 6, 14, 7, 15
 #include "fused_loops.h"
 #include "optim_loops.h"
 #include "summary_loops.h"
@@ -47,8 +48,9 @@
 #define STORE(p, v) _mm256_storeu_pd(p, v)
 #define BROADCAST(x) _mm256_set1_pd(x)
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
-#define LOW_HALVES 0, 4, 1, 5
-#define HIGH_HALVES 2, 6, 3, 7
+#define LOAD_PARTS(row, i, j) _mm256_loadu2_m128d((row)[(i) + 2] + (j), (row)[i] + (j))
+#define LOW_HALVES 0, 4, 2, 6
+#define HIGH_HALVES 1, 5, 3, 7
 #include "fused_loops.h"
 #include "optim_loops.h"
 #include "summary_loops.h"

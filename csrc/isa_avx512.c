@@ -16,6 +16,15 @@
 #pragma GCC target("avx512f,avx512dq,fma,prefer-vector-width=512")
 #endif
 
+/* A vector of four times 16 bytes. */
+static inline __m512 four_parts(const void *p, const void *q, const void *r, const void *s)
+{
+    __m512 x = _mm512_castps128_ps512(_mm_loadu_ps(p));
+    x = _mm512_insertf32x4(x, _mm_loadu_ps(q), 1);
+    x = _mm512_insertf32x4(x, _mm_loadu_ps(r), 2);
+    return _mm512_insertf32x4(x, _mm_loadu_ps(s), 3);
+}
+
 #define SUFFIX f32
 #define REAL float
 #define INDEX int32_t
@@ -28,8 +37,9 @@
 #define STORE(p, v) _mm512_storeu_ps(p, v)
 #define BROADCAST(x) _mm512_set1_ps(x)
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define LOW_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define HIGH_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define LOAD_PARTS(row, i, j) four_parts((row)[i] + (j), (row)[(i) + 4] + (j), (row)[(i) + 8] + (j), (row)[(i) + 12] + (j))
+#define LOW_HALVES 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29
+#define HIGH_HALVES 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31
 #include "fused_loops.h"
 #include "optim_loops.h"
 #include "summary_loops.h"
@@ -47,8 +57,10 @@
 #define STORE(p, v) _mm512_storeu_pd(p, v)
 #define BROADCAST(x) _mm512_set1_pd(x)
 #define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
-#define LOW_HALVES 0, 8, 1, 9, 2, 10, 3, 11
-#define HIGH_HALVES 4, 12, 5, 13, 6, 14, 7, 15
+#define LOAD_PARTS(row, i, j) \
+    _mm512_castps_pd(four_parts((row)[i] + (j), (row)[(i) + 2] + (j), (row)[(i) + 4] + (j), (row)[(i) + 6] + (j)))
+#define LOW_HALVES 0, 8, 2, 10, 4, 12, 6, 14
+#define HIGH_HALVES 1, 9, 3, 11, 5, 13, 7, 15
 #include "fused_loops.h"
 #include "optim_loops.h"
 #include "summary_loops.h"

@@ -233,25 +233,24 @@ static inline void NAME(copy)(size_t rows, size_t columns, NAME(matrix) from, NA
 static void NAME(tile_by_copy)(const NAME(microkernel) *kernel, size_t rows, size_t columns, size_t depth, size_t chain,
                                NAME(micro_panels) a, NAME(micro_panels) b, NAME(matrix) added, NAME(matrix) c)
 {
-    REAL numbers[LARGEST_TILE] = {0};
+    REAL numbers[LARGEST_TILE];
     size_t vectors = (columns + kernel->lanes - 1) / kernel->lanes;
     NAME(matrix) tile = {numbers, (ptrdiff_t)(vectors * kernel->lanes), 1, NULL, 0};
     int constant = added.column == 0 && !added.of; /* along each row, or nothing */
-    if (!constant)
+    if (!constant) {
+        memset(numbers, 0, rows * vectors * kernel->lanes * sizeof(REAL));
         NAME(copy)(rows, columns, added, tile);
+    }
     NAME(micro_tile)(kernel, rows, vectors, depth, chain, a, b, constant ? added : tile, tile);
     NAME(copy)(rows, columns, tile, c);
 }
 
-/* prefetch_f32, prefetch_f64: asks for the next tile of a row-major C, while this one is made: all its lines, and to
- * write them. */
+/* prefetch_f32, prefetch_f64: asks for the next tile of a row-major C, while this one is made, to write it. */
 static void NAME(prefetch)(NAME(matrix) c, size_t rows, size_t columns)
 {
-    for (size_t i = 0; i < rows; i++, c.data += c.row) {
-        for (size_t j = 0; j < columns; j += CACHE_LINE / sizeof(REAL))
-            __builtin_prefetch(c.data + j, 1);
-        __builtin_prefetch(c.data + columns - 1, 1);
-    }
+    for (size_t j = 0; j < columns; j += CACHE_LINE / sizeof(REAL))
+        for (size_t i = 0; i < rows; i++)
+            __builtin_prefetch(c.data + (ptrdiff_t)i * c.row + (ptrdiff_t)j, 1);
 }
 
 /* row_of_tiles_f32, row_of_tiles_f64: a micro-panel of A meets those of a group of B: at most mr rows of C, a tile at
@@ -259,14 +258,20 @@ static void NAME(prefetch)(NAME(matrix) c, size_t rows, size_t columns)
 static void NAME(row_of_tiles)(NAME(product) x, size_t below, size_t chain, NAME(micro_panels) a, NAME(micro_panels) b)
 {
     const NAME(microkernel) *kernel = x.kernel;
-    int in_rows = x.c.column == 1 && !x.c.of;
+    /* The usual case in few words, for a tile may be short: whole vectors of row-major matrices, and one chain. */
+    int in_rows = x.c.column == 1 && !x.c.of, usual = in_rows && !x.added.of && (size_t)x.added.column <= 1 && x.k <= chain;
     for (size_t j = 0; j < x.n; j += b.width, b.data += b.next) {
         size_t width = least(x.n - j, b.width), next = j + b.width, run = width;
-        NAME(matrix) added = NAME(at)(x.added, 0, j), c = NAME(at)(x.c, 0, j);
         if (in_rows && next < x.n)
             NAME(prefetch)(NAME(at)(x.c, 0, next), x.m, least(x.n - next, b.width));
         else if (in_rows && below)
             NAME(prefetch)(NAME(at)(x.c, x.m, 0), below, least(x.n, b.width));
+        if (usual && width % kernel->lanes == 0) {
+            kernel->run(x.m, width / kernel->lanes, x.k, a.data, a.across, a.along, b.data, b.along,
+                        x.added.data + (ptrdiff_t)j * x.added.column, x.added.row, x.added.column, x.c.data + j, x.c.row);
+            continue;
+        }
+        NAME(matrix) added = NAME(at)(x.added, 0, j), c = NAME(at)(x.c, 0, j);
         NAME(matrix) to = NAME(run_of_places)(c, &run), from = NAME(run_of_places)(added, &run);
         if (to.column == 1 && (from.column == 0 || from.column == 1) && run == width && width % kernel->lanes == 0)
             NAME(micro_tile)(kernel, x.m, width / kernel->lanes, x.k, chain, a, b, from, to);

@@ -2,10 +2,13 @@
  * isa_*.c includes it once per precision.
  *
  * The includer defines SUFFIX, REAL, INDEX (an integer as long), VEC, LANES (REALs in a VEC), the largest tile (MR
- * rows, NV vectors), the vector operations, and LOW_HALVES and HIGH_HALVES: the places of a0 b0 a1 b1 ... in the two
- * vectors a b, from their first and from their second halves. The tile of C stays in registers while k runs: for each
- * k one column of A (a number a row) meets one row of B (NV vectors). Every element is one chain of multiply-adds over
- * k from 0, to which, at the end, what C holds so far is added. The five loops around it are in matmul_loops.h. */
+ * rows, NV vectors) and the vector operations; LOW_HALVES and HIGH_HALVES: the places of a0 b0 a1 b1 ... in the two
+ * vectors a b, from the first and from the second half of each part of 16 bytes; and, for vectors of several parts,
+ * LOAD_PARTS(row, i, j): the first from row[i] + j, and each other from as many rows further on as a part has numbers.
+ *
+ * The tile of C stays in registers while k runs: for each k one column of A (a number a row) meets one row of B (NV
+ * vectors). Every element is one chain of multiply-adds over k from 0, to which, at the end, what C holds so far is
+ * added. The five loops around it are in matmul_loops.h. */
 #include "isa.h"
 #include "template.h"
 
@@ -25,6 +28,10 @@
 /* places_f32, places_f64 */
 typedef INDEX NAME(places) __attribute__((vector_size(LANES * sizeof(REAL))));
 #define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (NAME(places)){__VA_ARGS__})
+#endif
+
+#ifndef LOAD_PARTS
+#define LOAD_PARTS(row, i, j) LOAD((row)[i] + (j))
 #endif
 
 /* tile_f32, tile_f64 */
@@ -220,27 +227,38 @@ static void NAME(dots)(size_t columns, size_t k, const REAL *a, const REAL *b, p
 }
 
 /* transpose_f32, transpose_f64: turns `rows` rows of LANES numbers into columns, with zeros in place of the rows from
- * `rows` on. With L = LANES: interleaving row i and row i + L/2 gives rows 2 i and 2 i + 1; after log2 L such shuffles
- * every number is where it belongs. */
+ * `rows` on. The parts of a vector, of 16 bytes each, come from rows that are SIDE apart, so that no number has to change
+ * its part, which is slow: each part holds rows of a square of its own. Interleaving row i and row i + SIDE/2 gives rows
+ * 2 i and 2 i + 1; after log2 SIDE such shuffles every number is where it belongs. */
 static inline void NAME(transpose)(size_t rows, const REAL *from, ptrdiff_t from_row, REAL *to, ptrdiff_t to_row)
 {
-    VEC x[LANES], y[LANES];
+    enum { SIDE = 16 / sizeof(REAL) };
+    static const REAL zeros[LANES];
+    const REAL *row[LANES];
+UNROLL(16)
     for (size_t i = 0; i < LANES; i++)
-        x[i] = i < rows ? LOAD(from + (ptrdiff_t)i * from_row) : BROADCAST(0);
+        row[i] = i < rows ? from + (ptrdiff_t)i * from_row : zeros;
 UNROLL(4)
-    for (int stage = 1; stage < LANES; stage *= 2) {
-UNROLL(8)
-        for (size_t i = 0; i < LANES / 2; i++) {
-            y[2 * i] = SHUFFLE(x[i], x[i + LANES / 2], LOW_HALVES);
-            y[2 * i + 1] = SHUFFLE(x[i], x[i + LANES / 2], HIGH_HALVES);
+    for (size_t j = 0; j < LANES; j += SIDE) {
+        VEC x[SIDE], y[SIDE];
+UNROLL(4)
+        for (size_t i = 0; i < SIDE; i++)
+            x[i] = LOAD_PARTS(row, i, j);
+UNROLL(2)
+        for (int stage = 1; stage < SIDE; stage *= 2) {
+UNROLL(2)
+            for (size_t i = 0; i < SIDE / 2; i++) {
+                y[2 * i] = SHUFFLE(x[i], x[i + SIDE / 2], LOW_HALVES);
+                y[2 * i + 1] = SHUFFLE(x[i], x[i + SIDE / 2], HIGH_HALVES);
+            }
+UNROLL(4)
+            for (size_t i = 0; i < SIDE; i++)
+                x[i] = y[i];
         }
-UNROLL(16)
-        for (size_t i = 0; i < LANES; i++)
-            x[i] = y[i];
+UNROLL(4)
+        for (size_t i = 0; i < SIDE; i++)
+            STORE(to + (ptrdiff_t)(j + i) * to_row, x[i]);
     }
-UNROLL(16)
-    for (size_t i = 0; i < LANES; i++)
-        STORE(to + (ptrdiff_t)i * to_row, x[i]);
 }
 
 /* unpack_f32, unpack_f64: undoes `pack`, for one micro-panel. */
@@ -399,6 +417,7 @@ static const NAME(microkernel) NAME(own_microkernel) = {
 #undef FMA
 #undef INDEX
 #undef WORD
+#undef LOAD_PARTS
 #undef LOW_HALVES
 #undef HIGH_HALVES
 #undef SHUFFLE

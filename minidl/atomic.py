@@ -51,6 +51,26 @@ def replaced(objects: list[Any], names: list[str], old: list[Any], new: list[Any
     return not any(chain(map(is_not, map(getattr, objects, names), old), map(setattr, objects, names, new)))
 
 
+def alone(busy: dict[str, object], otherwise: Any, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns, or `otherwise`, where another call with this dict, empty at first, is under way.
+
+    It is a lock that does not wait, and that no interrupt leaves taken. Python looks for signals after calls, so one could come
+    between a lock's `acquire` and the `try` below it. Here `try` comes first, and what gives the dict back calls nothing.
+
+    Examples
+    --------
+    >>> busy = {}
+    >>> alone(busy, "later", alone, busy, "later", print), alone(busy, "later", max, 1, 2), busy
+    ('later', 2, {})
+    """
+    mine = object()
+    try:
+        return function(*arguments) if busy.setdefault("by", mine) is mine else otherwise
+    finally:
+        if "by" in busy and busy["by"] is mine:
+            del busy["by"]
+
+
 def write_whole(target: Any, content: str | bytes) -> None:
     """Write a file that is whole, or, where that fails, leave what was there before.
 

@@ -4,6 +4,7 @@ The scripts in examples/ are written with it, and so may be yours. Pictures are 
 """
 
 import argparse
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,41 @@ def progress(steps: Any, **settings: Any) -> Any:
     except ImportError:  # the bar is a comfort
         return steps
     return tqdm(steps, delay=1, leave=False, **settings)
+
+
+class Bar:
+    """The bar of tqdm, where tqdm is installed and on a terminal, to be moved by hand; it appears after two seconds.
+
+    Examples
+    --------
+    >>> with Bar(3, "step") as bar:
+    ...     for _ in range(3):
+    ...         bar.update(1)
+    """
+
+    def __init__(self, total: int, unit: str):
+        self._total, self._unit, self._done, self._text = total, unit, 0, ""
+        self._begin, self._shown = time.perf_counter(), None  # tqdm's, once it is worth a bar
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._shown is not None:
+            self._shown.close()
+
+    def set_description(self, text: str) -> None:
+        """What stands before the bar from its next move on."""
+        self._text = text
+
+    def update(self, n: int) -> None:
+        """Move it by n."""
+        self._done += n
+        if self._shown is None and time.perf_counter() - self._begin > 1:  # and then a second more, see `progress`
+            self._shown = progress(None, total=self._total, unit=self._unit, disable=None)
+        if self._shown is not None:
+            self._shown.set_description(self._text, refresh=False)
+            self._shown.update(self._done - self._shown.n)
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

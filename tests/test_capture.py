@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import os
 import sys
 import threading
@@ -13,6 +14,8 @@ import pytest
 import minidl
 from minidl import data, flow, kernels, nn, optim
 from minidl import functional as F
+from minidl.capture import recording, replay
+from minidl.capture import step as steps
 from minidl.random import Generator
 from minidl.tensor import Tensor
 
@@ -772,6 +775,76 @@ def test_an_interrupt_leaves_nothing_of_a_recording():
     count = interrupted(None)
     for at in range(count - 80, count):
         interrupted(at)
+
+
+@compiled_only
+@pytest.mark.parametrize("calls", [1, 5])  # the next call is recorded, or replayed
+def test_an_interrupt_leaves_nothing_taken(calls):
+    """It comes before and after each call of Python and of C, where signals are looked for; and the error is held."""
+    twins = Twins(lambda: network(nn.Tanh()))
+    batch = twins.batch()
+
+    def interrupted(at):
+        step, held, events = minidl.capture(twins.usual), None, 0
+        for _ in range(calls):
+            step(*batch)
+
+        def profile(frame, event, argument):
+            nonlocal events
+            if frame.f_code.co_name in ("alone", "record", "_record", "__call__", "_step") and event != "return":
+                events += 1
+                if events == at:
+                    raise KeyboardInterrupt
+
+        sys.setprofile(profile)
+        try:
+            step(*batch)
+        except KeyboardInterrupt as error:
+            held = error
+        finally:
+            sys.setprofile(None)
+        assert recording._recorder == {}, held
+        for _ in range(5):
+            step(*batch)
+        assert step.why == "", held
+        return events
+
+    for at in range(interrupted(None)):
+        interrupted(at + 1)
+
+
+@compiled_only
+def test_the_garbage_collector_may_take_a_program(monkeypatch):
+    twins, errors = ready(Twins(lambda: network(nn.Tanh()))), []
+    monkeypatch.setattr(sys, "unraisablehook", errors.append)
+    twins.captured.itself = twins.captured
+    del twins
+    gc.collect()
+    assert not errors
+
+
+@compiled_only
+def test_run_converts_arrays_once(monkeypatch):
+    twins, made, sources = Twins(lambda: network(nn.Tanh())), [], replay.Replay.sources
+    x, y = twins.batch(240)
+    y = y.astype(np.int32)  # which the program has as intp
+    twins.captured.run(x, y, 12, rng=0)
+    monkeypatch.setattr(steps, "CHUNK", 0.0)  # eight steps in one call
+    monkeypatch.setattr(replay.Replay, "sources", lambda self, arrays: made.append(arrays) or sources(self, arrays))
+    assert len(twins.captured.run(x, y, 12, rng=0)) == 20
+    assert twins.captured.why == ""
+    assert len(made) == 1
+
+
+@compiled_only
+def test_the_times_are_the_least_of_two_recorded_calls():
+    twins = Twins(lambda: network(nn.Tanh()))
+    batch, seconds = twins.batch(), []
+    for _ in range(3):
+        twins.captured(*batch)
+        seconds.append([o.seconds for o in twins.captured._recording.operations])
+    assert len(seconds[2]) == len(seconds[1])
+    assert all(last <= before for last, before in zip(seconds[2], seconds[1], strict=True))
 
 
 @compiled_only

@@ -59,3 +59,34 @@ def test_the_bar_gives_every_step_with_tqdm_or_without(missing, monkeypatch):
     if missing:
         monkeypatch.setitem(sys.modules, "tqdm", None)
     assert list(script.progress(range(3), desc="steps")) == [0, 1, 2]
+
+
+def test_a_bar_that_is_moved_by_hand_appears_when_it_takes_long(monkeypatch):
+    now, made = [0.0], []
+
+    class Shown:
+        n = 0
+
+        def __init__(self, steps, **settings):
+            made.append((self, settings))
+
+        def set_description(self, text, refresh):
+            self.text = text
+
+        def update(self, n):
+            self.n += n
+
+        def close(self):
+            self.closed = True
+
+    monkeypatch.setattr(script, "progress", Shown)
+    monkeypatch.setattr(script.time, "perf_counter", lambda: now[0])
+    with script.Bar(10, "step") as bar:
+        for now[0] in (0.2, 0.9):
+            bar.update(3)
+        assert not made
+        bar.set_description("slow")
+        for now[0] in (1.1, 5.0):
+            bar.update(2)
+    ((shown, settings),) = made
+    assert (shown.n, shown.text, shown.closed, settings["total"], settings["unit"]) == (10, "slow", True, 10, "step")

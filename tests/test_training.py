@@ -17,10 +17,10 @@ def network():
 
 def test_the_steps_are_those_of_the_loop_written_out():
     ours, theirs = network(), network()
-    list(training.epochs(ours, SPLIT, optim.SGD(ours.parameters(), lr=0.1, momentum=0.9), 2, batch_size=16, rng=3))
+    list(training.epochs(ours, SPLIT, optim.SGD(ours.parameters(), lr=0.1, momentum=0.9), 5, batch_size=16, rng=3))
     optimizer = optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9)
     rng = Generator(3)
-    for _ in range(2):
+    for _ in range(5):
         order = rng.permutation(50)
         for batch in (order[:16], order[16:32], order[32:48], order[48:]):
             optimizer.zero_grad()
@@ -39,6 +39,22 @@ def test_an_epoch_is_measured_in_evaluation_mode_and_the_model_is_left_in_traini
     assert epochs[-1].loss == nn.CrossEntropyLoss()(model(SPLIT.x_train), SPLIT.y_train).item()
     assert epochs[-1].accuracy == (model(SPLIT.x_test).data.argmax(axis=1) == SPLIT.y_test).mean()
     assert epochs[-1].loss < epochs[0].loss
+
+
+def test_layers_that_are_not_of_minidl_are_called_at_every_step():
+    class Counting(nn.Tanh):
+        calls = 0
+
+        def forward(self, x):
+            self.calls, Counting.calls = 0, Counting.calls + 1
+            return super().forward(x)
+
+    replaced, calls = network(), []
+    forward = replaced.forward
+    replaced.forward = lambda x: calls.append(0) or forward(x)
+    for model in (nn.Sequential(network(), Counting()), replaced):
+        list(training.epochs(model, SPLIT, optim.SGD(model.parameters(), lr=0.1), 3, batch_size=10, rng=0))
+    assert Counting.calls == len(calls) == 3 * 5 + 4 * 2  # batches, and twice an epoch and at first all data
 
 
 def test_nothing_is_trained_before_it_is_asked_for():

@@ -42,9 +42,10 @@ def capture(function: Callable[..., Any]) -> CapturedStep:
     as it was recorded when Python would begin to do something else on grounds of its own: another path at every eighth call, a
     number in a dict of yours, an attribute of something that the step's function does not name itself.
 
-    Refused are a value that is read in the middle (`loss.item()`, `if loss < 1`, a print), a gradient that is changed by NumPy
-    or added to that of an earlier step, a number of the optimizer that the step sets, operations that have no kernel, and, as
-    yet, convolutions. Warnings of NumPy about overflows do not come. With the reference kernels all calls are ordinary ones.
+    Refused are a value that is read in the middle (`loss.item()`, `if loss < 1`, a print), a gradient that is changed by
+    NumPy or added to that of an earlier step, a number of the optimizer that the step sets, operations that have no kernel,
+    and, as yet, convolutions. Warnings of NumPy about overflows do not come, and a NaN may have the other sign. With the
+    reference kernels all calls are ordinary ones.
 
     Examples
     --------

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from .. import kernels, nn, optim, random, tensor
-from ..atomic import at_once
+from ..atomic import alone, at_once
 from ..nn import module as hooks
 from ..optim import optimizer as moved
 from ..tensor import Tensor
@@ -405,30 +405,30 @@ def _line() -> str:
 # Recording
 
 
-_recorder = threading.Lock()  # one at a time, for `minidl.kernels` is everybody's
+_recorder: dict[str, object] = {}  # one at a time, for `minidl.kernels` is everybody's
 
 
 def record(function: Callable[..., Any], arguments: tuple, last: Recording | None = None) -> tuple[Any, Recording | None]:
     """Call a step, and take down what it does; without the notes, while another thread records."""
-    if not _recorder.acquire(blocking=False):
-        return function(*arguments), None
+    found = alone(_recorder, None, _record, function, arguments, last)
+    return (function(*arguments), None) if found is None else found
+
+
+def _record(function: Callable[..., Any], arguments: tuple, last: Recording | None) -> tuple[Any, Recording]:
+    recording = Recording(arguments, last)
+    put, undo = _noting(recording)
+    undoing = map(operator.call, undo)  # made here, for an interrupt could come after making it
     try:
-        recording = Recording(arguments, last)
-        put, undo = _noting(recording)
-        undoing = map(operator.call, undo)  # made here, for an interrupt could come after making it
-        try:
-            at_once(operator.call, put)
-            result = function(*arguments)
-            with recording.careful():
-                recording.finish(result)
-        finally:
-            try:  # noqa: SIM105 - another call, or a context manager, is where an interrupt could come before it is undone
-                deque(undoing, maxlen=0)
-            except ValueError:  # an interrupt came before the first was put in place
-                pass
-        return result, recording
+        at_once(operator.call, put)
+        result = function(*arguments)
+        with recording.careful():
+            recording.finish(result)
     finally:
-        _recorder.release()
+        try:  # noqa: SIM105 - another call, or a context manager, is where an interrupt could come before it is undone
+            deque(undoing, maxlen=0)
+        except ValueError:  # an interrupt came before the first was put in place
+            pass
+    return result, recording
 
 
 def _noting(recording: Recording) -> tuple[list[Callable[[], Any]], list[Callable[[], Any]]]:

@@ -6,7 +6,6 @@ an operation fails (a label out of range, a variance that overflows, no memory) 
 taken as usual, with the usual error.
 """
 
-import threading
 from collections.abc import Callable
 from operator import is_
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels, nn, tensor
+from ..atomic import alone
 from ..nn import module as hooks
 from ..optim import optimizer as moved
 from ..tensor import Tensor
@@ -39,7 +39,7 @@ class Replay:
     def __init__(self, recording: Recording, function: Callable[..., Any]):
         self.recording = recording
         self.missed = ""
-        self._used = threading.Lock()  # by one thread at a time
+        self._used: dict[str, object] = {}  # by one thread at a time
         self._ordered = _in_order(recording.operations)
         self._memory = _Memory(recording, self._ordered)
         self.guards = _guards(recording, function)
@@ -97,45 +97,39 @@ class Replay:
 
     def __call__(self, arguments: tuple) -> Any:
         """What the step returns, or MISSED, and nothing has been changed."""
-        if not self._used.acquire(blocking=False):
-            return MISSED
-        try:
-            self._leave_gradients()
-            self.missed = ""
-            if not self.prepare(arguments):
-                return MISSED
-            if not self.program.step(self._after):
-                self.missed = "a label is out of range, a variance overflows, or there is no memory"
-                return MISSED
-            return None if self._loss is None else _as_returned(np.array(self._loss), self.recording.requires_grad)
-        finally:
-            self._used.release()
+        return alone(self._used, MISSED, self._step, arguments)
 
-    def steps(self, arrays: tuple[np.ndarray, ...], order: np.ndarray, size: int) -> np.ndarray:
+    def _step(self, arguments: tuple) -> Any:
+        self._leave_gradients()
+        self.missed = ""
+        if not self.prepare(arguments):
+            return MISSED
+        if not self.program.step(self._after):
+            self.missed = "a label is out of range, a variance overflows, or there is no memory"
+            return MISSED
+        return None if self._loss is None else _as_returned(np.array(self._loss), self.recording.requires_grad)
+
+    def sources(self, arrays: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+        """Arrays of many rows as the program reads them, converted where it must be; empty, where the step has others."""
+        fit = (self._loss is None or self._loss.size == 1) and len(arrays) == len(self._forms)
+        for form, array in zip(self._forms, arrays, strict=False):
+            fit &= isinstance(form, np.ndarray) and (form.dtype, form.shape[1:]) == (array.dtype, array.shape[1:])
+        return [np.ascontiguousarray(arrays[i], place.dtype) for i, place in self._memory.inputs] if fit else []
+
+    def steps(self, arrays: tuple[np.ndarray, ...], sources: list[np.ndarray], order: np.ndarray, size: int) -> np.ndarray:
         """A step for each batch of so many rows, in this order; returns the losses of those that were made."""
         losses = np.empty(len(order) // size, np.float32 if self._loss is None else self._loss.dtype)
-        one = self._loss is None or self._loss.size == 1
-        fit = (
-            one
-            and len(arrays) == len(self._forms)
-            and all(
-                isinstance(form, np.ndarray) and (form.dtype, form.shape[1:]) == (array.dtype, array.shape[1:])
-                for form, array in zip(self._forms, arrays, strict=True)
-            )
-        )
-        if not fit or not self._used.acquire(blocking=False):
-            return losses[:0]
-        try:
-            self._leave_gradients()
-            if not self.prepare(tuple(array[order[:size]] for array in arrays)):
-                return losses[:0]
-            sources = [np.ascontiguousarray(arrays[i], place.dtype) for i, place in self._memory.inputs]
-            drawn = {id(generator): words for generator, words in self.recording.drawn}
-            words = [drawn[id(generator)] for generator, _ in self.recording.draws]
-            places = [place for _, place in self._memory.inputs]
-            return losses[: self.program.steps(order, sources, places, self._loss, losses, words, self._after)]
-        finally:
-            self._used.release()
+        made = alone(self._used, 0, self._steps_of, arrays, sources, order, size, losses) if sources else 0
+        return losses[:made]
+
+    def _steps_of(self, arrays: Any, sources: list[np.ndarray], order: np.ndarray, size: int, losses: np.ndarray) -> int:
+        self._leave_gradients()
+        if not self.prepare(tuple(array[order[:size]] for array in arrays)):
+            return 0
+        drawn = {id(generator): words for generator, words in self.recording.drawn}
+        words = [drawn[id(generator)] for generator, _ in self.recording.draws]
+        places = [place for _, place in self._memory.inputs]
+        return self.program.steps(order, sources, places, self._loss, losses, words, self._after)
 
     def prepare(self, arguments: tuple) -> bool:
         """Whether the program is the step with these arguments; then they, and what else it takes, are where it reads them."""

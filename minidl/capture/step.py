@@ -17,7 +17,7 @@ from ..nn import module as hooks
 from ..optim import optimizer as moved
 from ..random import Generator, as_generator
 from .listing import html, text
-from .recording import Recording, record
+from .recording import Operation, Recording, record
 from .replay import MISSED, CannotReplay, Replay
 
 CHUNK = 0.03  # seconds, about, that many steps in one call may take
@@ -59,7 +59,8 @@ class CapturedStep:
         """Take the step for each batch of an epoch, in the order in which a shuffling DataLoader deals them out.
 
         Once the step is proved, many steps are one call, without Python and its lock: between two calls, some hundredths of a
-        second apart, an interrupt is noticed. What the program cannot do, such as a smaller last batch, is done as usual.
+        second apart, an interrupt is noticed. What the program cannot do, such as a smaller last batch, is done as usual. After
+        two seconds a progress bar appears, on a terminal, where tqdm is installed.
 
         Parameters
         ----------
@@ -92,25 +93,33 @@ class CapturedStep:
         >>> f"{len(losses)} steps, the last loss is {losses[-1]:.2f}"
         '23 steps, the last loss is 0.29'
         """
+        from ..script import Bar  # here, for it imports argparse
+
         loader = DataLoader((x, y), batch_size, shuffle=True, rng=rng)
         arrays, size = loader.dataset, loader.batch_size
         order = as_generator(loader.rng).permutation(len(arrays[0])).astype(np.intp, copy=False)
         losses: list[np.ndarray] = []
-        at, many = 0, 8
-        while at < len(order):
-            begin, made = time.perf_counter(), 0
-            if self._replay is not None and len(order) - at >= size:
-                some = order[at : at + min(many, (len(order) - at) // size) * size]
-                found = self._replay.steps(arrays, some, size)
-                made = len(found)
-                losses += [found] if self._replay.recording.result else []
-                if made:
-                    self.why, self._missed = "", 0
-                many = 2 * many if time.perf_counter() - begin < CHUNK else many
-            if not made:
-                loss, made = self(*(array[order[at : at + size]] for array in arrays)), 1
-                losses += [] if loss is None else [_number(loss)]
-            at += made * size
+        at, many, replay = 0, 8, None
+        sources: list[np.ndarray] = []
+        with Bar(len(loader), "step") as bar:
+            while at < len(order):
+                begin, made = time.perf_counter(), 0
+                if self._replay is not replay:
+                    replay = self._replay
+                    sources = replay.sources(arrays) if replay else []
+                if replay is not None and len(order) - at >= size:
+                    some = order[at : at + min(many, (len(order) - at) // size) * size]
+                    found = replay.steps(arrays, sources, some, size)
+                    made = len(found)
+                    losses += [found] if replay.recording.result else []
+                    if made:
+                        self.why, self._missed = "", 0
+                    many = 2 * many if time.perf_counter() - begin < CHUNK else many
+                if not made:
+                    loss, made = self(*(array[order[at : at + size]] for array in arrays)), 1
+                    losses += [] if loss is None else [_number(loss)]
+                at += made * size
+                bar.update(made)
         return np.concatenate(losses) if losses else np.empty(0)
 
     def __str__(self) -> str:
@@ -176,6 +185,7 @@ class CapturedStep:
             self._refuse("the replayed step had other results than the usual one: something in it changes arrays unseen")
         else:
             self._replay, self.why = candidate, ""
+            recording.operations = list(map(_faster, recording.operations, known.operations))
         return result
 
 
@@ -186,6 +196,10 @@ def _number(loss: Any) -> np.ndarray:
         what = f"a tensor of shape {value.shape}" if isinstance(loss, tensor.Tensor) else f"a {type(loss).__name__}"
         raise TypeError(f"run: the step must return its loss, one number, or nothing; it returned {what}")
     return value.reshape(1)
+
+
+def _faster(operation: Operation, other: Operation) -> Operation:
+    return min(operation, other, key=lambda o: o.seconds)
 
 
 def _observed() -> bool:

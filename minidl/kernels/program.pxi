@@ -20,7 +20,7 @@ cdef class Program:
     """
 
     cdef operation *operations
-    cdef size_t count, room
+    cdef size_t count, room, allocated
     cdef optim_tensor **tensors  # of the updates, in their order
     cdef list updates  # of each: the number of its first operation, of its operations, and of its tensors
     cdef list draws  # which operations draw random numbers
@@ -30,7 +30,7 @@ cdef class Program:
         self.updates, self.draws, self.held, self.results = [], [], [], []
 
     def __dealloc__(self):
-        for i in range(len(self.updates)):
+        for i in range(self.allocated):  # by now the garbage collector may have taken the lists
             free(self.tensors[i])
         free(self.tensors)
         free(self.operations)
@@ -86,7 +86,8 @@ cdef class Program:
         cdef Py_ssize_t first = self.count
         for i in range(n):
             self.add(&steps[i])
-        self.tensors[len(self.updates)] = tensors
+        self.tensors[self.allocated] = tensors
+        self.allocated += 1
         self.updates.append((first, n, sum([steps[i].optim.count for i in range(n)])))
         return 0
 
@@ -317,13 +318,13 @@ def unchanged(list dicts, list lists, list attributes, list arrays):
     for row in lists:
         if not is_list_of(<list>row[0], <tuple>row[1]):
             return False
-    for row in attributes:
-        try:
+    try:
+        for row in attributes:
             found = (<dict>row[0]).get(row[1]) if type(row[0]) is dict else getattr(row[0], <str>row[1])
-        except (AttributeError, ValueError):  # it was deleted; of a variable of a closure that is a ValueError
-            return False
-        if found is not row[2]:
-            return False
+            if found is not row[2]:
+                return False
+    except (AttributeError, ValueError):  # it was deleted; of a variable of a closure that is a ValueError
+        return False
     for row in arrays:
         if not shows_the_same(<cnp.ndarray>row[0], <cnp.ndarray>row[1]):
             return False
