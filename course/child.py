@@ -37,6 +37,7 @@ LONGEST = 1500  # characters of a reason
 GUARDED = re.compile(r"(numpy|numpy\.(linalg|random|testing)|minidl(\..*)?|pytest|builtins|math|os|json)$")
 OPTIONS = "-p", "no:cacheprovider", "-p", "no:terminal", "--assert=plain", "--capture=no", "--noconftest", "-c", "/dev/null"
 HINTS = {
+    "'NoneType' object is not callable": ". What stands before the parentheses is None.",
     "'NoneType'": ". Does a function of yours end without `return`?",
     "No module named": ". The assignment needs nothing but what its first cell imports.",
     "SystemExit": ". Leave exit() and quit() out.",
