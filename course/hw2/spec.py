@@ -289,10 +289,10 @@ def test_quotients_leave_x_as_it_was():
 # %% [markdown] question="tanh"
 # ## Question 2: tanh (4 points)
 #
-# The forward pass is there. Write `backward`: it is given dy, and returns a tuple with the gradient of each input,
-# here the tuple (dx,). It must not change dy, which others may hold, too. It may read y, which `record` watches. If it
-# read x, `record` would have to be told by `saved=(x,)`, so that minidl can tell when x was changed before that. Here and
-# in the next two questions the backward pass is yours to write: minidl's operators and `functional` do not count.
+# The forward pass is there. Write `backward`: it is given dy, and returns a tuple with the gradient of each input, here
+# the tuple (dx,). It must not change dy, which others may hold, too. It may read y, which `record` watches. If it read
+# x, `record` would have to be told by `saved=(x,)`, so that minidl can tell when x was changed before that. Here and in
+# the next two questions the backward pass is yours to write: minidl's operators and `functional` do not count.
 
 # %% [markdown] question="tanh" lang="zh"
 # ## 第 2 题：tanh（4 分）
@@ -413,8 +413,8 @@ def test_linear_by_hand():
 # ## Question 4: softmax cross-entropy (5 points)
 #
 # Now write an operation whole. `cross_entropy(z, labels)` is given a Tensor of scores of shape (samples, classes) and
-# an array with the number of the right class for each sample. Return a Tensor of shape () with one number, the
-# mean of the losses, that knows its gradient. End with `record(loss, (z,), backward)`. Scores of 1000 and more must give
+# an array with the number of the right class for each sample. Return a Tensor of shape () with one number, the mean of
+# the losses, that knows its gradient. End with `record(loss, (z,), backward)`. Scores of 1000 and more must give
 # neither infinity nor NaN, neither in the loss nor in its gradient. A second backward pass must give the same gradient,
 # so `backward` may not change what it has kept.
 
