@@ -56,9 +56,9 @@
 #     ∂h_i/∂x_k = s ∂c_i/∂x_k + c_i ∂s/∂x_k
 #     dx_k      = sum over i of  dh_i ∂h_i/∂x_k
 #
-# Put in what stands above, and collect. One term remains of each path, and two of the three contain a mean over the batch.
-# This step is yours. Two checks: the dx of a feature add up to 0; and where eps is 0 so do the products dx_k h_k,
-# because to multiply all x - m by one positive number changes no h.
+# Put in what stands above, and collect. One term remains of each path, and two of the three contain a mean over the
+# batch. This step is yours. Two checks: the dx of a feature add up to 0; and where eps is 0 so do the products dx_k
+# h_k, because to multiply all x - m by one positive number changes no h.
 #
 # ## Layer norm
 #
@@ -76,8 +76,8 @@
 # | 4 | layer norm | 4 |
 # | 5 | where the scale goes, and the picture | 2 |
 #
-# It takes three to four hours. docs/extending.md, section "An operation", shows what `record` is given. The tests
-# that you see give 9 of the 20 points. The hidden ones check everything that the questions ask, also what no visible test
+# It takes three to four hours. docs/extending.md, section "An operation", shows what `record` is given. The tests that
+# you see give 9 of the 20 points. The hidden ones check everything that the questions ask, also what no visible test
 # touches (evaluation, layer norm's gradients, the scale). Use `gradcheck`.
 
 # %% [markdown] lang="zh"
@@ -258,8 +258,8 @@ def trained(norm, x):
 #
 # Write `center(x)`: each feature of x, of shape (batch, features), less its mean over the batch. Compute with arrays
 # (`x.data`), write `backward(dy)` below, which returns a tuple with one gradient for each input, and hand both to
-# `record`. In questions 1, 2 and 4 the backward pass is yours to write: minidl's operators and `functional` do not count.
-# `gradcheck` from minidl compares your gradient with finite differences and says what is wrong:
+# `record`. In questions 1, 2 and 4 the backward pass is yours to write: minidl's operators and `functional` do not
+# count. `gradcheck` from minidl compares your gradient with finite differences and says what is wrong:
 #
 # ```python
 # gradcheck(center, Tensor(np.random.default_rng(0).normal(size=(5, 3)), requires_grad=True))
@@ -393,8 +393,8 @@ def test_batch_norm_changes_nothing():
 #
 # - In training (`self.training` is true): the result is your `batch_norm`, and both statistics move towards the
 #   batch's, running = (1 - momentum) running + momentum batch, with the *unbiased* variance, divided by n - 1. That is
-#   PyTorch's rule: y uses the variance divided by n, and running_var the other one. In training a batch has at least two
-#   samples.
+#   PyTorch's rule: y uses the variance divided by n, and running_var the other one. In training a batch has at least
+#   two samples.
 # - In evaluation: y = weight (x - running_mean) / sqrt(running_var + eps) + bias, and nothing moves. Write it with
 #   minidl's operators on tensors, which know their derivatives.
 #
@@ -480,8 +480,8 @@ def test_norm_in_evaluation():
 #
 # Write `layer_norm(x, weight, bias, eps)`: the same, with the mean and the variance of each sample over its features. x
 # has shape (batch, features), and weight and bias have shape (features,), as before. Mind over which axis each sum
-# runs. There are four in the backward pass, and not all have changed. The rules of question 2 hold here, too: no array is
-# changed, and `record` is told what backward reads.
+# runs. There are four in the backward pass, and not all have changed. The rules of question 2 hold here, too: no array
+# is changed, and `record` is told what backward reads.
 
 # %% [markdown] question="layer_norm" lang="zh"
 # ## 第 4 题：层归一化（4 分）
