@@ -52,7 +52,8 @@
 #
 #     dz_nj = dL (p_nj - [j = t]) / N
 #
-# Each row of dz adds up to 0. It has to, since the same number added to all scores of a sample changes no
+# Here dL is the gradient that `backward` is given, 1 if the loss is the last result, and [j = t] is 1 for j = t and 0
+# otherwise. Each row of dz adds up to 0. It has to, since the same number added to all scores of a sample changes no
 # probability. This also tells how to compute them: subtract the largest score of each row first, and e^z cannot
 # overflow. Then take ln p_nt as a difference, as above, and not as the logarithm of a p_nt that may have been rounded
 # to 0.
@@ -84,13 +85,13 @@
 # | 5 | a step of training, and the picture | 2 |
 #
 # It takes about three hours. Read docs/extending.md, section "An operation", first: it shows what `record` is given.
-# Half of the tests you can run yourself; the others, which check the same sentences on other numbers, are run when
-# you hand in.
+# The tests that you see give 11 of the 20 points. The hidden ones check everything that the questions ask, also what no
+# visible test touches (arrays of any shape, large scores, several steps).
 
 # %% [markdown] lang="zh"
 # # 2. tanh、线性层与 softmax 交叉熵的反向传播
 #
-# 网络经过一个接一个的运算算出损失 L。反向传播沿着同样的运算往回走，对每个运算只问一个问题：已知 L 对你的结果的导数，L 对你的每个输入的导数是多少？我们把 dL/dy 记作 dy，它与 y 形状相同；把 dL/dx 记作 dx，它与 x 形状相同。一个小型分类器由三种运算组成，你要对这三种运算各回答一次这个问题，用差商检验自己的答案，然后只用自己写的函数，训练它识别数字。
+# 网络经过一个接一个的运算算出损失 L。反向传播沿着同样的运算往回走，对每个运算只问一个问题：已知 L 对它的结果的导数，L 对它的每个输入的导数是多少？我们把 dL/dy 记作 dy，它与 y 形状相同；把 dL/dx 记作 dx，它与 x 形状相同。一个小型分类器由三种运算组成，你要对这三种运算各回答一次这个问题，用差商检验自己的答案，然后只用自己写的函数，训练它识别数字。
 #
 # ## 数组的链式法则
 #
@@ -98,7 +99,7 @@
 #
 #     dx_k = 对 i 求和  dy_i ∂y_i/∂x_k
 #
-# 下面的一切都出自这一行。所有 ∂y_i/∂x_k 排成的那张大表从来不必写出来：它太大了，而且每个运算都有某种特点，使这个和变得很短。
+# 下面的一切都出自这一行。所有 ∂y_i/∂x_k 排成的那张大表（雅可比矩阵）从来不必写出来：它太大了，而且每个运算都有某种特点，使这个和变得很短。
 #
 # **逐元素的运算。** 如果 y_i 只依赖 x_i，和式里就只剩一项：dx_i = dy_i f'(x_i)。对 y = tanh x = (e^x - e^-x) / (e^x + e^-x)，由商的求导法则得
 #
@@ -106,7 +107,7 @@
 #
 # 所以只要留下前向传播的结果，反向传播就够用了。x = 0 处斜率为 1；神经元饱和时，斜率接近 0。
 #
-# **线性层。** y = x Wᵀ + b，x 的一行是一个样本，W 的一行是一个神经元。写成下标的形式，对样本 n、神经元 i、输入 k：
+# **线性层。** y = x Wᵀ + b，x 的每一行是一个样本，W 的每一行对应一个神经元。写成下标的形式，对样本 n、神经元 i、输入 k：
 #
 #     y_ni = 对 k 求和  x_nk W_ik  +  b_i
 #
@@ -118,7 +119,7 @@
 #
 # 其中有两个是矩阵乘法，怎么写看形状就知道：两个因子只有按一种次序相乘，并把该转置的转置，得到的 dx 才与 x 形状相同。
 #
-# **softmax 与交叉熵。** 样本 n 的得分 z_nj 变成概率 p_nj，它的损失是正确类别 t 的概率取负对数：
+# **softmax 与交叉熵。** 样本 n 的得分（logits）z_nj 变成概率 p_nj，它的损失是正确类别 t 的概率取负对数：
 #
 #     p_nj = e^z_nj / (对 k 求和 e^z_nk)
 #     L_n  = -ln p_nt = ln(对 k 求和 e^z_nk) - z_nt
@@ -127,7 +128,7 @@
 #
 #     dz_nj = dL (p_nj - [j = t]) / N
 #
-# dz 的每一行加起来都是 0。这是必然的：给一个样本的所有得分加上同一个数，概率不会改变。这也告诉我们该怎样计算：先从每一行减去这一行最大的得分，e^z 就不会溢出；ln p_nt 要像上面那样写成两项之差，而不要先算 p_nt 再取对数，因为它可能已经被舍入成 0。
+# 其中 dL 是传给 `backward` 的梯度（损失就是最后结果时为 1）；[j = t] 在 j = t 时为 1，否则为 0。dz 的每一行加起来都是 0。这是必然的：给一个样本的所有得分加上同一个数，概率不会改变。这也告诉我们该怎样计算：先从每一行减去这一行最大的得分，e^z 就不会溢出；ln p_nt 要像上面那样写成两项之差，而不要先算 p_nt 再取对数，因为它可能已经被舍入成 0。
 #
 # ## 对不对？用差商检验
 #
@@ -137,7 +138,7 @@
 #
 # 由此可见，单侧差商 (f(x + ε) - f(x)) / ε 的误差约为 ε f''(x) / 2；中心差商 (f(x + ε) - f(x - ε)) / (2 ε) 中偶次项互相抵消，误差约为 ε² f'''(x) / 6。但是 f 的值本身带有舍入误差，双精度下相对误差约为 u = 1e-16，除以 ε 就成了 u |f(x)| / ε：ε 越小，它反而越大。对单侧差商，两种误差在 ε = √u = 1e-8 附近持平，剩下的误差约为 1e-8；对中心差商则在 ε = ∛u = 5e-6 附近，剩下的误差约为 1e-11。这两个谷底都会出现在你画的图里。
 #
-# `minidl.gradcheck` 对每个输入的每个元素都这样做一遍，所用的是 L = (dy · y 的和)，其中 dy 是随机的。为什么要随机？如果 dy 处处为 1，那么忘记乘以 dy 的反向传播也能通过。
+# 这样的检验叫做梯度检验。`minidl.gradcheck` 对每个输入的每个元素都这样做一遍，所用的是 L = (dy · y 的和)，其中 dy 是随机的。为什么要随机？如果 dy 处处为 1，那么忘记乘以 dy 的反向传播也能通过。
 #
 # ## 题目
 #
@@ -149,7 +150,7 @@
 # | 4 | softmax 交叉熵 | 5 |
 # | 5 | 一步训练，以及画图 | 2 |
 #
-# 大约需要三小时。请先读 docs/extending.md 中的 “An operation” 一节，那里说明了要交给 `record` 的是什么。一半的测试你自己可以运行；另一半在提交之后运行，它们检验的要求相同，只是换了一些数。
+# 大约需要三小时。请先读 docs/extending.md 中的 “An operation” 一节，那里说明了要交给 `record` 的是什么。你能看到的测试占 20 分中的 11 分；隐藏的测试检验题目要求的一切，包括可见的测试没有涉及的内容（任意形状的数组、很大的得分、连续几步训练）。测试信息和代码注释为英文。
 
 # %% part="setup"
 import numpy as np
@@ -161,7 +162,8 @@ from minidl.tensor import Tensor, record
 STUDENT = ""  # your id, if your instructor gave each student numbers of their own
 
 # %% part="tests"
-import sys
+import functools
+from unittest import mock
 
 from course.expect import expect
 from minidl import gradcheck
@@ -187,11 +189,43 @@ def leaves(student, *shapes):
     return [Tensor(rng.normal(shape, dtype=np.float64), requires_grad=True) for shape in shapes]
 
 
+def own(operation):
+    """The student's operation, held to what was asked: `record` makes its result, of exactly its inputs."""
+
+    @functools.wraps(operation)
+    def watched(*args, **options):
+        genuine, made = record, []
+
+        def noted(data, parents, backward, saved=(), view=False):
+            made.append((genuine(data, parents, backward, saved, view), set(map(id, parents))))
+            return made[-1][0]
+
+        with mock.patch.dict(operation.__globals__, record=noted):
+            y = operation(*args, **options)
+        inputs = {id(x) for x in args if isinstance(x, Tensor)}
+        assert not isinstance(y, Tensor) or any(y is result and parents == inputs for result, parents in made), (
+            f"what {operation.__name__} returns was not made by record of its inputs: compute with arrays, write backward "
+            "yourself, and end with `return record(y, (the inputs), backward)`; minidl's operators and functions do not count"
+        )
+        return y
+
+    return watched
+
+
 def sent_back(what, y, inputs, dy):
-    """The gradients that dy leaves in the inputs of y, which the student's function made."""
+    """The gradients that dy leaves in the inputs of y, which the student's function made; twice, and the same both times."""
     assert isinstance(y, Tensor), f"{what} is a {type(y).__name__}, not a Tensor: end with `return record(...)`"
-    y.backward(np.asarray(dy, y.dtype))
-    return [x.grad for x in inputs]
+    gradients = []
+    for _ in range(2):
+        for x in inputs:
+            x.grad = None
+        y.backward(np.asarray(dy, y.dtype), retain_graph=True)
+        gradients.append([x.grad.copy() for x in inputs])
+    assert all(map(np.array_equal, *gradients)), (
+        f"a second backward pass through {what} gives another gradient: backward changes what it has kept; compute new arrays, "
+        "without -=, /= and [...] = on what was made outside of backward"
+    )
+    return gradients[0]
 
 
 # %% [markdown] question="quotient"
@@ -210,7 +244,7 @@ def sent_back(what, y, inputs, dy):
 #
 # 请写 `difference_quotients(loss, x, eps)`。`loss` 是一个函数，输入与 x 形状相同的数组，返回一个数；x 是 float64 数组，形状任意。返回一个与 x 形状相同的数组，每个位置上是中心差商 `(loss(x + eps e) - loss(x - eps e)) / (2 eps)`，其中 e 在这个位置上为 1，在其余位置上为 0，也就是只移动一个元素。算完以后，x 的值必须与原来一样。
 #
-# 它很慢，每个元素都要计算两次损失，所以没有人用它来训练网络。但它完全不涉及链式法则，因此从这里起，你写的一切都可以由它来裁判。
+# 它很慢，每个元素都要计算两次损失，所以没有人用它来训练网络。但它完全不涉及链式法则，因此从这里起，你写的一切都可以用它来检验。
 
 
 # %% part="solution" question="quotient"
@@ -231,24 +265,28 @@ def test_quotients_of_a_cube():
     """The central quotients of x³ with ε = 0.5, which are 3 x² + ε² exactly."""
     x = np.array([1.0, 2.0])
     given = difference_quotients(lambda x: float((x**3).sum()), x, 0.5)
-    mistakes = {
-        "this is (f(x + ε) - f(x)) / ε, the one-sided quotient: take f(x + ε) - f(x - ε) over 2 ε": [4.75, 15.25],
-        "this is twice the quotient: f(x + ε) and f(x - ε) are 2 ε apart": [6.5, 24.5],
-        "each is the sum of the quotients of all elements: move one element at a time": [15.5, 15.5],
-        "this is the quotient for a small ε: take the eps that the function is given": [3.0, 12.0],
-    }
-    what = "(f(x + ε) - f(x - ε)) / (2 ε) of f(x) = x³ at x = 1 and x = 2, with ε = 0.5, result"
-    expect(what, given, [3.25, 12.25], mistakes=mistakes)
+    for values, mistake in (
+        ([4.75, 15.25], "this is (f(x + ε) - f(x)) / ε, the one-sided quotient: take f(x + ε) - f(x - ε) over 2 ε"),
+        ([6.5, 24.5], "this is twice the quotient: f(x + ε) and f(x - ε) are 2 ε apart"),
+        ([0.8125, 3.0625], "`/ 2 * eps` divides by 2 and multiplies by eps: write / (2 * eps)"),
+        ([15.5, 15.5], "each is the sum of the quotients of all elements: move one element at a time"),
+    ):
+        assert not (np.shape(given) == (2,) and np.array_equal(np.round(np.array(given, float), 6), values)), mistake
+    expect("(f(x + ε) - f(x - ε)) / (2 ε) of f(x) = x³ at x = 1 and x = 2, with ε = 0.5: result", given, [3.25, 12.25])
 
 
 # %% part="hidden" question="quotient" points=1
 def test_quotients_of_a_matrix():
-    """The quotients of a function of a 2x3 matrix, whose elements are multiplied with each other."""
+    """The quotients of a function of a 2x3 matrix, whose elements are multiplied with each other; and of other shapes."""
     factors = np.array([[1.0, -2.0, 3.0], [0.0, 5.0, -1.0]])
     x = np.array([[2.0, 1.0, 0.0], [4.0, -3.0, 7.0]])
     # L = sum of factors * x, plus x_00 x_12: quotients of it are exact but for rounding, about 1e-16 * 60 / 1e-6
     given = difference_quotients(lambda x: float((factors * x).sum() + x[0, 0] * x[1, 2]), x)
     expect("difference_quotients of a function of a 2x3 matrix", given, [[8.0, -2.0, 3.0], [0.0, 5.0, 1.0]], 1e-7)
+    for shape in ((2, 1, 3), ()):
+        x = np.full(shape, 3.0)
+        given = difference_quotients(lambda x: float((x * x).sum()), x, 0.25)
+        expect(f"difference_quotients of x² at 3 for an array of shape {shape}", given, np.full(shape, 6.0))
 
 
 # %% part="hidden" question="quotient" points=1
@@ -256,19 +294,24 @@ def test_quotients_leave_x_as_it_was():
     """What x holds after the call, also with a large ε."""
     x = np.array([0.1, 0.7, -0.3])
     expect("difference_quotients(...)", difference_quotients(lambda x: float((x * x).sum()), x, 0.25), [0.2, 1.4, -0.6])
-    expect("x after difference_quotients(loss, x), which must put back what it moved: x", x, [0.1, 0.7, -0.3], 1e-12)
+    assert np.array_equal(x, [0.1, 0.7, -0.3]), (
+        f"x is {x.tolist()} after difference_quotients(loss, x), and was [0.1, 0.7, -0.3]: it must put back what it moved, and "
+        "exactly; += and -= leave an error of rounding, so keep the old value, or move a copy"
+    )
 
 
 # %% [markdown] question="tanh"
 # ## Question 2: tanh (4 points)
 #
-# The forward pass is there. Write `backward`: it is given dy, and returns a tuple with the gradient of each input,
-# here the tuple (dx,). It must not change dy, which others may hold, too.
+# The forward pass is there. Write `backward`: it is given dy, and returns a tuple with the gradient of each input, here
+# the tuple (dx,). It must not change dy, which others may hold, too. It may read y, which `record` watches. If it read
+# x, `record` would have to be told by `saved=(x,)`, so that minidl can tell when x was changed before that. Here and in
+# the next two questions the backward pass is yours to write: minidl's operators and `functional` do not count.
 
 # %% [markdown] question="tanh" lang="zh"
 # ## 第 2 题：tanh（4 分）
 #
-# 前向传播已经写好，请写 `backward`：它得到 dy，返回一个元组，其中依次是各个输入的梯度，这里就是 (dx,)。不可以改动 dy，因为别的运算也可能在用它。
+# 前向传播已经写好，请写 `backward`：它接收 dy，返回一个元组，其中依次是各个输入的梯度，这里就是 (dx,)。不可以改动 dy，因为别的运算也可能在用它。它可以用 y，`record` 会留意 y 是否被改动；如果要用 x，就必须写 `saved=(x,)` 告诉 `record`，这样，如果 x 在反向传播之前被改动过，minidl 就能发现。这一题和后面两题的反向传播都要你自己写：不能用 minidl 的运算符和 `functional` 代替。
 
 
 # %% part="solution" question="tanh"
@@ -287,34 +330,44 @@ def tanh(x):
 # %% part="public" question="tanh" points=2
 def test_tanh_at_three_places():
     """The gradient of tanh at -1.5, 0.2 and 0.8, compared with differences."""
-    gradcheck(tanh, Tensor(np.array([-1.5, 0.2, 0.8]), requires_grad=True))
+    gradcheck(own(tanh), Tensor(np.array([-1.5, 0.2, 0.8]), requires_grad=True))
 
 
 # %% part="hidden" question="tanh" points=1
 def test_tanh_of_a_matrix():
     """The gradient of tanh at 15 random places, compared with differences."""
-    gradcheck(tanh, leaves(STUDENT, (5, 3)))
+    gradcheck(own(tanh), leaves(STUDENT, (5, 3)))
 
 
 # %% part="hidden" question="tanh" points=1
 def test_tanh_by_hand():
-    """dx for dy = (1, 10, 100) at x = (0, ln 2, -ln 3), where tanh x = (0, 3/5, -4/5)."""
+    """dx for dy = (1, 10, 100) at x = (0, ln 2, -ln 3), where tanh x = (0, 3/5, -4/5); also when x is changed before backward."""
     x = Tensor(np.array([0.0, np.log(2), -np.log(3)]), requires_grad=True)
-    (dx,) = sent_back("tanh(x)", tanh(x), [x], [1.0, 10.0, 100.0])
+    y = own(tanh)(x)
+    (dx,) = sent_back("tanh(x)", y, [x], [1.0, 10.0, 100.0])
     expect("dx of tanh for dy = (1, 10, 100), where the slopes are 1, 16/25 and 9/25: dx", dx, [1.0, 6.4, 36.0])
+    x.data += 1
+    x.grad = None
+    try:
+        y.backward(np.array([1.0, 10.0, 100.0]))
+    except RuntimeError:  # minidl has noticed
+        return
+    mistake = "backward reads x, which has changed since, and minidl was not told: use y, or write saved=(x,) in record"
+    assert np.allclose(x.grad, [1.0, 6.4, 36.0]), mistake
 
 
 # %% [markdown] question="linear"
 # ## Question 3: linear (5 points)
 #
 # The same for y = x Wᵀ + b. There are three inputs now, so `backward` returns the tuple (dx, dW, db), in the order in
-# which `record` is given the inputs. The three are graded one by one. `saved=(x, w)` says that `backward` reads the
+# which `record` is given the inputs. The three are graded one by one (but a backward that
+# raises gives none of the three). `saved=(x, w)` says that `backward` reads the
 # values of x and W, so that minidl can tell when they were changed before that.
 
 # %% [markdown] question="linear" lang="zh"
 # ## 第 3 题：线性层（5 分）
 #
-# 对 y = x Wᵀ + b 做同样的事。现在有三个输入，所以 `backward` 返回元组 (dx, dW, db)，次序与交给 `record` 的输入相同。三个梯度分别计分。`saved=(x, w)` 表示 `backward` 要用到 x 和 W 的值，这样，如果它们在此之前被改动过，minidl 就能发现。
+# 对 y = x Wᵀ + b 做同样的事。现在有三个输入，所以 `backward` 返回元组 (dx, dW, db)，次序与交给 `record` 的输入相同。三个梯度分别计分（但如果 `backward` 报错，三个都不得分）。`saved=(x, w)` 表示 `backward` 要用到 x 和 W 的值，这样，如果它们在反向传播之前被改动过，minidl 就能发现。
 
 
 # %% part="solution" question="linear"
@@ -334,27 +387,27 @@ def linear(x, w, b):
 def test_linear_dx():
     """dx of linear for 5 samples, 4 inputs and 3 units, compared with differences."""
     x, w, b = leaves(STUDENT, (5, 4), (3, 4), (3,))
-    gradcheck(linear, (x, w.detach(), b.detach()))
+    gradcheck(own(linear), (x, w.detach(), b.detach()))
 
 
 # %% part="public" question="linear" points=1
 def test_linear_dw():
     """dW of linear for 5 samples, 4 inputs and 3 units, compared with differences."""
     x, w, b = leaves(STUDENT, (5, 4), (3, 4), (3,))
-    gradcheck(linear, (x.detach(), w, b.detach()))
+    gradcheck(own(linear), (x.detach(), w, b.detach()))
 
 
 # %% part="public" question="linear" points=1
 def test_linear_db():
     """db of linear for 5 samples, 4 inputs and 3 units, compared with differences."""
     x, w, b = leaves(STUDENT, (5, 4), (3, 4), (3,))
-    gradcheck(linear, (x.detach(), w.detach(), b))
+    gradcheck(own(linear), (x.detach(), w.detach(), b))
 
 
 # %% part="hidden" question="linear" points=1
 def test_linear_of_a_square_matrix():
     """All three gradients of linear where samples, inputs and units are four each, so that no shape is wrong."""
-    gradcheck(linear, leaves(STUDENT, (4, 4), (4, 4), (4,)))
+    gradcheck(own(linear), leaves(STUDENT, (4, 4), (4, 4), (4,)))
 
 
 # %% part="hidden" question="linear" points=1
@@ -364,7 +417,7 @@ def test_linear_by_hand():
         Tensor(np.array(values), requires_grad=True)
         for values in ([[1.0, 2.0], [3.0, 4.0]], [[1.0, -1.0], [0.0, 2.0], [3.0, 1.0]], [1.0, 0.0, -1.0])
     )
-    dx, dw, db = sent_back("linear(x, w, b)", linear(x, w, b), [x, w, b], [[1.0, 0.0, 2.0], [0.0, 1.0, -1.0]])
+    dx, dw, db = sent_back("linear(x, w, b)", own(linear)(x, w, b), [x, w, b], [[1.0, 0.0, 2.0], [0.0, 1.0, -1.0]])
     expect("dx of linear", dx, [[7.0, 1.0], [-3.0, 1.0]])
     expect("dW of linear", dw, [[1.0, 2.0], [3.0, 4.0], [-1.0, 0.0]])
     expect("db of linear", db, [1.0, 1.0, 1.0])
@@ -374,14 +427,15 @@ def test_linear_by_hand():
 # ## Question 4: softmax cross-entropy (5 points)
 #
 # Now write an operation whole. `cross_entropy(z, labels)` is given a Tensor of scores of shape (samples, classes) and
-# an array with the number of the right class for each sample. Return a Tensor with one number, the mean of the
-# losses, that knows its gradient. End with `record(loss, (z,), backward)`; do not call minidl's function of this name.
-# Scores of 1000 and more must give neither infinity nor NaN, neither in the loss nor in its gradient.
+# an array with the number of the right class for each sample. Return a Tensor of shape () with one number, the mean of
+# the losses, that knows its gradient. End with `record(loss, (z,), backward)`. Scores of 1000 and more must give
+# neither infinity nor NaN, neither in the loss nor in its gradient. A second backward pass must give the same gradient,
+# so `backward` may not change what it has kept.
 
 # %% [markdown] question="entropy" lang="zh"
 # ## 第 4 题：softmax 交叉熵（5 分）
 #
-# 现在请完整地写一个运算。`cross_entropy(z, labels)` 的输入是得分（Tensor，形状为 (samples, classes)）和一个数组，数组中是每个样本的正确类别的编号。返回一个只含一个数的 Tensor，即损失的平均，并且它能算出自己的梯度。最后一行是 `record(loss, (z,), backward)`；请不要调用 minidl 中同名的函数。得分达到 1000 甚至更大时，损失和梯度中都不可以出现无穷大或 NaN。
+# 现在请完整地写一个运算。`cross_entropy(z, labels)` 的输入是得分（Tensor，形状为 (samples, classes)）和一个数组，数组中是每个样本的正确类别的编号。返回一个形状为 () 的 Tensor，其中只有一个数，即平均损失，并且能由它反向传播。最后一行是 `record(loss, (z,), backward)`。得分达到 1000 甚至更大时，损失和梯度中都不可以出现无穷大或 NaN。再做一次反向传播，得到的梯度必须相同，所以 `backward` 不可以改动自己留下的数组。
 
 
 # %% part="solution" question="entropy"
@@ -405,24 +459,35 @@ def cross_entropy(z, labels):
 def test_loss_of_two_samples():
     """The loss where the right classes have the probabilities 1/2 and 3/5: the mean of ln 2 and ln(5/3)."""
     z = Tensor(np.array([[np.log(2), 0.0, 0.0], [0.0, np.log(3), 0.0]]), requires_grad=True)
-    loss = own_cross_entropy(z, np.array([0, 1]))
-    mistakes = {"this is the sum over the two samples: take their mean": 1.2039728}
+    loss = own(cross_entropy)(z, np.array([0, 1]))
+    assert loss is None or isinstance(loss, Tensor), (
+        f"cross_entropy returned a {type(loss).__name__}, not a Tensor: end with `return record(loss, (z,), backward)`"
+    )
+    mistakes = {
+        "the loss is the sum over the two samples: take their mean": 1.2039728,
+        "the loss has shape (1,), where () is asked for: take the mean over all, without keepdims": [0.6019864],
+    }
     expect("the mean of -ln(1/2) and -ln(3/5), the loss of these two samples,", loss, 0.6019864, mistakes=mistakes)
+    assert loss.dtype == np.float64, f"the loss is {loss.dtype} for a float64 z; is it computed in float32? Keep the dtype of z"
 
 
 # %% part="public" question="entropy" points=2
 def test_gradient_of_the_loss():
     """The gradient of the loss for 4 samples and 3 classes, compared with differences."""
     (z,) = leaves(STUDENT, (4, 3))
-    own_cross_entropy(Tensor(z.data.copy()), np.array([0, 2, 1, 1]))
-    gradcheck(lambda z: cross_entropy(z, np.array([0, 2, 1, 1])), z)
+    labels = np.array([0, 2, 1, 1])
+    loss = cross_entropy(Tensor(z.data.copy()), labels)
+    assert not isinstance(loss, Tensor) or loss.dtype == np.float64, (
+        f"the loss is {loss.dtype} for a float64 z, too coarse for differences; is it computed in float32? Keep the dtype of z"
+    )
+    gradcheck(lambda z: own(cross_entropy)(z, labels), z)
 
 
 # %% part="hidden" question="entropy" points=1
 def test_gradient_of_the_loss_by_hand():
     """The gradient of the loss where the probabilities are quarters and fifths, sent back from 10 times the loss."""
     z = Tensor(np.array([[np.log(2), 0.0, 0.0], [0.0, np.log(3), 0.0]]), requires_grad=True)
-    (dz,) = sent_back("cross_entropy(z, labels)", own_cross_entropy(z, np.array([0, 2])), [z], 10.0)
+    (dz,) = sent_back("cross_entropy(z, labels)", own(cross_entropy)(z, np.array([0, 2])), [z], 10.0)
     expect("dz of 10 times the loss, that is 10 (p - [j = t]) / 2:", dz, [[-2.5, 1.25, 1.25], [1.0, 3.0, -4.0]])
 
 
@@ -431,10 +496,14 @@ def test_scores_of_a_thousand():
     """The loss and its gradient for scores of 0 and 1000: one sample right, one wrong, and one undecided."""
     z = Tensor(np.array([[1000.0, 0.0], [0.0, 1000.0], [0.0, 0.0]]), requires_grad=True)
     with np.errstate(all="ignore"):
-        loss = own_cross_entropy(z, np.array([0, 0, 0]))
+        loss = own(cross_entropy)(z, np.array([0, 0, 0]))
         assert not (isinstance(loss, Tensor) and not np.isfinite(loss.data).all()), (
             f"the loss of scores of 1000 is {loss.data}: subtract from each row its own largest score before e^z, and take no "
             "logarithm of a p that may be 0"
+        )
+        assert not (isinstance(loss, Tensor) and loss.shape == () and loss.item() < 333), (
+            f"the loss of a sample whose right class is 1000 behind is not 1000, since the mean is {loss.item():.6g}, not 333.564; "
+            "is p kept from 0 by a small number? Take ln p as a difference"
         )
         what = "of the scores (1000, 0), (0, 1000) and (0, 0), all of class 0,"
         expect(f"the loss {what} which is (0 + 1000 + ln 2) / 3,", loss, 333.564382)
@@ -450,16 +519,16 @@ def test_scores_of_a_thousand():
 # return the loss as it was before the step, as a number. `backward()` adds to `.grad`, so think of what the step
 # before has left there.
 #
-# Then, with all questions answered, run the file, or the cell below, for the picture. On the left is the error of two
-# difference quotients of your tanh: compare the slopes of the branches, and the places of the valleys, with the theory
-# above. On the right your operations learn to read digits; expect about 95 % of the test digits.
+# Then run the file, or the last cell, for the picture. On the left is the error of two difference quotients of your
+# tanh: compare the slopes of the branches, and the places of the valleys, with the theory above. On the right your
+# operations learn to read digits; expect about 95 % of the test digits.
 
 # %% [markdown] question="step" lang="zh"
 # ## 第 5 题：一步训练（2 分）
 #
-# `step(loss, parameters, lr)` 做一步梯度下降。`loss` 是一个没有参数的函数，用当前的参数算出损失，返回 Tensor。把列表 `parameters` 中的每个 p 变成 p - lr dp，并返回这一步之前的损失，返回值是一个数。`backward()` 会把梯度加到 `.grad` 上，所以想一想，上一步在那里留下了什么。
+# `step(loss, parameters, lr)` 做一步梯度下降。调用 `loss()` 不需要传入任何实参，它按网络当前的参数算出损失，返回 Tensor。把列表 `parameters` 中的每个 p 变成 p - lr dp，并返回这一步之前的损失，返回值是一个数。`backward()` 会把梯度加到 `.grad` 上，所以想一想，上一步在那里留下了什么。
 #
-# 各题都做完以后，运行这个文件（或下面的单元格），把图画出来。左图是你的 tanh 的两种差商的误差：把各段的斜率和谷底的位置与上面的理论对照。右图中，你写的运算在学习识别数字，测试集的正确率应当在 95 % 左右。
+# 然后运行这个文件（或最后一个单元格），把图画出来。左图是你的 tanh 的两种差商的误差：把各段的斜率和谷底的位置与上面的理论对照。右图中，你写的运算在学习识别数字，测试集的准确率应当在 95 % 左右。
 
 
 # %% part="solution" question="step"
@@ -480,7 +549,12 @@ def step(loss, parameters, lr):
 def test_one_step():
     """One step from w = (1, -2) for L = w·w, where dw = 2 w, with lr = 0.1."""
     w = Tensor(np.array([1.0, -2.0]), requires_grad=True)
-    expect("what step(...) returns, the loss before the step,", step(lambda: (w * w).sum(), [w], 0.1), 5.0)
+    given = step(lambda: (w * w).sum(), [w], 0.1)
+    assert not isinstance(given, Tensor), "step returned a Tensor: return a number, value.item()"
+    expect("what step(...) returns, the loss before the step,", given, 5.0)
+    assert not np.array_equal(w.data, [1.0, -2.0]), (
+        "w has not changed: `p = ...` gives the name p to a new tensor, and the old one stays as it was; assign to p.data"
+    )
     expect("w - lr dw of w = (1, -2), dw = (2, -4), lr = 0.1, after one step: w", w, [0.8, -1.6])
 
 

@@ -67,8 +67,9 @@
 # | 4 | an initializer that layers and theory understand | 4 |
 # | 5 | thirty layers, predicted, and the picture | 4 |
 #
-# It takes about three hours, one of them with paper and pencil. Half of the tests you can run yourself; the others,
-# which check the same sentences on other numbers, are run when you hand in.
+# It takes about three hours, one of them with paper and pencil. The tests that you see give 10 of the 20 points. The
+# hidden ones check everything that the questions ask, also what no visible test touches (leaky ReLUs, moments, the
+# gradient).
 
 # %% [markdown] lang="zh"
 # # 5. 推导并实现 Xavier 初始化与 He 初始化
@@ -122,7 +123,7 @@
 # | 4 | 层和理论都能理解的初始化方法 | 4 |
 # | 5 | 预测三十层网络，以及画图 | 4 |
 #
-# 大约需要三小时，其中一小时用纸笔推导。一半的测试你自己可以运行；另一半在提交之后运行，它们检验的要求相同，只是换了一些数。
+# 大约需要三小时，其中一小时用纸笔推导。你能看到的测试占 20 分中的 10 分；隐藏的测试检验题目要求的一切，包括可见的测试没有涉及的内容（带泄漏的 ReLU、矩、梯度）。测试信息和代码注释为英文。
 
 # %% part="setup"
 from itertools import pairwise
@@ -134,10 +135,33 @@ from minidl import data, flow, init, nn
 STUDENT = ""  # your id, if your instructor gave each student numbers of their own
 
 # %% part="tests"
+import contextlib
 import functools
+from unittest import mock
 
 from course.expect import expect
 from minidl.random import Generator
+
+
+@contextlib.contextmanager
+def by_hand():
+    """Within this, minidl's own initializers neither draw nor state moments: the student's are asked for."""
+
+    def refused(*args):
+        raise AssertionError("minidl's own initializers do not count: derive the variance, and draw from rng yourself")
+
+    kinds = {kind for kind in vars(init).values() if isinstance(kind, type) and issubclass(kind, init.Initializer)}
+    with contextlib.ExitStack() as stack:
+        for kind in kinds - {init.Initializer, init.Custom}:  # a Custom draws with the student's function
+            for method in ("sample", "moments"):
+                stack.enter_context(mock.patch.object(kind, method, refused))
+        yield
+
+
+def checked(initializer, **expected):
+    """What init.check says of the student's initializer."""
+    with by_hand():
+        return init.check(initializer, **expected)
 
 
 def both(found):
@@ -193,7 +217,8 @@ def test_factors_of_a_layer_with_an_activation():
 # Write `xavier_uniform(shape, rng)`, which draws weights of this shape from a uniform distribution on [-b, b), with b
 # such that the variance is Xavier's. Derive b first. `rng` is a `minidl.random.Generator`:
 # `rng.uniform(shape, low, high)` and `rng.normal(shape, mean, std)` return arrays. Draw from it and from nothing else,
-# so that a seed gives the same network everywhere.
+# so that a seed gives the same network everywhere. minidl's own initializers do not count, here and in the next two
+# questions.
 #
 # `init.check` says what is wrong with an initializer. Tell it the variance that you derived, as a function of the fans:
 #
@@ -204,7 +229,7 @@ def test_factors_of_a_layer_with_an_activation():
 # %% [markdown] question="xavier" lang="zh"
 # ## 第 2 题：Xavier 初始化（4 分）
 #
-# 写出 `xavier_uniform(shape, rng)`，从 [-b, b) 上的均匀分布中抽取这个形状的权重，b 要使方差等于 Xavier 的方差。请先推导 b。`rng` 是一个 `minidl.random.Generator`：`rng.uniform(shape, low, high)` 和 `rng.normal(shape, mean, std)` 都返回数组。只从它抽取随机数，不用别的来源，这样同一个随机种子在任何地方都给出同样的网络。
+# 写出 `xavier_uniform(shape, rng)`，从 [-b, b) 上的均匀分布中抽取这个形状的权重，b 要使方差等于 Xavier 的方差。请先推导 b。`rng` 是一个 `minidl.random.Generator`：`rng.uniform(shape, low, high)` 和 `rng.normal(shape, mean, std)` 都返回数组。只从它抽取随机数，不用别的来源，这样同一个随机种子在任何地方都给出同样的网络。这一题和后面两题都不能用 minidl 自带的初始化方法代替。
 #
 # `init.check` 会指出一个初始化方法错在哪里。请把你推导出的方差写成扇入和扇出的函数告诉它：
 #
@@ -226,14 +251,15 @@ def xavier_uniform(shape, rng):
 # %% part="public" question="xavier" points=1
 def test_xavier_uniform_draws_weights():
     """The array has the shape that was asked for, mean 0 and no equal units, and all of it is drawn from rng."""
-    report = init.check(xavier_uniform)
+    report = checked(xavier_uniform)
     assert report, str(report)
 
 
 # %% part="public" question="xavier" points=1
 def test_xavier_uniform_has_its_bound():
     """For shape (200, 400) the largest weight is just below 0.1, and the smallest just above -0.1."""
-    weights = xavier_uniform((200, 400), Generator(0))
+    with by_hand():
+        weights = xavier_uniform((200, 400), Generator(0))
     assert isinstance(weights, np.ndarray), f"xavier_uniform returned a {type(weights).__name__}, expected an array"
     # Of 80000 weights the largest is within 1e-3 of the bound but for one case in e^40.
     expect("the range of xavier_uniform((200, 400), rng)", [weights.min(), weights.max()], [-0.1, 0.1], 1e-3)
@@ -242,7 +268,7 @@ def test_xavier_uniform_has_its_bound():
 # %% part="hidden" question="xavier" points=2
 def test_xavier_uniform_has_its_variance():
     """The variance is Xavier's, for wide, tall and square shapes."""
-    report = init.check(xavier_uniform, variance=lambda fan_in, fan_out: 2 / (fan_in + fan_out))
+    report = checked(xavier_uniform, variance=lambda fan_in, fan_out: 2 / (fan_in + fan_out))
     assert report, str(report)
 
 
@@ -271,7 +297,7 @@ def he_normal(shape, rng, a=0.0):
 # %% part="public" question="he" points=2
 def test_he_normal_has_its_variance():
     """For ReLU the variance is He's, for wide, tall and square shapes."""
-    report = init.check(he_normal, variance=lambda fan_in, fan_out: 2 / fan_in)
+    report = checked(he_normal, variance=lambda fan_in, fan_out: 2 / fan_in)
     assert report, str(report)
 
 
@@ -281,7 +307,7 @@ def test_he_normal_for_a_leaky_relu():
     for a, scale in ((0.5, 1.6), (1.0, 1.0), (-1.0, 1.0)):
         leaky = functools.partial(he_normal, a=a)
         leaky.__qualname__ = f"he_normal with a={a:g}"
-        report = init.check(leaky, variance=lambda fan_in, fan_out, s=scale: s / fan_in)
+        report = checked(leaky, variance=lambda fan_in, fan_out, s=scale: s / fan_in)
         assert report, f"for slope a={a:g} the variance should be {scale:g} / fan_in. {report}"
 
 
@@ -343,7 +369,7 @@ def test_scaling_draws_by_the_fans_that_the_layer_states():
         ("fan_out", lambda fan_in, fan_out: 2 / fan_out),
         ("fan_avg", lambda fan_in, fan_out: 4 / (fan_in + fan_out)),
     ):
-        report = init.check(Scaling(2.0, mode), variance=variance)
+        report = checked(Scaling(2.0, mode), variance=variance)
         assert report, str(report)
 
 
@@ -352,9 +378,12 @@ def test_scaling_states_its_moments():
     """The moments, for a layer and for a convolution with fans of its own."""
     for shape, fans, right in (((400, 500), (500, 400), 0.0447213595), ((32, 16, 3, 3), (144, 288), 1 / 12)):
         what = f"Scaling(1.0).moments({shape}, {fans})"
-        moments = Scaling(1.0).moments(shape, fans)
+        with by_hand():
+            moments = Scaling(1.0).moments(shape, fans)
         assert isinstance(moments, init.Moments), f"{what} is {moments!r}, expected init.Moments(mean, standard deviation)"
         expect(f"the mean and the standard deviation of {what}", moments[:2], [0.0, right])
+    moments = Scaling(2.0, "fan_out").moments((400, 500), (500, 400))
+    expect('the mean and the standard deviation of Scaling(2.0, "fan_out").moments(...)', moments[:2], [0.0, 0.0707106781])
 
 
 # %% [markdown] question="sizes"
@@ -367,7 +396,7 @@ def test_scaling_states_its_moments():
 # Return two lists: the mean square of the sums of each layer, from the first to the last, and the mean square of the
 # gradient for them, in the same order. Leave `widths` as it was.
 #
-# When it works, run this file, or the cell below. It draws thirty ReLU layers with Xavier's weights, with He's, and
+# When it works, run this file, or the last cell. It draws thirty ReLU layers with Xavier's weights, with He's, and
 # with weights of variance 3 / fan_in. The points are what one random network does, the lines are what you predicted. By
 # which factor does Xavier's line fall in each layer, and is that the factor that you expect of a root mean square? What
 # happens to the gradient under He's weights where the layers become narrower, behind layer 15?
@@ -377,7 +406,7 @@ def test_scaling_states_its_moments():
 #
 # 写出 `sizes(widths, variance, kept)`。`widths` 先列出输入的个数，再列出各层神经元的个数，所以一共有 `len(widths) - 1` 层。`variance(fan_in, fan_out)` 是一个函数，给出一层权重的方差。保留比例为 `kept` 的激活函数位于两层**之间**：第一层之前没有，最后一层之后也没有。输入的均方值为 1，最后一层加权和的梯度的均方值为 1。返回两个列表：从第一层到最后一层，各层加权和的均方值；以及按同样次序排列的、它们的梯度的均方值。不要改变 `widths`。
 #
-# 写好之后，运行这个文件（或下面的单元格）。它画出三十层的 ReLU 网络，分别用 Xavier 的权重、He 的权重和方差为 3 / fan_in 的权重。点是一个随机网络的实测值，线是你的预测。Xavier 的线每层下降多少倍，对均方根来说，这是不是你预料的倍数？第 15 层之后各层变窄，He 的权重下的梯度在那里有什么变化？
+# 写好之后，运行这个文件（或最后一个单元格）。它画出三十层的 ReLU 网络，分别用 Xavier 的权重、He 的权重和方差为 3 / fan_in 的权重。点是一个随机网络的实测值，线是你的预测。Xavier 的线每层下降多少倍，对均方根来说，这是不是你预料的倍数？第 15 层之后各层变窄，He 的权重下的梯度在那里有什么变化？
 
 
 # %% part="solution" question="sizes"
@@ -405,7 +434,7 @@ def test_sizes_of_the_signal():
 
 # %% part="hidden" question="sizes" points=1
 def test_sizes_of_the_gradient():
-    """Layers of Xavier's and of He's weights: the backward pass; and widths is left as it was."""
+    """Layers of Xavier's and of He's weights: the backward pass; another fraction kept; and widths is left as it was."""
     widths = [400, 100, 400, 400]
     _, second = both(sizes(widths, lambda fan_in, fan_out: 2 / (fan_in + fan_out), 1 / 2))
     assert widths == [400, 100, 400, 400], f"sizes changed the list widths that it was given: it is {widths} now"
@@ -413,6 +442,8 @@ def test_sizes_of_the_gradient():
     expect("the second list of sizes([400, 100, 400, 400], Xavier's, 1/2)", second, [0.4, 0.5, 1.0], mistakes=mistakes)
     _, second = both(sizes([64, 100, 50, 10], lambda fan_in, fan_out: 2 / fan_in, 1 / 2))
     expect("the second list of sizes([64, 100, 50, 10], He's, 1/2)", second, [0.1, 0.2, 1.0])
+    found = both(sizes([100, 100, 100, 100], lambda fan_in, fan_out: 1 / fan_in, 3 / 4))
+    expect("the lists of sizes([100, 100, 100, 100], 1 / fan_in, 3/4)", found, [[1, 0.75, 0.5625], [0.5625, 0.75, 1]])
 
 
 # %% part="hidden" question="sizes" points=1

@@ -56,9 +56,9 @@
 #     ∂h_i/∂x_k = s ∂c_i/∂x_k + c_i ∂s/∂x_k
 #     dx_k      = sum over i of  dh_i ∂h_i/∂x_k
 #
-# Put in what stands above, and collect. One term remains of each path, and two of the three are means over the batch.
-# This step is yours. Two checks: the dx of a feature add up to 0; and where eps is 0 so do the products dx_k h_k,
-# because to multiply all x - m by one number changes no h.
+# Put in what stands above, and collect. One term remains of each path, and two of the three contain a mean over the
+# batch. This step is yours. Two checks: the dx of a feature add up to 0; and where eps is 0 so do the products dx_k
+# h_k, because to multiply all x - m by one positive number changes no h.
 #
 # ## Layer norm
 #
@@ -76,8 +76,9 @@
 # | 4 | layer norm | 4 |
 # | 5 | where the scale goes, and the picture | 2 |
 #
-# It takes three to four hours. docs/extending.md, section "An operation", shows what `record` is given. About half of
-# the tests you can run yourself; the others, which check the same sentences on other numbers, are run when you hand in.
+# It takes three to four hours. docs/extending.md, section "An operation", shows what `record` is given. The tests that
+# you see give 9 of the 20 points. The hidden ones check everything that the questions ask, also what no visible test
+# touches (evaluation, layer norm's gradients, the scale). Use `gradcheck`.
 
 # %% [markdown] lang="zh"
 # # 6. 批归一化的反向传播，以及层归一化
@@ -129,7 +130,7 @@
 #     ∂h_i/∂x_k = s ∂c_i/∂x_k + c_i ∂s/∂x_k
 #     dx_k      = 对 i 求和  dh_i ∂h_i/∂x_k
 #
-# 把上面的结果代入，再整理：每条路径各剩下一项，三项中有两项是对一批的平均。这一步由你来做。有两个检验：一个特征的各个 dx 之和为 0；eps 为 0 时，各个乘积 dx_k h_k 之和也为 0，因为把所有 x - m 乘以同一个数，h 完全不变。
+# 把上面的结果代入，再整理：每条路径各剩下一项，三项中有两项含有对一批的平均。这一步由你来做。有两个检验：一个特征的各个 dx 之和为 0；eps 为 0 时，各个乘积 dx_k h_k 之和也为 0，因为把所有 x - m 乘以同一个正数，h 完全不变。
 #
 # ## 层归一化
 #
@@ -145,7 +146,7 @@
 # | 4 | 层归一化 | 4 |
 # | 5 | 尺度去了哪里，以及画图 | 2 |
 #
-# 大约需要三到四小时。docs/extending.md 中的 “An operation” 一节说明了要交给 `record` 的是什么。大约一半的测试你自己可以运行；其余的在提交之后运行，它们检验的要求相同，只是换了一些数。
+# 大约需要三到四小时。docs/extending.md 中的 “An operation” 一节说明了要交给 `record` 的是什么。你能看到的测试占 20 分中的 9 分；隐藏的测试检验题目要求的一切，包括可见的测试没有涉及的内容（评估、层归一化的梯度、尺度）。请使用 `gradcheck`。测试信息和代码注释为英文。
 
 # %% part="setup"
 import numpy as np
@@ -156,6 +157,9 @@ from minidl.tensor import record
 STUDENT = ""  # your id, if your instructor gave each student numbers of their own
 
 # %% part="tests"
+import functools
+from unittest import mock
+
 from course.expect import expect
 from minidl import gradcheck
 from minidl.random import Generator
@@ -167,12 +171,95 @@ def leaves(*shapes):
     return [Tensor(rng.normal(shape, 0.5, dtype=np.float64), requires_grad=True) for shape in shapes]
 
 
+def own(operation):
+    """The student's operation, held to what was asked: `record` makes its result, of exactly its inputs."""
+
+    @functools.wraps(operation)
+    def watched(*args, **options):
+        genuine, made = record, []
+
+        def noted(data, parents, backward, saved=(), view=False):
+            made.append((genuine(data, parents, backward, saved, view), set(map(id, parents))))
+            return made[-1][0]
+
+        with mock.patch.dict(operation.__globals__, record=noted):
+            y = operation(*args, **options)
+        inputs = {id(x) for x in args if isinstance(x, Tensor)}
+        assert not isinstance(y, Tensor) or any(y is result and parents == inputs for result, parents in made), (
+            f"what {operation.__name__} returns was not made by record of its inputs: compute with arrays, write backward "
+            "yourself, and end with `return record(y, (the inputs), backward)`; minidl's operators and functions do not count"
+        )
+        return y
+
+    return watched
+
+
+def hold_to_the_rules(operation):
+    """Neither pass of a norm changes what it is given or has kept, and backward does not read what has changed since."""
+    name, inputs = operation.__name__, leaves((5, 3), (3,), (3,))
+    dy = leaves((5, 3), (3,), (3,), (5, 3))[-1].data
+    before, grads = [t.data.copy() for t in inputs], []
+    y = own(operation)(*inputs)
+
+    def sent_back():
+        for t in inputs:
+            t.grad = None
+        y.backward(dy, retain_graph=True)
+        return [t.grad.copy() for t in inputs]
+
+    grads = [sent_back(), sent_back()]
+    for which, t, old, first, second in zip(("x", "weight", "bias"), inputs, before, *grads, strict=True):
+        assert np.array_equal(t.data, old), f"{name} changed its input {which}: compute new arrays, without +=, *= and [...] ="
+        assert np.array_equal(first, second), (
+            f"a second backward pass through one {name} gives another d{which}: backward changes what it has kept; "
+            "compute new arrays, without +=, *= and [...] ="
+        )
+    for t in inputs:
+        t.data *= 3
+    try:
+        grads = [grads[0], sent_back()]
+    except RuntimeError:  # minidl has noticed
+        return
+    assert all(map(np.array_equal, *grads)), (
+        f"backward of {name} reads x or weight, which have changed since, and minidl was not told: write saved=(x, weight) in record"
+    )
+
+
+TRY = "Try it: a Linear layer and a BatchNorm1d with eps=0, once with weights that are 10 times as large"
+
+
+def three(found):
+    """What scale returned."""
+    assert isinstance(found, (tuple, list, np.ndarray)), f"scale() is {found!r}, expected three numbers"
+    assert [np.ndim(number) for number in found] == [0, 0, 0], f"scale() is {found!r}, expected three numbers"
+    return found
+
+
+def right_batch_norm(x, weight, bias, eps=1e-5):
+    """The value of batch norm, so that a mistake in the student's own batch_norm costs no points of the next question."""
+    return Tensor(weight.data * (x.data - x.data.mean(axis=0)) / np.sqrt(x.data.var(axis=0) + eps) + bias.data)
+
+
+def trained(norm, x):
+    """What the student's Norm makes of x in training; forward has to be the student's, and to call batch_norm."""
+
+    def refused(*args, **options):
+        raise AssertionError("Norm uses the forward of minidl's BatchNorm1d: write a forward of its own, without super()")
+
+    called = mock.Mock(side_effect=right_batch_norm)
+    with mock.patch.object(nn.BatchNorm1d, "forward", refused), mock.patch.dict(batch_norm.__globals__, batch_norm=called):
+        y = norm(Tensor(np.array(x)))
+    assert called.called, "Norm does not call your batch_norm in training"
+    return y
+
+
 # %% [markdown] question="center"
 # ## Question 1: the mean (3 points)
 #
 # Write `center(x)`: each feature of x, of shape (batch, features), less its mean over the batch. Compute with arrays
 # (`x.data`), write `backward(dy)` below, which returns a tuple with one gradient for each input, and hand both to
-# `record`. `gradcheck` from minidl compares your gradient with finite differences and says what is wrong:
+# `record`. In questions 1, 2 and 4 the backward pass is yours to write: minidl's operators and `functional` do not
+# count. `gradcheck` from minidl compares your gradient with finite differences and says what is wrong:
 #
 # ```python
 # gradcheck(center, Tensor(np.random.default_rng(0).normal(size=(5, 3)), requires_grad=True))
@@ -181,7 +268,7 @@ def leaves(*shapes):
 # %% [markdown] question="center" lang="zh"
 # ## 第 1 题：均值（3 分）
 #
-# 写出 `center(x)`：x 的形状是 (batch, features)，每个特征减去它在这一批上的均值。用数组（`x.data`）计算，在下面写出 `backward(dy)`，它返回一个元组，对每个输入各有一个梯度，再把两者交给 `record`。minidl 的 `gradcheck` 把你的梯度与有限差分比较，并指出错在哪里：
+# 写出 `center(x)`：x 的形状是 (batch, features)，每个特征减去它在这一批上的均值。用数组（`x.data`）计算，在下面写出 `backward(dy)`，它返回一个元组，对每个输入各有一个梯度，再把两者交给 `record`。第 1、2、4 题的反向传播都要你自己写：不能用 minidl 的运算符和 `functional` 代替。minidl 的 `gradcheck` 把你的梯度与有限差分比较，并指出错在哪里：
 #
 # ```python
 # gradcheck(center, Tensor(np.random.default_rng(0).normal(size=(5, 3)), requires_grad=True))
@@ -203,13 +290,18 @@ def center(x):
 # %% part="public" question="center" points=1
 def test_center_of_two_features():
     """Three samples of two features, centred by hand."""
-    expect("center(x)", center(Tensor([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]])), [[-2, -20], [-1, -10], [3, 30]])
+    y = own(center)(Tensor([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]], requires_grad=True))
+    mistakes = {
+        "each feature has a mean of its own, axis 0": [[-15.5, -6.5], [-14.5, 3.5], [-10.5, 43.5]],
+        "the mean is that over the batch, axis 0": [[-4.5, 4.5], [-9, 9], [-27, 27]],
+    }
+    expect("center(x)", y, [[-2, -20], [-1, -10], [3, 30]], mistakes=mistakes)
 
 
 # %% part="hidden" question="center" points=2
 def test_center_backward():
     """The derivative of center, for a batch of five and for a batch of one."""
-    gradcheck(center, leaves((5, 3)))
+    gradcheck(own(center), leaves((5, 3)))
     y = center(Tensor([[3.0, 4.0]], requires_grad=True))
     expect("center(x) for a batch of one", y, [[0.0, 0.0]])
 
@@ -226,7 +318,7 @@ def test_center_backward():
 # %% [markdown] question="batch_norm" lang="zh"
 # ## 第 2 题：批归一化（7 分）
 #
-# 写出 `batch_norm(x, weight, bias, eps)`：y = weight h + bias，h 如上所述。x 的形状是 (batch, features)，weight 和 bias 的形状是 (features,)。这是一个有三个输入的运算：`backward` 依次返回 (dx, dweight, dbias)。请先在纸上把 dx 推导到底。前向传播和反向传播都不得改变传给它们的数组，也不得改变自己留下的数组，所以再做一次反向传播，得到的梯度相同。backward 所需的 x 和 weight 的值要在前向传播时取好；`record` 中的 `saved=(x, weight)` 使得优化器在两者之间改变它们时报错。
+# 写出 `batch_norm(x, weight, bias, eps)`：y = weight h + bias，h 如上所述。x 的形状是 (batch, features)，weight 和 bias 的形状是 (features,)。这是一个有三个输入的运算：`backward` 依次返回 (dx, dweight, dbias)。请先在纸上把 dx 推导到底。前向传播和反向传播都不得改变传给它们的数组，也不得改变自己留下的数组，所以再做一次反向传播，得到的梯度相同。backward 所需的 x 和 weight 的值要在前向传播时取好；`record` 中的 `saved=(x, weight)` 使得优化器若在前向传播与反向传播之间改变了它们，就会报错。
 
 
 # %% part="solution" question="batch_norm"
@@ -267,14 +359,14 @@ def test_batch_norm_of_two_features():
 def test_batch_norm_backward_of_weight_and_bias():
     """dweight and dbias, for a batch of six."""
     x, weight, bias = leaves((6, 3), (3,), (3,))
-    gradcheck(batch_norm, (x.detach(), weight, bias))
+    gradcheck(own(batch_norm), (x.detach(), weight, bias))
 
 
 # %% part="public" question="batch_norm" points=3
 def test_batch_norm_backward():
     """dx for a batch of six: all three paths."""
     x, weight, bias = leaves((6, 3), (3,), (3,))
-    gradcheck(batch_norm, (x, weight.detach(), bias.detach()))
+    gradcheck(own(batch_norm), (x, weight.detach(), bias.detach()))
 
 
 # %% part="hidden" question="batch_norm" points=1
@@ -282,28 +374,13 @@ def test_batch_norm_backward_where_eps_counts():
     """dx where eps is as large as the variance, so that h is far from variance 1; and for a batch of two."""
     for n in (6, 2):
         x, weight, bias = leaves((n, 3), (3,), (3,))
-        gradcheck(lambda x, weight, bias: batch_norm(x, weight, bias, 1.0), (x, weight.detach(), bias.detach()))
+        gradcheck(lambda *inputs: own(batch_norm)(*inputs, 1.0), (x, weight.detach(), bias.detach()))
 
 
 # %% part="hidden" question="batch_norm" points=1
 def test_batch_norm_changes_nothing():
-    """The inputs are what they were after forward and backward; a second backward pass gives the same gradients."""
-    inputs, dy = leaves((5, 3), (3,), (3,)), leaves((5, 3), (3,), (3,), (5, 3))[-1].data
-    before, grads = [t.data.copy() for t in inputs], []
-    y = batch_norm(*inputs)
-    for _ in range(2):
-        for t in inputs:
-            t.grad = None
-        y.backward(dy, retain_graph=True)
-        grads.append([t.grad.copy() for t in inputs])
-    for name, t, old, first, second in zip(("x", "weight", "bias"), inputs, before, *grads, strict=True):
-        assert np.array_equal(t.data, old), (
-            f"batch_norm changed its input {name}: compute new arrays, without +=, *= and [...] ="
-        )
-        assert np.array_equal(first, second), (
-            f"a second backward pass through one batch_norm gives another d{name}: backward changes what it has kept; "
-            "compute new arrays, without +=, *= and [...] ="
-        )
+    """The inputs are what they were, a second backward pass gives the same, and inputs that change in between spoil nothing."""
+    hold_to_the_rules(batch_norm)
 
 
 # %% [markdown] question="statistics"
@@ -316,7 +393,8 @@ def test_batch_norm_changes_nothing():
 #
 # - In training (`self.training` is true): the result is your `batch_norm`, and both statistics move towards the
 #   batch's, running = (1 - momentum) running + momentum batch, with the *unbiased* variance, divided by n - 1. That is
-#   PyTorch's rule: y uses the variance divided by n, and running_var the other one.
+#   PyTorch's rule: y uses the variance divided by n, and running_var the other one. In training a batch has at least
+#   two samples.
 # - In evaluation: y = weight (x - running_mean) / sqrt(running_var + eps) + bias, and nothing moves. Write it with
 #   minidl's operators on tensors, which know their derivatives.
 #
@@ -327,8 +405,8 @@ def test_batch_norm_changes_nothing():
 #
 # 评估时，一个样本的结果不应取决于碰巧同在一批的其他样本。因此，层在训练时积累 m 和 v 的滑动平均，评估时就用它们。请写出层 `Norm` 的 `forward`。它有 `self.weight` 和 `self.bias`，数组 `self.running_mean` 和 `self.running_var`，以及数 `self.momentum` 和 `self.eps`。
 #
-# - 训练时（`self.training` 为真）：结果就是你的 `batch_norm`，同时两个统计量都向这一批的值移动，running = (1 - momentum) running + momentum batch，其中的方差是**无偏**的，除以 n - 1。这是 PyTorch 的规则：y 用的是除以 n 的方差，running_var 用的是另一种。
-# - 评估时：y = weight (x - running_mean) / sqrt(running_var + eps) + bias，统计量不动。请用 minidl 张量的运算符来写，它们知道自己的导数。
+# - 训练时（`self.training` 为真）：结果就是你的 `batch_norm`，同时两个统计量都向这一批的值移动，running = (1 - momentum) running + momentum batch，其中的方差是**无偏**的，除以 n - 1。这是 PyTorch 的规则：y 用的是除以 n 的方差，running_var 用的是另一种。训练时一批至少有两个样本。
+# - 评估时：y = weight (x - running_mean) / sqrt(running_var + eps) + bias，统计量保持不变。请用 minidl 张量的运算符来写，它们知道自己的导数。
 #
 # 除此之外，`Norm` 就是 BatchNorm1d，所以 `flow` 和其中的理论都知道它的作用。
 
@@ -353,29 +431,43 @@ class Norm(nn.BatchNorm1d):
 def test_norm_in_training():
     """One batch of the numbers 1, 3 and 8: the output, and the running mean."""
     norm = Norm(1, eps=0.0, dtype=np.float64)
-    expect(
-        "Norm(1)(x) in training", norm(Tensor(np.array([[1.0], [3.0], [8.0]]))), np.array([[-3], [-1], [4]]) / np.sqrt(26 / 3)
-    )
+    expect("Norm(1)(x) in training", trained(norm, [[1.0], [3.0], [8.0]]), np.array([[-3], [-1], [4]]) / np.sqrt(26 / 3))
     mistakes = {"momentum is the weight of the new batch, not of the old value": [3.6]}
     expect("running_mean after this batch", norm.running_mean, [0.4], mistakes=mistakes)
 
 
 # %% part="hidden" question="statistics" points=1
+def test_norm_uses_what_it_has():
+    """In training, the layer's own weight, bias, eps and momentum count: the batch 1, 3 with eps = 3 and momentum = 1/4."""
+    norm = Norm(1, eps=3.0, momentum=0.25, weight_init=[2.0], bias_init=[5.0], dtype=np.float64)
+    mistakes = {
+        "weight and bias are not used": [[-0.5], [0.5]],
+        "weight is not used": [[4.5], [5.5]],
+        "bias is not used": [[-1.0], [1.0]],
+        "eps is not handed on to batch_norm": [[3.00001], [6.99999]],
+    }
+    expect("Norm(1, eps=3, ...)(x) in training", trained(norm, [[1.0], [3.0]]), [[4.0], [6.0]], mistakes=mistakes)
+    mistakes = {"self.momentum is not used": [0.2]}
+    expect("running_mean where momentum is 1/4", norm.running_mean, [0.5], mistakes=mistakes)
+
+
+# %% part="hidden" question="statistics" points=1
 def test_norm_moves_its_variance():
     """running_var begins at 1; after the batch 1, 3, 8, of unbiased variance 13, and after this batch again."""
-    norm, x = Norm(1, dtype=np.float64), Tensor(np.array([[1.0], [3.0], [8.0]]))
+    norm = Norm(1, dtype=np.float64)
     for right in (0.9 + 1.3, 0.9 * 2.2 + 1.3):
-        norm(x)
+        trained(norm, [[1.0], [3.0], [8.0]])
         mistakes = {"it takes the unbiased variance, divided by n - 1": [0.9 + 2.6 / 3]}
         expect("running_var", norm.running_var, [right], mistakes=mistakes)
 
 
-# %% part="hidden" question="statistics" points=2
+# %% part="hidden" question="statistics" points=1
 def test_norm_in_evaluation():
     """In evaluation the running statistics are used, stay as they are, and pass the gradient on."""
     norm = Norm(2, eps=1.0, weight_init=[2.0, 3.0], bias_init=[0.0, 5.0], dtype=np.float64)
     norm.running_mean[...], norm.running_var[...] = [1.0, 10.0], [3.0, 8.0]
     norm.eval()
+    assert "forward" in vars(Norm), "Norm has no forward of its own"
     y = norm(Tensor(np.array([[2.0, 7.0], [3.0, 13.0]])))
     expect("in evaluation, where running_mean and running_var count, Norm(2)(x)", y, [[1.0, 2.0], [2.0, 8.0]])
     for name, right in (("running_mean", [1.0, 10.0]), ("running_var", [3.0, 8.0])):
@@ -388,12 +480,13 @@ def test_norm_in_evaluation():
 #
 # Write `layer_norm(x, weight, bias, eps)`: the same, with the mean and the variance of each sample over its features. x
 # has shape (batch, features), and weight and bias have shape (features,), as before. Mind over which axis each sum
-# runs. There are four of them, and not all have changed.
+# runs. There are four in the backward pass, and not all have changed. The rules of question 2 hold here, too: no array
+# is changed, and `record` is told what backward reads.
 
 # %% [markdown] question="layer_norm" lang="zh"
 # ## 第 4 题：层归一化（4 分）
 #
-# 写出 `layer_norm(x, weight, bias, eps)`：做法相同，但均值和方差是每个样本在其各个特征上的。x 的形状是 (batch, features)，weight 和 bias 的形状仍是 (features,)。注意每个求和沿哪个轴进行：反向传播中共有四个，并不是每个都变了。
+# 写出 `layer_norm(x, weight, bias, eps)`：做法相同，但均值和方差是每个样本在其各个特征上的。x 的形状是 (batch, features)，weight 和 bias 的形状仍是 (features,)。注意每个求和沿哪个轴进行：反向传播中共有四个，并不是每个都变了。第 2 题的要求在这里同样成立：不改变任何数组，并且要把 backward 用到的值告诉 `record`。
 
 
 # %% part="solution" question="layer_norm"
@@ -416,33 +509,43 @@ def layer_norm(x, weight, bias, eps=1e-5):
 
 
 # %% part="public" question="layer_norm" points=1
-def test_layer_norm_of_two_samples():
-    """Two samples of two features, normalized by hand."""
-    x, weight, bias = Tensor([[1.0, 3.0], [30.0, 10.0]]), Tensor([2.0, 1.0]), Tensor([0.0, 5.0])
+def test_layer_norm_of_three_samples():
+    """Three samples of two features, normalized by hand; and one where eps counts."""
+    x = np.array([[1.0, 3.0], [30.0, 10.0], [2.0, 6.0]])
+    h, weight, bias = np.array([[-1.0, 1.0], [1.0, -1.0], [-1.0, 1.0]]), np.array([2.0, 1.0]), np.array([0.0, 5.0])
     mistakes = {
-        "the variance is divided by n here, not by n - 1": [[-(2**0.5), 5 + 0.5**0.5], [2**0.5, 5 - 0.5**0.5]],
-        "this is batch norm; mean and variance are now those of each sample over its features, axis 1": [
-            [-2.0, 4.0],
-            [2.0, 6.0],
-        ],
+        "the variance is divided by n here, not by n - 1": weight * h / np.sqrt(2) + bias,
+        "this is batch norm; mean and variance are now those of each sample over its features, axis 1": (
+            weight * (x - x.mean(axis=0)) / x.std(axis=0) + bias
+        ),
     }
-    y = layer_norm(x, weight, bias, eps=0.0)
-    expect("layer_norm(x, weight, bias, eps=0)", y, [[-2.0, 6.0], [2.0, 4.0]], mistakes=mistakes)
+    right = [[-2.0, 6.0], [2.0, 4.0], [-2.0, 6.0]]
+    y = layer_norm(Tensor(x), Tensor(weight), Tensor(bias), eps=0.0)
+    expect("layer_norm(x, weight, bias, eps=0)", y, right, 1e-4, mistakes)  # whoever leaves eps out is told so below
+    y = layer_norm(Tensor([[1.0, 3.0]]), Tensor([2.0, 2.0]), Tensor([0.0, 0.0]), 3.0)
+    mistakes = {"eps is not used; it is added to the variance, under the root": [[-1.99999, 1.99999]]}
+    expect("layer_norm(x, weight, bias, eps=3)", y, [[-1.0, 1.0]], mistakes=mistakes)
 
 
 # %% part="hidden" question="layer_norm" points=1
 def test_layer_norm_backward_of_weight_and_bias():
     """dweight and dbias, for a batch of five."""
     x, weight, bias = leaves((5, 4), (4,), (4,))
-    gradcheck(layer_norm, (x.detach(), weight, bias))
+    gradcheck(own(layer_norm), (x.detach(), weight, bias))
 
 
-# %% part="hidden" question="layer_norm" points=2
+# %% part="hidden" question="layer_norm" points=1
 def test_layer_norm_backward():
     """dx for a batch of five and for a batch of one, also where eps counts."""
     for shape, eps in (((5, 4), 1e-5), ((1, 6), 1.0)):
         x, weight, bias = leaves(shape, shape[1:], shape[1:])
-        gradcheck(lambda x, w, b, eps=eps: layer_norm(x, w, b, eps), (x, weight.detach(), bias.detach()))
+        gradcheck(lambda *inputs, eps=eps: own(layer_norm)(*inputs, eps), (x, weight.detach(), bias.detach()))
+
+
+# %% part="hidden" question="layer_norm" points=1
+def test_layer_norm_changes_nothing():
+    """The inputs are what they were, a second backward pass gives the same, and inputs that change in between spoil nothing."""
+    hold_to_the_rules(layer_norm)
 
 
 # %% [markdown] question="scale"
@@ -455,7 +558,7 @@ def test_layer_norm_backward():
 # 2. the gradient for the weights of the linear layer,
 # 3. one step of plain gradient descent on these weights, relative to their size: |lr dW| / |W|.
 #
-# Then run this file, or the cell below, for the picture: twenty tanh layers, once as they are, once with your batch
+# Then run this file, or the last cell, for the picture: twenty tanh layers, once as they are, once with your batch
 # norm and once with your layer norm before each tanh, for weights of many sizes. On the left is the signal, on the
 # right the third of your numbers: is its slope what you said? So a network with batch norm starts from any weights, but
 # the size of the weights is not without effect. Where has it gone?
@@ -463,13 +566,13 @@ def test_layer_norm_backward():
 # %% [markdown] question="scale" lang="zh"
 # ## 第 5 题：尺度去了哪里（2 分）
 #
-# 一个线性层后面接着 eps = 0 的批归一化。现在把线性层的所有权重乘以 10。请由你的公式推出下面三个量各乘以多少倍，让 `scale()` 返回这三个数：
+# 一个线性层后面接着 eps = 0 的批归一化。现在把线性层的所有权重乘以 10。请由你的公式推出下面三个量各变为原来的多少倍，让 `scale()` 返回这三个数：
 #
 # 1. 批归一化的输出；
 # 2. 线性层权重的梯度；
 # 3. 不带动量的梯度下降在这些权重上走一步的相对大小：|lr dW| / |W|。
 #
-# 然后运行这个文件（或下面的单元格），把图画出来：二十个 tanh 层，一次没有归一化，一次在每个 tanh 之前加上你的批归一化，一次加上你的层归一化，权重取各种大小。左图是信号，右图是上面的第三个数：它的斜率与你说的一致吗？可见，有了批归一化，网络从任何大小的权重开始都行，但权重的大小并非毫无影响。它的影响去了哪里？
+# 然后运行这个文件（或最后一个单元格），把图画出来：二十个 tanh 层，一组不加归一化，一组在每个 tanh 之前加上你的批归一化，一组加上你的层归一化，权重取各种大小。左图是信号，右图是上面的第三个数：它的斜率与你说的一致吗？可见，有了批归一化，网络从任何大小的权重开始都行，但权重的大小并非毫无影响。它的影响去了哪里？
 
 
 # %% part="solution" question="scale"
@@ -480,17 +583,19 @@ def scale():
     # END SOLUTION
 
 
-# %% part="hidden" question="scale" points=2
-def test_scale():
-    """The three factors."""
-    found = scale()
-    assert isinstance(found, (tuple, list, np.ndarray)), f"scale() is {found!r}, expected three numbers"
-    assert [np.ndim(number) for number in found] == [0, 0, 0], f"scale() is {found!r}, expected three numbers"
-    for given, right, name in zip(found, (1, 0.1, 0.01), ("the output", "the gradient", "the relative step"), strict=True):
-        assert np.isclose(given, right), (
-            f"scale(): {name} is not multiplied by {given}; try it: a Linear layer and a BatchNorm1d with eps=0, once with "
-            "weights that are 10 times as large"
-        )
+# %% part="public" question="scale" points=1
+def test_scale_is_three_numbers():
+    """Three numbers are returned, and the first of them is right: batch norm takes out what the weights are multiplied by."""
+    found = three(scale())
+    assert np.isclose(found[0], 1), f"scale(): the output is not multiplied by {found[0]}. {TRY}"
+
+
+# %% part="hidden" question="scale" points=1
+def test_scale_of_gradient_and_step():
+    """The factors of the gradient and of the relative step."""
+    _, *found = three(scale())
+    for given, right, name in zip(found, (0.1, 0.01), ("the gradient", "the relative step"), strict=True):
+        assert np.isclose(given, right), f"scale(): {name} is not multiplied by {given}. {TRY}"
 
 
 # %% part="given" question="scale"

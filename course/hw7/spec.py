@@ -84,8 +84,9 @@
 # | 4 | how steep a network is | 4 |
 # | 5 | training, and the map | 2 |
 #
-# It takes about four hours. Read docs/extending.md, section "An optimizer", first. Half of the tests you can run
-# yourself; the others, which check the same sentences on other numbers, are run when you hand in.
+# It takes about four hours. Read docs/extending.md, section "An optimizer", first. The tests that you see
+# give 9 of the 20 points. The hidden ones check everything that the questions ask, also what no visible test touches
+# (several parameters, the largest rate with momentum, negative curvature, a training that diverges).
 
 # %% [markdown] lang="zh"
 # # 7. 优化器，以及学习率与权重大小的关系
@@ -148,7 +149,7 @@
 # | 4 | 一个网络有多陡 | 4 |
 # | 5 | 训练，以及画图 | 2 |
 #
-# 大约需要四小时。请先读 docs/extending.md 中的 “An optimizer” 一节。一半的测试你自己可以运行；另一半在提交之后运行，它们检验的要求相同，只是换了一些数。
+# 大约需要四小时。请先读 docs/extending.md 中的 “An optimizer” 一节。你能看到的测试占 20 分中的 9 分；隐藏的测试检验题目要求的一切，包括可见的测试没有涉及的内容（多个参数、带动量时的最大学习率、负的曲率、发散的训练）。测试信息和代码注释为英文。
 
 # %% part="setup"
 from itertools import pairwise
@@ -174,6 +175,8 @@ class Optimizer:
 
 
 # %% part="tests"
+from unittest import mock
+
 from course.expect import expect
 from minidl import optim
 
@@ -182,12 +185,22 @@ def leaf(*values):
     return Tensor(np.array(values), requires_grad=True)
 
 
+def step(optimizer):
+    """One step, of the student's own."""
+
+    def refused(*args):
+        raise AssertionError("minidl's own optimizers do not count: write the step yourself, with arrays")
+
+    with mock.patch.object(optim.Optimizer, "step", refused):
+        optimizer.step()
+
+
 def steps(optimizer, w, gradients):
     """w after each step with these gradients."""
     places = []
     for gradient in gradients:
         w.grad = np.array(gradient)
-        optimizer.step()
+        step(optimizer)
         places.append(w.data.copy())
     return np.array(places)
 
@@ -200,7 +213,7 @@ def hold_to_the_rules(make):
     kept = w.grad
     for _ in range(3):
         try:
-            optimizer.step()
+            step(optimizer)
         except TypeError as error:
             raise AssertionError(f"step raises '{error}': where a parameter's .grad is None, leave it alone") from error
     assert not np.array_equal(w.data, [1.0, -2.0]), "step does not move a parameter that has a gradient"
@@ -216,7 +229,7 @@ def hold_to_the_rules(make):
     loss, w.grad = (w * w).sum(), None
     loss.backward(retain_graph=True)
     right = w.grad.copy()
-    optimizer.step()
+    step(optimizer)
     w.grad = None
     try:
         loss.backward()
@@ -237,7 +250,8 @@ def hold_to_the_rules(make):
 #     p ← p - lr v
 #
 # This is PyTorch's rule: v does not contain the learning rate. A parameter whose `.grad` is None is left alone. `.grad`
-# itself stays as it is. minidl must notice the change, as docs/extending.md explains: `p.data -= ...` does it.
+# itself stays as it is. minidl must notice the change, as docs/extending.md explains: `p.data -= ...` does it. In this
+# question and the next, minidl's own optimizers do not count.
 
 # %% [markdown] question="momentum" lang="zh"
 # ## 第 1 题：动量（5 分）
@@ -247,7 +261,7 @@ def hold_to_the_rules(make):
 #     v ← momentum v + dp
 #     p ← p - lr v
 #
-# 这是 PyTorch 的规则：v 中不含学习率。`.grad` 为 None 的参数保持不动。`.grad` 本身不得改变。minidl 必须能察觉参数的改变，docs/extending.md 解释了为什么：写 `p.data -= ...` 就行。
+# 这是 PyTorch 的规则：v 中不含学习率。`.grad` 为 None 的参数保持不动。`.grad` 本身不得改变。minidl 必须能察觉参数的改变，docs/extending.md 解释了为什么：写 `p.data -= ...` 就行。这一题和下一题都不能用 minidl 自带的优化器代替。
 
 
 # %% part="solution" question="momentum"
@@ -521,7 +535,7 @@ def test_sharpness_of_a_bowl():
 
 # %% part="hidden" question="sharpness" points=1
 def test_sharpness_in_twenty_directions():
-    """Matrices of your own with known eigenvalues, among them a negative one that is largest in absolute value."""
+    """Matrices of your own with known eigenvalues, one of them negative; the random start comes from rng, and steps counts."""
     rng = Generator(7).stream(str(STUDENT))
     turned, _ = np.linalg.qr(rng.normal((20, 20), dtype=np.float64))
     for largest in (9.0, -9.0):
@@ -531,11 +545,16 @@ def test_sharpness_in_twenty_directions():
         mistakes = {"the sign is lost; the eigenvalue is u · H u, not the length of H u": 9.0} if largest < 0 else {}
         # (5/9)^50 = 2e-13 of the others is left, times a factor for an unlucky start
         expect(f"sharpness where the eigenvalues are {largest:g} and others from -3 to 5", given, largest, 1e-3, mistakes)
+    one, same, other = (sharpness(lambda w: a @ w, turned[0].copy(), Generator(seed), steps=1) for seed in (1, 1, 2))
+    assert one == same, "sharpness gives two results for one seed: draw the random direction from rng, and nothing else"
+    assert one != other, "after one step sharpness is the same for two seeds: draw the random direction from rng"
+    # One step leaves about as much of each of the twenty eigenvectors as there was of it in a random direction.
+    assert abs(one + 9) > 0.01, "sharpness is exact after a single step: make as many steps of power iteration as it is told"
 
 
 # %% part="hidden" question="sharpness" points=1
 def test_sharpness_of_the_smallest_network():
-    """L = (a b - 1)² / 2 at (2, 1/2) and at (1/10, 10), and a bowl whose steepest direction is (1, -1)."""
+    """L = (a b - 1)² / 2 at (2, 1/2) and at (1/10, 10), a bowl whose steepest direction is (1, -1), and a loss where ε counts."""
     for w, right in (([2.0, 0.5], 4.25), ([0.1, 10.0], 100.01)):
         given = sharpness(lambda w: (w[0] * w[1] - 1) * w[::-1], np.array(w), Generator(0))
         expect(f"sharpness of (a b - 1)² / 2 at {w}", given, right, 1e-3)
@@ -546,6 +565,8 @@ def test_sharpness_of_the_smallest_network():
             "sharpness finds the smaller eigenvalue: begin with a random direction from rng, not with ones"
         )
     expect("sharpness of a bowl that is steepest along (1, -1)", given, 4.0, 1e-3)
+    given = sharpness(lambda w: w**3, np.zeros(1), Generator(0), eps=0.5)  # ((εu)³ - (-εu)³) / (2 ε) = ε² u³ with u = ±1
+    expect("sharpness of w⁴ / 4 at 0 with eps = 1/2", given, 0.25, mistakes={"eps is not used": 1e-8})
 
 
 # %% [markdown] question="train"
@@ -555,7 +576,7 @@ def test_sharpness_of_the_smallest_network():
 # (`F.cross_entropy(model(x), y)`). It returns the loss after the last step as a number, and `np.inf` if the loss was
 # NaN or infinite at any time, for such a training has diverged.
 #
-# Then run this file, or the cell below, for the picture; it takes about twenty seconds. Above on the left is the
+# Then run this file, or the last cell, for the picture; it takes about twenty seconds. Above on the left is the
 # smallest network, from a = s and b = 0, and the line is your `largest_rate(curvature(s, 0))`. Where is the region in
 # which it learns, and what cuts it off on each side? Is it cut off exactly at the line? (Beyond it, descent jumps
 # across the valley, and may find a flatter one.) The other maps are a network that reads digits, with plain descent and
@@ -567,7 +588,7 @@ def test_sharpness_of_the_smallest_network():
 #
 # 写出 `train(model, optimizer, x, y, steps)`：用交叉熵（`F.cross_entropy(model(x), y)`）在整批数据上训练这么多步。它返回最后一步之后的损失，返回值是一个数；如果损失在任何时候成为 NaN 或无穷大，就返回 `np.inf`，因为这样的训练已经发散。
 #
-# 然后运行这个文件（或下面的单元格），把图画出来，大约需要二十秒。左上是最小的网络，从 a = s、b = 0 开始，线是你的 `largest_rate(curvature(s, 0))`。它能学习的区域在哪里，各边被什么截断？是不是正好截断在线上？（超过这条线，梯度下降会跳过山谷，也许找到一个更平缓的。）另外两张图是一个识别数字的网络，分别用普通的梯度下降和你的 Adam。右下是这个网络在学习过程中的曲率，三种学习率各一条，虚线是 2 / 学习率。曲线碰到自己的虚线时会怎样？
+# 然后运行这个文件（或最后一个单元格），把图画出来，大约需要二十秒。左上是最小的网络，从 a = s、b = 0 开始，线是你的 `largest_rate(curvature(s, 0))`。它能学习的区域在哪里，各边被什么截断？是不是正好截断在线上？（超过这条线，梯度下降会跳过山谷，也许找到一个更平缓的。）另外两张图是一个识别数字的网络，分别用普通的梯度下降和你的 Adam。右下是这个网络在学习过程中的曲率，三种学习率各一条，虚线是 2 / 学习率。曲线碰到自己的虚线时会怎样？
 
 
 # %% part="solution" question="train"

@@ -54,6 +54,14 @@ WRONG = [
         "this is Nesterov's momentum",
         17,
     ),
+    (
+        "momentum: minidl's own",
+        "        for p, v in zip(self.params, self.velocities, strict=True):\n",
+        "        from minidl import optim\n\n        return optim.SGD(self.params, lr=self.lr).step()\n"
+        "        for p, v in zip(self.params, self.velocities, strict=True):\n",
+        "minidl's own optimizers do not count",
+        15,
+    ),
     ("momentum: does nothing", MOVE, "                pass\n", "w after each of three steps", 15),
     (
         "Adam: bias not corrected",
@@ -61,6 +69,13 @@ WRONG = [
         "p.data -= self.lr * m / (np.sqrt(v) + self.eps)",
         "the averages are too small at first",
         16,
+    ),
+    (
+        "Adam: minidl's own",
+        "        self.t += 1\n",
+        "        from minidl import optim\n\n        return optim.Adam(self.params, lr=self.lr).step()\n        self.t += 1\n",
+        "minidl's own optimizers do not count",
+        15,
     ),
     ("Adam: only v corrected", ADAM, "p.data -= self.lr * m / (root + self.eps)", "m is too small at first, too", 16),
     ("Adam: no root", ADAM, "p.data -= self.lr * m / (1 - beta1**self.t) / (root**2 + self.eps)", "where its root belongs", 16),
@@ -144,7 +159,7 @@ WRONG = [
         "hu = rng.normal(w.shape, dtype=np.float64)",
         "hu = np.ones(w.shape)",
         "begin with a random direction from rng",
-        19,
+        18,
     ),
     ("sharpness: u not of length 1", "u = hu / np.linalg.norm(hu)", "u = hu", "bring u back to length 1", 16),
     (
@@ -167,6 +182,34 @@ WRONG = [
         "hu = gradient(w)",
         "with the eigenvalues 2 and 4 is 2.54951, expected 4",
         16,
+    ),
+    (
+        "sharpness: always 50 steps",
+        "for _ in range(steps):\n        u = hu",
+        "for _ in range(50):\n        u = hu",
+        "make as many steps of power iteration as it is told",
+        19,
+    ),
+    (
+        "sharpness: eps of its own",
+        "    hu = rng.normal(w.shape, dtype=np.float64)\n",
+        "    hu, eps = rng.normal(w.shape, dtype=np.float64), 1e-4\n",
+        "eps is not used",
+        19,
+    ),
+    (
+        "sharpness: np.random",
+        "hu = rng.normal(w.shape, dtype=np.float64)",
+        "hu = np.random.default_rng().normal(size=w.shape)",
+        "sharpness gives two results for one seed",
+        19,
+    ),
+    (
+        "sharpness: a seed of its own",
+        "hu = rng.normal(w.shape, dtype=np.float64)",
+        "hu = np.random.default_rng(0).normal(size=w.shape)",
+        "sharpness is the same for two seeds",
+        19,
     ),
     ("sharpness: nothing returned", "return float(u @ hu)", "float(u @ hu)", "is None: does the function end with", 16),
     (

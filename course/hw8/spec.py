@@ -34,11 +34,11 @@
 #
 # ## How deep can it be?
 #
-# From layer to layer, what two inputs differ by shrinks like χ^l = e^(-l / ξ), with the depth scale ξ = -1 / ln χ. In
-# chaos inputs end at a correlation below 1, and ξ is defined by χ there; at χ = 1 it is infinite. Schoenholz, Gilmer,
-# Ganguli and Sohl-Dickstein (2017) found that networks learn as long as they are not much deeper than 6 ξ. After that,
-# what tells a three from a five has fallen below e^-6 of what it was, and the gradient, too, has changed by a factor
-# that no learning rate serves for all layers.
+# From layer to layer, the mean square of the difference between two inputs shrinks like χ^l = e^(-l / ξ), with the
+# depth scale ξ = -1 / ln χ. In chaos inputs end at a correlation below 1, and ξ is defined by χ there; at χ = 1 it is
+# infinite. Schoenholz, Gilmer, Ganguli and Sohl-Dickstein (2017) found that networks learn as long as they are not much
+# deeper than 6 ξ. After that, what tells a three from a five has fallen (in its mean square) below e^-6 of what it was,
+# and the gradient, too, has changed by a factor that no learning rate serves for all layers.
 #
 # All this is in `minidl.theory`: `fixed_point(f, sigma_w, sigma_b)`, `backward_factor(f, q, sigma_w)`, which is χ,
 # `depth_scale(f, sigma_w, sigma_b)` and `critical_sigma_w(f, sigma_b)`. They take σw and σb, not their squares, and f
@@ -54,12 +54,14 @@
 # | 4 | measure its gradients | 4 |
 # | 5 | the report | 8 |
 #
-# It takes about four hours, half of them for the report.
+# It takes about four hours, half of them for the report. The tests that you see give 5 of the 12 points of
+# the first four questions. The hidden ones check everything that these questions ask, also what no visible test touches
+# (variances, chaos, gradients whose mean is not 0).
 
 # %% [markdown] lang="zh"
 # # 8. 一项研究：五十层的网络
 #
-# 这次作业是一项小小的研究。你会得到属于自己的深层网络，由理论预测其中的信号和梯度会怎样，把预测写下来，然后才去测量。接着解释你看到的现象，尤其是出乎意料的地方。四个短函数照常自动测试；更大的一部分是一份报告，由人来阅读。
+# 这次作业是一项小小的研究。你会得到属于自己的深层网络，由理论预测其中的信号和梯度会怎样，把预测写下来，然后才去测量。接着解释你看到的现象，尤其是出乎意料的地方。四个短函数照常由程序测试；更大的一部分是一份报告，由人来阅读。
 #
 # ## 信号有一个不动点
 #
@@ -67,7 +69,7 @@
 #
 #     q' = σw² E[f(√q z)²] + σb²        z 服从均值为 0、方差为 1 的正态分布
 #
-# 这个映射说明一层的作用，而每一层的映射都相同。对 tanh，它在几层之内就到达不动点 q*，在那里 q' = q。从此以后，不论 σw 是多少，信号既不增大也不缩小。但这并不说明信号里还剩下什么。
+# 这个映射说明一层的作用，而每一层的映射都相同。对 tanh，它在几层之内就接近不动点 q*，在那里 q' = q。从此以后，不论 σw 是多少，信号既不增大也不缩小。但这并不说明信号里还剩下什么。
 #
 # ## 一个数决定两个方向
 #
@@ -83,7 +85,7 @@
 #
 # ## 网络能有多深？
 #
-# 两个输入之间的差别，逐层按 χ^l = e^(-l / ξ) 缩小，其中深度尺度 ξ = -1 / ln χ。在混沌相中，两个输入最后的相关系数小于 1，ξ 由那里的 χ 定义；χ = 1 时，ξ 为无穷大。Schoenholz、Gilmer、Ganguli 与 Sohl-Dickstein（2017）发现，只要网络不比 6 ξ 深太多，就能学习。再往深处，区分 3 和 5 的信息已经降到原来的 e^-6 以下，而梯度改变的倍数也大得没有哪一个学习率能适合所有的层。
+# 两个输入之差的均方值，逐层按 χ^l = e^(-l / ξ) 缩小，其中深度尺度 ξ = -1 / ln χ。在混沌相中，两个输入最后的相关系数小于 1，ξ 由那里的 χ 定义；χ = 1 时，ξ 为无穷大。Schoenholz、Gilmer、Ganguli 与 Sohl-Dickstein（2017）发现，只要网络不比 6 ξ 深太多，就能学习。再往深处，区分 3 和 5 的信息（按均方值）已经降到原来的 e^-6 以下，而梯度改变的倍数也大得没有哪一个学习率能适合所有的层。
 #
 # 这些都在 `minidl.theory` 中：`fixed_point(f, sigma_w, sigma_b)`；`backward_factor(f, q, sigma_w)`，即 χ；`depth_scale(f, sigma_w, sigma_b)`；`critical_sigma_w(f, sigma_b)`。它们的参数是 σw 和 σb，不是平方；f 是像 `F.tanh` 这样的函数。请读它们的文档字符串。
 #
@@ -91,13 +93,13 @@
 #
 # | 题号 | | 分数 |
 # |---|---|---|
-# | 1 | 建立深层网络 | 3 |
+# | 1 | 搭建深层网络 | 3 |
 # | 2 | 预测它处于哪一相 | 3 |
 # | 3 | 预测它的梯度 | 2 |
 # | 4 | 测量它的梯度 | 4 |
 # | 5 | 报告 | 8 |
 #
-# 大约需要四小时，其中一半用于报告。
+# 大约需要四小时，其中一半用于报告。第 1 至 4 题共 12 分，你能看到的测试占 5 分；隐藏的测试检验这几题要求的一切，包括可见的测试没有涉及的内容（方差、混沌相、梯度平均值不为 0 的网络）。测试信息和代码注释为英文。
 
 # %% part="setup"
 import numpy as np
@@ -159,7 +161,7 @@ def four(found):
 # is given.
 
 # %% [markdown] question="deep" lang="zh"
-# ## 第 1 题：建立深层网络（3 分）
+# ## 第 1 题：搭建深层网络（3 分）
 #
 # 写出 `deep(depth, width, activation, sigma_w, sigma_b, rng)`：一个 `nn.Sequential`，有 `depth` 个隐藏层，每个是一个 `nn.Linear`，后面接一个激活函数；最后再加一个 `nn.Linear`。它有 64 个输入，每个隐藏层有 `width` 个神经元，有 10 个输出。所有权重（包括最后一层）都服从方差为 σw² / fan_in 的正态分布，所有偏置都服从方差为 σb² 的正态分布。`activation` 是一个类，例如 `nn.Tanh`。`rng` 是随机种子或 Generator。同一个随机种子给出同一个网络，而任何两层都不相同：请记住，随机种子每给出一次，就产生一个新的生成器。
 
@@ -185,11 +187,13 @@ def test_deep_has_its_layers():
     shapes = [layer.weight.shape for layer in model if isinstance(layer, nn.Linear)]
     right = [(100, 64), (100, 100), (100, 100), (10, 100)]
     assert shapes == right, f"the weights of deep(3, 100, nn.Tanh, ...) have the shapes {shapes}, expected {right}"
+    shapes = [layer.weight.shape for layer in network(deep(1, 20, nn.Tanh, 1.0, 0.5, 0)) if isinstance(layer, nn.Linear)]
+    assert shapes == [(20, 64), (10, 20)], f"the weights of deep(1, 20, ...) have the shapes {shapes}: width is 20 there"
 
 
 # %% part="hidden" question="deep" points=2
 def test_deep_has_its_variances():
-    """The variances of all weights and biases; the same seed gives the same network, and no two layers are alike."""
+    """All weights and biases are normal, with their variances; the same seed gives the same network, no two layers are alike."""
     sigma_w, sigma_b = 1.5, 0.4
     model = network(deep(10, 100, nn.ReLU, sigma_w, sigma_b, 3))
     assert isinstance(model[1], nn.ReLU), f"the activation of deep(10, 100, nn.ReLU, ...) is {type(model[1]).__name__}"
@@ -206,19 +210,32 @@ def test_deep_has_its_variances():
         assert abs(found / right - 1) < 6 / np.sqrt(2 * values.size), (
             f"the {name} have the standard deviation {found:.3g}, expected {right:g}: the variances are sigma_w² / fan_in and sigma_b²"
         )
-    assert not np.array_equal(inner[0], inner[1]), (
-        "two layers have the same weights: a seed given to each layer makes the same generator again; make one, or call initialize"
+    # E[w⁴] / E[w²]² is 3 for a normal distribution, give or take √(24 / n) = 0.016, and 1.8 for a uniform one.
+    fourth = float(np.mean(inner**4) / np.mean(inner**2) ** 2)
+    assert abs(fourth - 3) < 0.1, (
+        f"the weights have the right variance, but are not normal: the mean of w⁴ is {fourth:.2f} σ⁴, where 3 σ⁴ is expected "
+        "(1.8 is a uniform distribution's, 2.1 that of a normal one without its tails)"
     )
-    again = deep(10, 100, nn.ReLU, sigma_w, sigma_b, 3)
-    assert np.array_equal(again[2].weight.data, inner[0]), "deep gives another network for the same seed: draw all from rng"
-    other = deep(10, 100, nn.ReLU, sigma_w, sigma_b, 4)
-    assert not np.array_equal(other[2].weight.data, inner[0]), "deep gives the same network for another seed: draw all from rng"
+    biases = [layer.bias.data for layer in linear]
+    zero = [i for i, bias in enumerate(biases) if not bias.all()]
+    assert not zero, f"the biases of the Linear layers {zero}, counted from 0, are 0: all biases have the variance sigma_b²"
+    for name, (first, second) in (("weights", inner[:2]), ("biases", biases[1:3])):
+        assert not np.array_equal(first, second), (
+            f"two layers have the same {name}: a seed given to each layer makes the same generator again; make one, or call "
+            "initialize"
+        )
+    for name, seeds in (("seed", (3, 3, 4)), ("Generator", (Generator(3), Generator(3), Generator(4)))):
+        one, same, other = (network(deep(10, 100, nn.ReLU, sigma_w, sigma_b, rng))[2] for rng in seeds)
+        for kind in ("weight", "bias"):
+            values = [getattr(layer, kind).data for layer in (one, same, other)]
+            assert np.array_equal(*values[:2]), f"deep gives another {kind} for the same {name}: draw all from rng"
+            assert not np.array_equal(*values[1:]), f"deep gives the same {kind} for another {name}: draw all from rng"
 
 
 # %% [markdown] question="predict"
 # ## Question 2: predict its phase (3 points)
 #
-# Write `predict(f, sigma_w, sigma_b)`, which returns the four numbers (q, chi, xi, phase) from `minidl.theory`: the
+# Write `predict(f, sigma_w, sigma_b)`, which returns the four things (q, chi, xi, phase) from `minidl.theory`: the
 # fixed point, χ at the fixed point, the depth scale, and the phase. The phase is "order" where χ is below 0.999,
 # "chaos" where it is above 1.001, and "critical" between the two.
 
@@ -255,7 +272,7 @@ def test_predict_without_biases():
 
 # %% part="hidden" question="predict" points=2
 def test_predict_for_networks_of_your_own():
-    """tanh with your sigma_b, in order and in chaos: q and chi from the map itself, by quadrature."""
+    """tanh with your sigma_b, in order and in chaos: q and chi from the map itself; and the phase near the critical line."""
     _, sigma_b = my_case()
     for sigma_w, right in ((1.0, "order"), (2.0, "chaos")):
         q, chi, xi, phase = four(predict(F.tanh, sigma_w, sigma_b))
@@ -282,6 +299,11 @@ def test_predict_for_networks_of_your_own():
                 "in chaos -1 / ln chi is negative; theory.depth_scale takes chi where two inputs end": -1 / np.log(true_chi)
             }
             expect(f"xi of {what}", xi, -1 / np.log(chi_c), 1e-2, no_chaos)
+    for variance, right in ((0.9985, "order"), (0.9995, "critical")):  # without biases q = 0 there, and chi is the variance
+        *_, phase = four(predict(F.tanh, variance**0.5, 0.0))
+        assert phase == right, (
+            f"the phase is {phase!r} where chi is {variance}, expected {right!r}: the limits are 0.999 and 1.001"
+        )
 
 
 # %% [markdown] question="profile"
@@ -400,30 +422,32 @@ def test_measured_gradients_of_a_random_network():
 # `theory.critical_sigma_w(F.tanh, sigma_b)`. Your three networks have σw² = σc² / 2, σc² and 2 σc².
 #
 # 1. **Predict.** For each of the three: q, χ, ξ and the phase; by which factor the gradient changes from the last
-#    hidden layer to the first; and whether the network will learn to read digits. Do this before you run anything of 2.
-# 2. **Measure.** Run this file, or the cell below, which takes about a minute. On the left are gradients, yours
+#    hidden layer to the first; and whether the network will learn to read digits, and why (compare 6 ξ with the depth).
+#    Do this before you run anything of 2.
+# 2. **Measure.** Run this file, or the last cell of code, which takes about a minute. On the left are gradients, yours
 #    measured (points) and predicted (lines). On the right is the accuracy for many depths and variances, with 6 ξ drawn
-#    over it. Measure whatever else you need, with at least three seeds.
+#    over it. Measure whatever else you need, with at least three seeds. State how far the seeds are from each other,
+#    and the accuracies of your networks, or of the map.
 # 3. **Explain.** Where do measurement and prediction differ, by how much, and why? Is a difference chance, which other
 #    seeds show, or does the theory leave something out? Name what it leaves out, and support it with one more
 #    measurement.
 # 4. **Go on.** Change one thing (ReLU with weights of variance 2 / n, orthogonal weights, batch norm, residual blocks,
-#    the width), predict what happens, and measure it.
+#    the width), predict what happens, and why, and measure it.
 #
-# Write one to two pages, with the numbers in tables. A prediction that turns out wrong costs nothing if you say why it
-# was.
+# Write one to two pages, with the numbers in tables, which must not contradict the text. A prediction that turns out
+# wrong costs nothing if you say why it was.
 
 # %% [markdown] question="report" lang="zh"
 # ## 第 5 题：报告（8 分）
 #
 # `my_case()` 给出一个 30 到 50 之间的深度和一个 σb，这就是你的网络：tanh，宽 100。记 σc 为 `theory.critical_sigma_w(F.tanh, sigma_b)`。你的三个网络的 σw² 分别是 σc² / 2、σc² 和 2 σc²。
 #
-# 1. **预测。** 对三个网络各写出：q、χ、ξ，处于哪一相；梯度从最后一个隐藏层到第一个隐藏层改变多少倍；网络能不能学会识别数字。请在运行第 2 步的任何东西之前完成。
-# 2. **测量。** 运行这个文件（或下面的单元格），大约需要一分钟。左图是梯度：实测的是点，预测的是线。右图是各种深度和方差下的正确率，上面画着 6 ξ。还需要什么，就自己去测量，至少用三个随机种子。
+# 1. **预测。** 对三个网络各写出：q、χ、ξ，处于哪一相；梯度从最后一个隐藏层到第一个隐藏层改变多少倍；网络能不能学会识别数字，为什么（把 6 ξ 与深度比较）。请在运行第 2 步的任何东西之前完成。
+# 2. **测量。** 运行这个文件（或最后一个代码单元格），大约需要一分钟。左图是梯度：实测的是点，预测的是线。右图是各种深度和方差下的准确率，上面画着 6 ξ。还需要什么，就自己去测量，至少用三个随机种子。写明不同种子的结果相差多少，以及你的网络（或图中各处）的准确率。
 # 3. **解释。** 测量与预测在哪里不同，相差多少，为什么？这个差别是偶然的（换随机种子就看得出来），还是理论忽略了什么？说出它忽略了什么，并用一项新的测量来支持你的说法。
-# 4. **更进一步。** 改变一样东西（ReLU 配方差为 2 / n 的权重、正交权重、批归一化、残差块、宽度），先预测会怎样，再测量。
+# 4. **更进一步。** 改变一样东西（ReLU 与方差为 2 / n 的权重、正交权重、批归一化、残差块、宽度），先预测会怎样、为什么，再测量。
 #
-# 写一到两页，数据列成表。预测错了不扣分，只要说明错在哪里。
+# 写一到两页，数据列成表，表格与正文不得互相矛盾。预测错了不扣分，只要说明为什么错。
 
 
 # %% part="given" question="report"
@@ -472,7 +496,7 @@ if __name__ == "__main__":
 # %% [markdown] part="report" question="report" points=8
 # **1. Prediction.** (before any measurement)
 #
-# | σw² | q | χ | ξ | phase | gradient, first over last hidden layer | will it learn? |
+# | σw² | q | χ | ξ | phase | gradient, first over last hidden layer | will it learn, and why? |
 # |---|---|---|---|---|---|---|
 # | | | | | | | |
 #
@@ -485,7 +509,7 @@ if __name__ == "__main__":
 # %% [markdown] part="report" question="report" lang="zh"
 # **1. 预测。**（在任何测量之前）
 #
-# | σw² | q | χ | ξ | 哪一相 | 梯度，第一个与最后一个隐藏层之比 | 能否学会？ |
+# | σw² | q | χ | ξ | 哪一相 | 梯度，第一个与最后一个隐藏层之比 | 能否学会，为什么？ |
 # |---|---|---|---|---|---|---|
 # | | | | | | | |
 #
@@ -498,19 +522,20 @@ if __name__ == "__main__":
 # %% [markdown] part="rubric" question="report"
 # | points | for what |
 # |---|---|
-# | 2 | **Prediction.** All five numbers for each of the three networks, with the right phases (1). Whether each will learn, with 6 ξ against the depth as the reason (1). |
-# | 2 | **Measurement.** Measured gradients beside the predicted ones, with at least three seeds, and the spread between them (1). The accuracies of the three networks, or of the map, read off and stated (1). |
+# | 2 | **Prediction.** The four numbers (q, χ, ξ and the gradient's factor) for each of the three networks, with the right phases (1). Whether each will learn, with 6 ξ against the depth as the reason (1). |
+# | 2 | **Measurement.** Measured gradients beside the predicted ones, with at least three seeds, and the spread between them (1). The accuracies of the three networks, or of the map, stated (1). |
 # | 3 | **Explanation.** At least one difference stated as a number (1). A cause that can produce it, in the right direction (1). A further measurement that could have refuted it: other seeds, another width, the first layers left out (1). |
 # | 1 | **One thing changed.** A prediction with its reason, and then the measurement, whether it came true or not. |
 #
 # What a good report finds. The points follow the lines, over two to four powers of ten in the ordered phase. The slopes
-# agree to a few percent a layer, which adds up to a factor of about 2 over thirty layers. Networks of other seeds stray
-# from each other by some ten percent, and the more the farther a layer is from the last: the width is finite, and each
-# layer adds its chance to that of the others. (With a width of 400 both become smaller, above all in the ordered
-# phase.) The first layer has 64 inputs, which are not at the fixed point. In the ordered phase the border of learning
-# follows 6 ξ. In chaos networks fail before they are that deep, and on the critical line, where ξ is infinite, depth 50
-# learns slowly: five epochs at one learning rate are a limit, too. A network that has χ = 1 keeps the size of the
-# gradient, but not all directions of it.
+# agree to one or two percent a layer, which adds up to a factor of up to 2 over thirty layers. At the first layer
+# networks of other seeds stray from each other by 10 to 40 percent, least in chaos, and the more the farther a layer is
+# from the last: the width is finite, and each layer adds its chance to that of the others. (With a width of 400 the
+# spread is much smaller. In chaos what the first layer has too much of, about a quarter, stays.) The first layer has 64
+# inputs, which are not at the fixed point. In the ordered phase the border of learning follows 6 ξ. In chaos networks
+# fail before they are that deep, and on the critical line, where ξ is infinite, depth 50 learns slowly: five epochs at
+# one learning rate are a limit, too. A network that has χ = 1 keeps the size of the gradient, but not all directions of
+# it.
 #
 # A wrong prediction with a good reason counts in full, and a right one that was made afterwards does not. Take a point
 # off where the tables and the text contradict each other.
@@ -518,11 +543,11 @@ if __name__ == "__main__":
 # %% [markdown] part="rubric" question="report" lang="zh"
 # | 分数 | 给分依据 |
 # |---|---|
-# | 2 | **预测。** 三个网络各有五个数，且各处于哪一相判断正确（1）。以 6 ξ 与深度比较为依据，判断各自能否学会（1）。 |
-# | 2 | **测量。** 实测的梯度与预测并列，至少三个随机种子，并给出它们之间的离散程度（1）。读出并写明三个网络（或图中各处）的正确率（1）。 |
+# | 2 | **预测。** 三个网络各有四个数（q、χ、ξ 和梯度改变的倍数），且各处于哪一相判断正确（1）。以 6 ξ 与深度比较为依据，判断各自能否学会（1）。 |
+# | 2 | **测量。** 实测的梯度与预测并列，至少三个随机种子，并给出它们之间的离散程度（1）。写明三个网络（或图中各处）的准确率（1）。 |
 # | 3 | **解释。** 至少一处差别用数字写出（1）。给出能够造成它、而且方向正确的原因（1）。再做一项有可能推翻这个原因的测量：换随机种子、换宽度、去掉最前面几层（1）。 |
 # | 1 | **改变一样东西。** 先写预测和理由，再写测量结果，不论应验与否。 |
 #
-# 好的报告会发现以下几点。点跟随着线，在有序相中跨越两到四个数量级。斜率与预测相差每层百分之几，三十层累积起来，大约是 2 倍。换随机种子，各个网络之间相差百分之几十，离最后一层越远，差得越多：宽度有限，每一层都在其他层的偶然偏差上再加上自己的。（宽度取 400，两种差别都会变小，有序相中尤其明显。）第一层有 64 个输入，而且它们不在不动点。在有序相中，能否学会的边界与 6 ξ 一致；在混沌相中，网络还没有那么深就学不会了；在临界线上 ξ 为无穷大，但 50 层的网络学得很慢：只有五轮、只有一个学习率，这也是限制。χ = 1 的网络保持梯度的大小，但并不保持它的所有方向。
+# 好的报告会发现以下几点。点跟随着线，在有序相中跨越两到四个数量级。斜率与预测相差每层百分之一二，三十层累积起来，最多大约是 2 倍。换随机种子，各个网络之间在第一层相差百分之十到四十，混沌相中最小；离最后一层越远，差得越多：宽度有限，每一层都在其他层的偶然偏差上再加上自己的。（宽度取 400，这种差别小得多；混沌相中第一层多出的约四分之一仍然存在。）第一层有 64 个输入，而且它们不在不动点。在有序相中，能否学会的边界与 6 ξ 一致；在混沌相中，网络还没有那么深就学不会了；在临界线上 ξ 为无穷大，但 50 层的网络学得很慢：只有五轮、只有一个学习率，这也是限制。χ = 1 的网络保持梯度的大小，但并不保持它的所有方向。
 #
 # 理由充分而结果错误的预测得满分，事后补写的正确预测不得分。表格与正文互相矛盾的，扣一分。
