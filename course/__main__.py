@@ -49,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"{given.command}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"{given.command}: stopped; nothing was written", file=sys.stderr)
+        return 130
     return 0
 
 
