@@ -22,6 +22,7 @@ import resource
 import signal
 import socket
 import sys
+import traceback
 import types
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ LONGEST = 1500  # characters of a reason
 GUARDED = re.compile(r"(numpy|numpy\.(linalg|random|testing)|minidl(\..*)?|pytest|builtins|math|os|json)$")
 OPTIONS = "-p", "no:cacheprovider", "-p", "no:terminal", "--assert=plain", "--capture=no", "--noconftest", "-c", "/dev/null"
 HINTS = {
+    "'NoneType' object is not callable": ". What stands before the parentheses is None.",
     "'NoneType'": ". Does a function of yours end without `return`?",
     "No module named": ". The assignment needs nothing but what its first cell imports.",
     "SystemExit": ". Leave exit() and quit() out.",
@@ -213,6 +215,8 @@ class Stream:
     def pytest_runtest_logfinish(self, nodeid):
         ended = "" if self.error is None else reason(self.error, self.files)
         self.say(result=nodeid.rpartition("::")[2], passed=self.passed and self.error is None, reason=ended)
+        if self.error is not None:  # its traceback would keep what the test had in memory, for the next one to lack
+            traceback.clear_frames(self.error.__traceback__)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,10 @@ READ_FIRST = {
     "en": "Read {name}.md first. `python -m course check {name}` in this folder says what works and what to do next.",
     "zh": "请先读 {name}.md。在本文件夹中运行 `python -m course check {name}`，可以知道哪些已经正确，下一步做什么。",
 }
+INSTALL = {
+    "en": 'Once, in a clone of minidl: `pip install -e ".[course,examples]"`. The tests and the picture need nothing else.',
+    "zh": '请先在 minidl 的克隆中运行一次 `pip install -e ".[course,examples]"`，测试和画图所需的就都有了。',
+}
 
 
 def build(name: str, to: str, out: Path, lang: str = "en") -> str:
@@ -48,7 +52,7 @@ def plain(assignment: Assignment, lang: str, solved: bool) -> Files:
     script = notebook(_only_title(mine, name, lang), solved)
     files = {
         f"{name}.py": jupytext.writes(script, fmt={"extension": ".py", "format_name": "percent"}),
-        f"{name}.md": "\n\n".join(pages) + "\n",
+        f"{name}.md": "\n\n".join([*pages[:1], INSTALL[lang], *pages[1:]]) + "\n",
         f"test_{name}.py": tests_module(assignment, solved),
         "expect.py": expect(),
     }

@@ -23,7 +23,7 @@ def expect(what: str, got: object, right: object, tolerance: float = 1e-6, mista
     right
         A number or an array, worked out by other means than the function under test.
     tolerance
-        The error that the condition of the problem allows, relative to the largest number of `right`.
+        The error that the condition of the problem allows, relative to the largest number of `right`; two ints have none.
     mistakes
         What to say of well-known wrong results: sentence -> the number or array that the mistake leads to.
 
@@ -34,10 +34,17 @@ def expect(what: str, got: object, right: object, tolerance: float = 1e-6, mista
     """
     if got is None:
         raise AssertionError(f"{what} is None: does the function end with `return`?")
+    if isinstance(got, int) and isinstance(right, int):
+        if got == right:
+            return
+        said = [sentence for sentence, wrong in (mistakes or {}).items() if got == wrong]
+        raise AssertionError(f"{what}: {said[0]}" if said else f"{what} is {_digits(got)}, expected {_digits(right)}")
     try:
         given = np.asarray(got.data if isinstance(got, Tensor) else got, dtype=np.float64)
     except (TypeError, ValueError):
         raise AssertionError(f"{what} is a {type(got).__name__}, where numbers are expected") from None
+    except OverflowError:
+        raise AssertionError(f"{what} holds a number larger than 1e308, where none is expected") from None
     numbers = np.asarray(right, dtype=np.float64)
     fits = given.shape == numbers.shape
     allowed = tolerance * max(np.abs(numbers).max(initial=0.0), 1e-300)
@@ -53,3 +60,8 @@ def expect(what: str, got: object, right: object, tolerance: float = 1e-6, mista
     at = np.unravel_index(np.abs(given - numbers).argmax(), given.shape)
     where = f"[{', '.join(map(str, at))}]" if at else ""
     raise AssertionError(f"{what}{where} is {given[at]:.6g}, expected {numbers[at]:.6g}")
+
+
+def _digits(n: int) -> str:
+    """All digits of an int, or its size if it has too many to read."""
+    return str(n) if abs(n) < 10**40 else f"an int of {n.bit_length()} bits"

@@ -63,7 +63,7 @@ def grade(
     out = out or Path(os.path.abspath(folder)).with_name(Path(os.path.abspath(folder)).name + "-graded")
     with written_whole(out) as new, ThreadPoolExecutor(jobs) as pool:
         try:
-            graded = list(progress(pool.map(one, entries), total=len(entries), unit="submission"))
+            graded = list(progress(pool.map(one, entries), total=len(entries), unit="submission", disable=None))
         except BaseException:  # Ctrl-C
             process.STOP.set()
             pool.shutdown(cancel_futures=True)
@@ -78,7 +78,8 @@ def grade(
     said = [warning] if warning else []
     if others:
         said.append(f"Left alone, for they are neither .py nor .ipynb nor a folder: {process.clean(', '.join(others))}")
-    said.append(f"{len(graded)} submissions, {mean:.1f} of {whole} points on average; {remarks} with a remark.")
+    count = f"{len(graded)} submission{'s' * (len(graded) != 1)}"
+    said.append(f"{count}, {mean:.1f} of {whole} points on average; {remarks} with a remark.")
     return "\n".join([*said, f"{out / 'grades.csv'}, and a page for each in {out / 'pages'}"])
 
 

@@ -156,12 +156,11 @@
 import itertools
 import math
 
-from minidl.random import Generator
-
 STUDENT = ""  # your id, if your instructor gave each student numbers of their own
 
 # %% part="tests"
 from course.expect import expect
+from minidl.random import Generator
 
 
 def own_numbers(student, count):
@@ -472,6 +471,17 @@ def test_walk_of_a_chain():
     expect("the grad of x in a chain of slopes 4, 3, 2", x.grad, 24.0)
 
 
+# %% part="tests"
+def early(right, *parts):
+    """What x, by which m has the slope 2, gets where m passes on one part of its grad too early; as `mistakes` for expect."""
+    found = {}
+    for part in parts:
+        first = f"m has passed on {part} before its grad was complete: it must wait for all younger values"
+        found[f"it is {2 * part}, expected {right}: {first}"] = 2 * part
+        found[f"it is {2 * part + right}, expected {right}: {first}, and pass on its grad once"] = 2 * part + right
+    return found
+
+
 # %% part="hidden" question="walk" points=1
 def test_walk_through_a_value_that_is_used_twice():
     """m has the slope 2 by x, and is used by p and by q: m gets 3 + 5, and then passes it on, once."""
@@ -480,7 +490,7 @@ def test_walk_through_a_value_that_is_used_twice():
     p, q = Value(6.0, [(m, 3.0)]), Value(10.0, [(m, 5.0)])
     backward(Value(16.0, [(p, 1.0), (q, 1.0)]))
     expect("the grad of m, to which p brings 3 and q brings 5,", m.grad, 8.0)
-    expect("the grad of x, 2 times that of m (which must pass on its grad once, when it is complete),", x.grad, 16.0)
+    expect("the grad of x, 2 times that of m,", x.grad, 16.0, mistakes=early(16, 3, 5))
 
 
 # %% part="hidden" question="walk" points=1
@@ -493,7 +503,7 @@ def test_walk_with_a_shortcut():
         pairs = [(m, 7.0), (p, 1.0)]
         backward(Value(20.0, pairs[::-1] if turned else pairs))
         expect("the grad of m, to which L brings 7 and p brings 3,", m.grad, 10.0)
-        expect("the grad of x, 2 times that of m (which must wait for p, which is younger),", x.grad, 20.0)
+        expect("the grad of x, 2 times that of m,", x.grad, 20.0, mistakes=early(20, 7, 3))
 
 
 # %% part="hidden" question="walk" points=1
@@ -519,17 +529,18 @@ def test_the_whole_engine():
 # derivatives by w and by b. Begin at (w, b), make this many steps against the derivatives, both at once, and return
 # the list of triples (w, b, loss) of all places, the first and the last included. There are `steps` + 1 of them.
 #
-# Then run the file, or the cell below, for the picture. On the left is a function with tangents whose slopes your
-# engine computed: if one of them does not touch the curve, look at its operations again. On the right a unit tanh(w
-# x + b) learns to go through five points. The grey lines are those of equal loss. Tell why the path of the smallest
-# learning rate is always at right angles to them, and what keeps that of the largest from coming to rest.
+# Then, with questions 2, 3 and 4 answered, run the file, or the cell below, for the picture. On the left is a function
+# with tangents whose slopes your engine computed: if one of them does not touch the curve, look at its operations
+# again. On the right a unit tanh(w x + b) learns to go through five points. The grey lines are those of equal loss.
+# Explain to yourself why the path of the smallest learning rate is always at right angles to them, and what keeps that
+# of the largest from coming to rest.
 
 # %% [markdown] question="downhill" lang="zh"
 # ## 第 4 题：下山（4 分）
 #
 # 请写 `descend(slopes, w, b, lr, steps)`。`slopes(w, b)` 返回三个数：这一点的损失，以及损失对 w 和对 b 的导数。从 (w, b) 出发，逆着导数走 `steps` 步，每一步同时改变两者，返回所有到过的点的列表，每个点是三元组 (w, b, loss)，起点和终点都在内，一共 `steps` + 1 个。
 #
-# 然后运行这个文件（或下面的单元格），把图画出来。左图是一个函数和它的几条切线，切线的斜率由你的引擎算出：如果哪一条没有贴着曲线，就再看看那里用到的运算。右图是一个神经元 tanh(w x + b) 学习穿过五个点，图中灰色的线是损失的等高线。请说明：学习率最小的那条路径为什么总是与等高线垂直？学习率最大的那条为什么停不下来？
+# 做完第 2、3、4 题以后，运行这个文件（或下面的单元格），把图画出来。左图是一个函数和它的几条切线，切线的斜率由你的引擎算出：如果哪一条没有贴着曲线，就再看看那里用到的运算。右图是一个神经元 tanh(w x + b) 学习穿过五个点，图中灰色的线是损失的等高线。请想一想：学习率最小的那条路径为什么总是与等高线垂直？学习率最大的那条为什么停不下来？
 
 
 # %% part="solution" question="downhill"
@@ -609,4 +620,5 @@ if __name__ == "__main__":
     right.set(title="A unit learns: 40 steps from (0, 1.5)", xlabel="w", ylabel="b", aspect="equal")
     right.legend()
     figure.savefig("hw1.png", dpi=110)
+    print("hw1.png is written")
     plt.show()

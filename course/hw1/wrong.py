@@ -143,7 +143,7 @@ WRONG = [
     ),
     ("walk: L gets no 1", "    loss.grad = 1.0\n", "", "the grad of L itself is 0, expected 1", 14),
     ("walk: one step alone", "            waiting.add(source)", "", "the grad of x, to which", 15),
-    ("walk: the oldest first", "max(waiting", "min(waiting", "which must", 17),
+    ("walk: the oldest first", "max(waiting", "min(waiting", "before its grad was complete", 17),
     (
         "walk: recursive, along each path",
         """    loss.grad = 1.0
@@ -159,7 +159,7 @@ WRONG = [
         source.grad += loss.grad * slope
         backward(source)
 """,
-        "which must pass on its grad once, when it is complete",
+        "it is 22, expected 16: m has passed on 3 before its grad was complete",
         17,
     ),
     (
@@ -177,7 +177,7 @@ WRONG = [
             if source not in met:
                 met.append(source)
 """,
-        "which must wait for p, which is younger",
+        "it is 14, expected 20: m has passed on 7 before its grad was complete",
         19,
     ),
     (

@@ -25,6 +25,13 @@ WRONG = [
         "must put back what it moved",
         18,
     ),
+    (
+        "quotients with an ε of their own",
+        "    quotients = np.empty_like(x)\n",
+        "    quotients, eps = np.empty_like(x), 1e-6\n",
+        "this is the quotient for a small ε",
+        18,
+    ),
     ("quotients not returned", "return quotients", "quotients", "is None: does the function end with `return`?", 16),
     ("quotients as a flat list", "return quotients", "return list(quotients.ravel())", "has shape (6,), expected (2, 3)", 19),
     ("tanh: dy forgotten", "return (dy * (1 - y * y),)", "return (1 - y * y,)", "dy is not used", 16),
@@ -121,7 +128,7 @@ WRONG = [
     ("cross-entropy: dL forgotten", "dloss * dz / len(labels)", "dz / len(labels)", "dy is not used", 17),
     ("cross-entropy: the sign", "dloss * dz / len(labels)", "-dloss * dz / len(labels)", "exactly the negative", 16),
     ("cross-entropy: p alone", "        dz[samples, labels] -= 1\n", "", "the gradient must add up to 0 there", 16),
-    ("cross-entropy: a sum", "record(np.mean(", "record(np.sum(", "the loss is the sum over the two samples", 16),
+    ("cross-entropy: a sum", "record(np.mean(", "record(np.sum(", "this is the sum over the two samples", 16),
     (
         "cross-entropy: the largest not subtracted",
         "z.data - z.data.max(axis=1, keepdims=True)",
@@ -158,6 +165,13 @@ WRONG = [
         19,
     ),
     (
+        "cross-entropy: minidl's",
+        "    shifted = z.data - z.data.max(axis=1, keepdims=True)\n",
+        "    from minidl import functional\n\n    return functional.cross_entropy(z, labels)\n",
+        "cross_entropy calls minidl's function of the same name",
+        15,
+    ),
+    (
         "cross-entropy: an array for the loss",
         "return record(np.mean(np.log(sums[:, 0]) - shifted[samples, labels]), (z,), backward)",
         "return np.mean(np.log(sums[:, 0]) - shifted[samples, labels])",
@@ -165,6 +179,7 @@ WRONG = [
         16,
     ),
     ("step: gradients pile up", "        p.grad = None\n", "        pass\n", "set .grad to None before backward()", 19),
+    ("step: lr of its own", "p.data -= lr * p.grad", "p.data -= 0.1 * p.grad", "with lr = 0.2, b[0] is 3.4, expected 2.8", 19),
     ("step: uphill", "p.data -= lr * p.grad", "p.data += lr * p.grad", "after one step: w[1] is -2.4, expected -1.6", 18),
     ("step: no learning rate", "p.data -= lr * p.grad", "p.data -= p.grad", "after one step: w[1] is 2, expected -1.6", 18),
     (

@@ -69,8 +69,8 @@
 # | 3 | the broadcasting | 5 |
 # | 4 | the number of paths, and the picture | 4 |
 #
-# It takes about three hours. The questions can be answered in any order: the tests of each bring along what they
-# need.
+# It takes about three hours. The questions can be answered in any order, for the tests of each bring along what they
+# need; the picture needs 1, 2 and 4.
 
 # %% [markdown] lang="zh"
 # # 3. 往回走：次序、累加、广播
@@ -120,21 +120,26 @@
 # | 3 | 广播 | 5 |
 # | 4 | 路径的条数，以及画图 | 4 |
 #
-# 大约需要三小时。各题可以按任意次序做：每题的测试都自带所需的一切。
+# 大约需要三小时。各题可以按任意次序做，每题的测试都自带所需的一切；画图则需要先做完第 1、2、4 题。
 
 # %% part="setup"
+import time
 import timeit
 
 import numpy as np
 
-from minidl.random import Generator
-from minidl.tensor import Tensor, record
+from minidl.tensor import record
 
 STUDENT = ""  # your id, if your instructor gave each student numbers of their own
 
 # %% part="tests"
+import contextlib
+import sys
+
 from course.expect import expect
 from minidl import gradcheck
+from minidl.random import Generator
+from minidl.tensor import Tensor
 
 
 def check_order(what, given, nodes):
@@ -148,20 +153,97 @@ def check_order(what, given, nodes):
     for place, node in enumerate(given):
         assert node not in places, f"{what} has {node.name} twice, at places {places[node]} and {place}: each node once"
         places[node] = place
-    for node in nodes:
-        assert node in places, f"{what} has {len(given)} nodes, and {node.name} is missing"
+    names = {node.name for node in given}
+    missing = [node.name for node in nodes if node not in places]
+    for name in missing:
+        assert name not in names, (
+            f"{what}: a {name} is missing, though another of that name is there: go by nodes, not by names"
+        )
+    assert not missing, f"{what} has {len(given)} nodes, and {missing[0]} is missing"
     assert len(given) == len(nodes), f"{what} has {len(given)} nodes, where only {len(nodes)} were used to compute the first"
-    for node in given:
-        for parent in node.parents:
-            assert places[node] < places[parent], (
-                f"{what} has {parent.name} before {node.name}, which was computed from it: the gradient of {parent.name} would "
-                f"be sent on before {node.name} has added its part"
-            )
+    edges = [(node, parent) for node in given for parent in node.parents]
+    wrong = [(node, parent) for node, parent in edges if places[parent] < places[node]]
+    assert not wrong or len(wrong) < len(edges), f"{what} has every node after its parents: read the list backwards"
+    for node, parent in wrong:
+        raise AssertionError(
+            f"{what} has {parent.name} before {node.name}, which was computed from it: the gradient of {parent.name} would "
+            f"be sent on before {node.name} has added its part"
+        )
 
 
-def expect_grad(where, leaf, right, tolerance=1e-6):
-    assert leaf.grad is not None, f"{leaf.name}.grad {where} is None: backward must leave a gradient in every leaf"
-    expect(f"{leaf.name}.grad {where}", leaf.grad, right, tolerance)
+def watched(function):
+    """A class of nodes that can tell when the function asks for their parents too often."""
+
+    class Watched(Node):
+        looks = 0
+
+        def __getattribute__(self, attribute):
+            if attribute == "parents":
+                Watched.looks += 1
+                assert Watched.looks <= 100_000, (
+                    f"{function} has asked for the parents of nodes 100,000 times, in a graph of about 100 nodes: there are "
+                    "more than 2^40 paths, so visit each node once, however many paths lead to it"
+                )
+            return super().__getattribute__(attribute)
+
+    return Watched
+
+
+@contextlib.contextmanager
+def turns():
+    """Says of a KeyError for a node what it means."""
+    try:
+        yield
+    except KeyError as error:
+        node = error.args[0] if error.args else None
+        if not isinstance(node, Node):
+            raise
+        raise AssertionError(_too_early(node)) from None
+
+
+def _too_early(node):
+    return f"{node.name} had its turn before anything was sent to it: L, the first of the nodes, has the first turn"
+
+
+def walk(nodes):
+    """Calls the student's backward, which must send something to a node before it takes it from there."""
+
+    def asked(node, rule):
+        def checked(dy):
+            assert dy is not None, _too_early(node)
+            return rule(dy)
+
+        return checked
+
+    for node in nodes:
+        node.rule = node.rule and asked(node, node.rule)
+    with turns():
+        backward(nodes)
+
+
+def expect_grad(where, leaf, right, tolerance=1e-6, mistakes=None):
+    assert leaf.grad is not None, f"{where}, {leaf.name}.grad is None: backward must leave a gradient in every leaf"
+    expect(f"{where}, {leaf.name}.grad", leaf.grad, right, tolerance, mistakes)
+
+
+def own_unbroadcast(dy, shape):
+    """Calls the student's function, which must not leave the work to minidl's of the same name."""
+    called = []
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, _: called.append((frame.f_code.co_name, frame.f_globals.get("__name__", ""))))
+    try:
+        result = unbroadcast(dy, shape)
+    finally:
+        sys.setprofile(before)
+    minidls = any(name == "unbroadcast" and module.startswith("minidl.") for name, module in called)
+    assert not minidls, "unbroadcast calls minidl's function of the same name, and is yours to write"
+    return result
+
+
+def expect_paths(what, given, right, mistakes=None):
+    """The number of paths, exactly, for it is an int."""
+    expect(what, given, right, mistakes=mistakes)
+    assert type(given) is int, f"{what} is a {type(given).__name__}, where a Python int is expected"
 
 
 # %% [markdown] question="order"
@@ -173,15 +255,19 @@ def expect_grad(where, leaf, right, tolerance=1e-6):
 # orders; any of them is right.
 #
 # Networks are deep, and Python allows a function to call itself about a thousand times. The tests have a chain of
-# 3,000 operations, so do not use recursion. (Keep a list of what is still to be done.) They also have a graph of 81
-# nodes with 2^40 paths, on which a search that forgets where it has been will not end.
+# 3,000 operations, so do not use recursion. (`sys.setrecursionlimit` would get it through the tests, but it is a
+# switch for the whole program, and no number is right for every network.) Keep a list of what is still to be done. A
+# node stands on it twice: once to be opened, and once to be written down when its parents are. Or count, for each
+# node, those that were computed from it, and take it when they all have been. The tests also have a graph of 81 nodes
+# with 2^40 paths, on which a search that forgets where it has been will not end. A Node can be in a set, or be the
+# key of a dict; the names are for messages, and several nodes may have the same.
 
 # %% [markdown] question="order" lang="zh"
 # ## 第 1 题：次序（6 分）
 #
 # 下面的类 `Node` 是图的一个节点，`add`、`mul`、`tanh` 和 `total` 由已有的节点得出新的节点。请写 `order(root)`。它返回一个列表，其中是算出 `root` 所用到的全部节点，`root` 自己排在第一。无论有多少条路径通到一个节点，它在列表中只出现一次，并且排在自己的父节点之前。这样的次序不止一种，任何一种都对。
 #
-# 网络可以很深，而 Python 函数调用自身的层数大约以一千为限。测试中有一条由 3,000 个运算组成的链，所以不要用递归。（用一个列表记住还有哪些事要做。）测试中还有一个图，只有 81 个节点，却有 2^40 条路径；如果搜索时不记得到过哪里，就永远走不完。
+# 网络可以很深，而 Python 函数调用自身的层数大约以一千为限。测试中有一条由 3,000 个运算组成的链，所以不要用递归。（用 `sys.setrecursionlimit` 也能通过测试，但它影响整个程序，而且无论设成多少，总有更深的网络。）请用一个列表记住还有哪些事要做。每个节点在其中出现两次：一次是要把它展开，一次是在它的父节点都记下之后把它记下。或者数一数由每个节点算出的节点有几个，等它们都处理过了，再处理这个节点。测试中还有一个图，只有 81 个节点，却有 2^40 条路径；如果搜索时不记得到过哪里，就永远走不完。Node 可以放进集合，也可以作字典的键；名称只用于提示信息，几个节点可以同名。
 
 
 # %% part="given" question="order"
@@ -215,7 +301,7 @@ def tanh(x, name="tanh"):
 
 
 def total(x, name="L"):
-    return Node(x.data.sum(), (x,), lambda dy: (np.full(x.data.shape, dy),), name)
+    return Node(x.data.sum(), (x,), lambda dy: (np.full(x.data.shape, dy, np.float64),), name)
 
 
 # %% part="solution" question="order"
@@ -260,7 +346,7 @@ def test_order_of_a_long_chain():
     """The order of 3,000 operations, one after the other."""
     nodes = [Node(0.5, name="x")]
     for n in range(3000):
-        nodes.append(tanh(nodes[-1], f"operation {n}"))
+        nodes.append(tanh(nodes[-1], f"operation {n % 1000}"))  # a name may be there several times
     try:
         given = order(nodes[-1])
     except RecursionError:
@@ -271,23 +357,13 @@ def test_order_of_a_long_chain():
 # %% part="hidden" question="order" points=1
 def test_order_where_there_are_many_paths():
     """The order of 40 residual blocks, h = h + tanh(h), which 2^40 paths lead through."""
-    looks = [0]
-
-    class Watched(Node):
-        def __getattribute__(self, attribute):
-            looks[0] += attribute == "parents"
-            assert looks[0] < 100_000, (
-                "order asks for the parents of 81 nodes 100,000 times: there are 2^40 paths, so visit each node once, however "
-                "many paths lead to it"
-            )
-            return super().__getattribute__(attribute)
-
+    Watched = watched("order")
     nodes = [Watched(0.5, name="x")]
     for n in range(40):
         branch = Watched(0.0, (nodes[-1],), None, f"branch {n}")
         nodes += [branch, Watched(0.0, (nodes[-1], branch), None, f"block {n}")]
     given = order(nodes[-1])
-    looks[0] = -(10**9)  # from here on it is the test that looks
+    Watched.looks = 0  # from here on it is the test that looks
     check_order("order of 40 residual blocks", given, nodes)
 
 
@@ -310,14 +386,16 @@ def test_order_of_random_graphs():
 # ## Question 2: the accumulation (5 points)
 #
 # Write `backward(nodes)`. `nodes` is a list as `order` returns it; its first node is the loss L, a single number. Go
-# through the list, call `node.rule(dy)` with the node's gradient, and give every parent its part. dL/dL is 1. At the
-# end the `.grad` of each leaf must hold dL/d(leaf), added to what it held before. Called twice, `backward` has thus
-# added the same gradient twice, and not three times. Write into no array that you got from a rule.
+# through the list, call `node.rule(dy)` with the node's gradient, and give every parent its part. A leaf has no rule
+# to call. dL/dL is 1; begin with `np.ones(())`, an array of one number. At the end the `.grad` of each leaf must hold
+# dL/d(leaf), added to what it held before. Called twice, `backward` has thus added the same gradient twice, and not
+# more. The nodes between L and the leaves keep nothing: their `.grad` is None afterwards. Write into no array that you
+# got from a rule.
 
 # %% [markdown] question="accumulate" lang="zh"
 # ## 第 2 题：累加（5 分）
 #
-# 请写 `backward(nodes)`。`nodes` 是 `order` 返回的那种列表，第一个节点是损失 L，它只是一个数。依次处理列表中的节点，用节点的梯度调用 `node.rule(dy)`，把结果分给各个父节点。dL/dL 等于 1。最后，每个叶子的 `.grad` 应当是原来的值加上 dL/d(叶子)。所以调用两次 `backward`，同一个梯度就加了两次，不是三次。凡是 rule 返回的数组，都不可以往里面写。
+# 请写 `backward(nodes)`。`nodes` 是 `order` 返回的那种列表，第一个节点是损失 L，它只是一个数。依次处理列表中的节点，用节点的梯度调用 `node.rule(dy)`，把结果分给各个父节点。叶子没有 rule 可以调用。dL/dL 等于 1，请从 `np.ones(())` 开始，它是只含一个数的数组。最后，每个叶子的 `.grad` 应当是原来的值加上 dL/d(叶子)。所以调用两次 `backward`，同一个梯度就加了两次，不会更多。L 与叶子之间的节点什么也不留：结束后它们的 `.grad` 是 None。凡是 rule 返回的数组，都不可以往里面写。
 
 
 # %% part="solution" question="accumulate"
@@ -339,9 +417,10 @@ def backward(nodes):
 def test_gradient_of_a_product():
     """The gradients of L = x·y at x = 3, y = 5."""
     x, y = Node(3.0, name="x"), Node(5.0, name="y")
-    backward([mul(x, y), x, y])
-    expect_grad("of L = x·y at x = 3, y = 5", x, 5.0)
-    expect_grad("of L = x·y at x = 3, y = 5", y, 3.0)
+    walk([mul(x, y), x, y])
+    begins_with_l = {"it is 75, where 5 is right: the walk begins with dL/dL, which is 1, and not with L": 75.0}
+    expect_grad("in L = x·y at x = 3, y = 5", x, 5.0, mistakes=begins_with_l)
+    expect_grad("in L = x·y at x = 3, y = 5", y, 3.0)
 
 
 # %% part="public" question="accumulate" points=1
@@ -349,19 +428,25 @@ def test_gradient_along_two_paths():
     """The gradient of L = x·x + x at x = 3, where three paths lead to x."""
     x = Node(3.0, name="x")
     square = mul(x, x)
-    backward([add(square, x), square, x])
-    expect_grad("of L = x·x + x at x = 3, to which three paths bring 3, 3 and 1,", x, 7.0)
+    walk([add(square, x), square, x])
+    expect_grad("in L = x·x + x at x = 3, where three paths bring 3, 3 and 1", x, 7.0)
 
 
-# %% part="hidden" question="accumulate" points=1
+# %% part="public" question="accumulate" points=1
 def test_gradients_that_share_an_array():
-    """The gradients of L = (x + y) + x: an addition sends the same array to both of its inputs."""
+    """The gradients of L = sum of (x + y) + x: an addition sends the same array to both of its inputs."""
     x, y = Node([1.0, 2.0], name="x"), Node([3.0, 4.0], name="y")
     s = add(x, y)
     t = add(s, x)
-    backward([total(t), t, s, x, y])
-    expect_grad("of L = sum of (x + y) + x", x, [2.0, 2.0])
-    expect_grad("of L = sum of (x + y) + x (is += writing into an array that x and y were both sent?)", y, [1.0, 1.0])
+    walk([total(t), t, s, x, y])
+    written = "each element is 2, where 1 is right: what x was sent is added into an array that y was sent, too (is it by +=?)"
+    expect_grad("in L = sum of (x + y) + x", x, [2.0, 2.0])
+    expect_grad("in L = sum of (x + y) + x", y, [1.0, 1.0], mistakes={written: [2.0, 2.0]})
+    for node, name in ((s, "x + y"), (t, "(x + y) + x")):
+        assert node.grad is None, (
+            f"the .grad of {name} is {node.grad} after the walk, where None is expected: nodes in between keep nothing, so that "
+            "the next walk does not send it again"
+        )
 
 
 # %% part="hidden" question="accumulate" points=1
@@ -371,14 +456,20 @@ def test_two_walks_add_up():
     s = add(x, y)
     h = tanh(s)
     nodes = [total(h), h, s, x, y]
-    backward(list(nodes))
-    backward(list(nodes))
+    walk(list(nodes))
+    walk(list(nodes))
+    mistakes = {
+        "it is 1, where 2 is right: add to what a leaf has, and do not replace it": [1.0, 1.0],
+        "it is 4, where 2 is right: nodes in between keep what the first walk left there, and send it again": [4.0, 4.0],
+        "it is 5, where 2 is right: all nodes, L among them, keep what the first walk left there, and send it again": [
+            5.0,
+            5.0,
+        ],
+        "it is 3, where 2 is right: x and y share an array, and what the second walk adds to one of them is written into it "
+        "(is it by +=?)": [3.0, 3.0],
+    }
     for leaf in (x, y):
-        assert not np.array_equal(leaf.grad, [1.0, 1.0]), (
-            f"{leaf.name}.grad is 1 after two walks that bring 1 each: add to what a leaf has, and do not replace it"
-        )
-        hint = "(do nodes in between keep, or do leaves share, what the first walk left?)"
-        expect_grad(f"after two walks that bring 1 each {hint}", leaf, [2.0, 2.0])
+        expect_grad("after two walks that bring 1 each", leaf, [2.0, 2.0], mistakes=mistakes)
 
 
 # %% part="hidden" question="accumulate" points=1
@@ -397,7 +488,7 @@ def test_gradients_of_a_small_network():
         return [total(u), u, t, s, q, h, p, x, w]
 
     nodes = graph(*values)
-    backward(nodes)
+    walk(nodes)
     for k, leaf in enumerate(nodes[-2:]):
         quotients = np.empty(3)
         for i in range(3):
@@ -405,7 +496,7 @@ def test_gradients_of_a_small_network():
             step[k, i] = 1e-5
             quotients[i] = (graph(*(values + step))[0].data - graph(*(values - step))[0].data) / 2e-5
         # the quotient errs by its step squared, times a third derivative of a few units
-        expect_grad("of a small network", leaf, quotients, 1e-7)
+        expect_grad("in a small network", leaf, quotients, 1e-7)
 
 
 # %% [markdown] question="broadcast"
@@ -413,16 +504,18 @@ def test_gradients_of_a_small_network():
 #
 # Write `unbroadcast(dy, shape)`, which is Bᵀ: dy, an array, has the shape that something of shape `shape` was
 # broadcast to. Return an array of shape `shape`, in which each element is the sum over the places where it was
-# repeated. `shape` may be dy's own, or (). Do not change dy.
+# repeated. `shape` may be dy's own, or (). Do not change dy. minidl has a function of this name, which messages of
+# minidl may mention; do not call it here.
 #
-# Below it your function is put to use, in a product of minidl's tensors that lets NumPy broadcast.
+# Below it your function is put to use, in a product of minidl's tensors that lets NumPy broadcast. `saved=(x, y)` says
+# that its `backward` reads the values of x and y, so that minidl can tell when they were changed before that.
 
 # %% [markdown] question="broadcast" lang="zh"
 # ## 第 3 题：广播（5 分）
 #
-# 请写 `unbroadcast(dy, shape)`，也就是 Bᵀ：dy 是一个数组，它的形状是由 `shape` 广播而来的。返回一个形状为 `shape` 的数组，每个元素等于它被重复到的各个位置上的 dy 之和。`shape` 可以就是 dy 自己的形状，也可以是 ()。不要改动 dy。
+# 请写 `unbroadcast(dy, shape)`，也就是 Bᵀ：dy 是一个数组，它的形状是由 `shape` 广播而来的。返回一个形状为 `shape` 的数组，每个元素等于它被重复到的各个位置上的 dy 之和。`shape` 可以就是 dy 自己的形状，也可以是 ()。不要改动 dy。minidl 自己也有一个同名的函数，minidl 的提示信息可能会提到它；在这里请不要调用。
 #
-# 它下面是一个用到它的例子：minidl 张量的乘法，其中的广播由 NumPy 来做。
+# 它下面是一个用到它的例子：minidl 张量的乘法，其中的广播由 NumPy 来做。`saved=(x, y)` 表示它的 `backward` 要用到 x 和 y 的值，这样，如果它们在此之前被改动过，minidl 就能发现。
 
 
 # %% part="solution" question="broadcast"
@@ -449,35 +542,46 @@ def multiply(x, y):
 def test_unbroadcast_of_rows():
     """A row that was added in front, and an axis of length 1 that was stretched."""
     dy = np.array([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]])
-    expect("unbroadcast of a 2x3 array to the shape (3,)", unbroadcast(dy.copy(), (3,)), [11.0, 22.0, 33.0])
-    expect("unbroadcast of a 2x3 array to the shape (1, 3)", unbroadcast(dy.copy(), (1, 3)), [[11.0, 22.0, 33.0]])
-    expect("unbroadcast of a 2x3 array to the shape (2, 1)", unbroadcast(dy.copy(), (2, 1)), [[6.0], [60.0]])
+    mean = "this is the mean over the places, where the sum is right"
+    lost = "the sums are right, but the axis of length 1 is lost: keepdims=True keeps it"
+    for shape, right, mistakes in (
+        ((3,), [11.0, 22.0, 33.0], {mean: [5.5, 11.0, 16.5]}),
+        ((1, 3), [[11.0, 22.0, 33.0]], {mean: [[5.5, 11.0, 16.5]], lost: [11.0, 22.0, 33.0]}),
+        ((2, 1), [[6.0], [60.0]], {mean: [[2.0], [20.0]], lost: [6.0, 60.0]}),
+    ):
+        given = own_unbroadcast(dy.copy(), shape)
+        expect(f"unbroadcast of a 2x3 array to the shape {shape}", given, right, mistakes=mistakes)
 
 
 # %% part="public" question="broadcast" points=1
 def test_unbroadcast_that_has_nothing_to_do():
     """A shape that is dy's own, also with axes of length 1, and one that is ()."""
     dy = np.array([[1.0, 2.0, 3.0]])
-    expect("unbroadcast of a 1x3 array to its own shape", unbroadcast(dy.copy(), (1, 3)), [[1.0, 2.0, 3.0]])
-    expect("unbroadcast of a 1x3 array to the shape ()", unbroadcast(dy, ()), 6.0)
+    expect("unbroadcast of a 1x3 array to its own shape", own_unbroadcast(dy.copy(), (1, 3)), [[1.0, 2.0, 3.0]])
+    expect("unbroadcast of a 1x3 array to the shape ()", own_unbroadcast(dy, ()), 6.0)
     expect("dy after unbroadcast(dy, shape), which must not change it: dy", dy, [[1.0, 2.0, 3.0]])
 
 
 # %% part="hidden" question="broadcast" points=1
-def test_unbroadcast_of_ten_shapes():
-    """The sums for arrays of shape (4, 2, 3) and ten shapes that broadcast to it, of up to three axes."""
-    dy = Generator(7).stream(str(STUDENT)).normal((4, 2, 3), dtype=np.float64)
-    for shape in ((2, 3), (3,), (2, 1), (1, 3), (1, 1), (1,), (4, 1, 3), (4, 1, 1), (1, 2, 1), ()):
+def test_unbroadcast_of_many_shapes():
+    """The sums for arrays of up to three axes, some of the same length, and 14 shapes that broadcast to them."""
+    rng = Generator(7).stream(str(STUDENT))
+    ten = ((2, 3), (3,), (2, 1), (1, 3), (1, 1), (1,), (4, 1, 3), (4, 1, 1), (1, 2, 1), ())
+    equal_lengths = (((3, 3), (3, 1)), ((3, 3), (3,)), ((2, 3, 3), (3, 1)), ((3, 2, 3), (2, 3)))
+    for large, shape in (*(((4, 2, 3), shape) for shape in ten), *equal_lengths):
+        dy = rng.normal(large, dtype=np.float64)
         size = int(np.prod(shape))
-        element = np.broadcast_to(np.arange(size).reshape(shape), dy.shape)  # which element stands at each place
+        element = np.broadcast_to(np.arange(size).reshape(shape), large)  # which element stands at each place
         sums = np.bincount(element.ravel(), dy.ravel(), size).reshape(shape)
         # sums of up to 24 numbers of about 1, in another order: they differ by rounding alone, about 1e-15
-        expect(f"unbroadcast of a 4x2x3 array to the shape {shape}", unbroadcast(dy, shape), sums, 1e-9)
+        what = f"unbroadcast of a {'x'.join(map(str, large))} array to the shape {shape}"
+        expect(what, own_unbroadcast(dy, shape), sums, 1e-9)
 
 
 # %% part="hidden" question="broadcast" points=2
 def test_multiply_with_broadcasting():
     """The gradients of multiply(x, y) for shapes that broadcast one or both of the two, compared with differences."""
+    own_unbroadcast(np.ones((2, 3)), (3,))
     rng = Generator(7).stream(str(STUDENT))
     for shapes in (((3, 4), (4,)), ((3, 1), (4,)), ((3, 1), (1, 4)), ((), (2, 3)), ((2, 3, 1), (3, 4))):
         x, y = (Tensor(rng.normal(shape, dtype=np.float64), requires_grad=True) for shape in shapes)
@@ -489,20 +593,23 @@ def test_multiply_with_broadcasting():
 #
 # Write `paths(nodes, leaf)`, the number of paths from the first of the nodes to `leaf`, as a Python int. In L = x·x
 # there are two, for x is a parent of L twice. `nodes` is again a list as `order` returns it. Use the idea of the walk
-# and not the definition: the graphs of the tests have up to 2^60 paths. (If each derivative along a path is 1, what
-# is the sum over all paths?)
+# and not the definition: the graphs of the tests have up to 2^69 paths, and the number must be right to the last
+# digit. (If each derivative along a path is 1, what is the sum over all paths? So put 1 for each derivative, and call
+# no rule.)
 #
-# Then run the file, or the cell below. On the left you see the number of paths through three kinds of networks
-# against the number of nodes. From the slopes tell by what factor the number grows with each node, and explain the
-# three factors. On the right is the time that your walk takes for residual networks of up to 4,000 blocks, and 2^4000
-# paths.
+# Then, with questions 1, 2 and 4 answered, run the file, or the cell below. On the left you see the number of paths
+# through three kinds of networks against the number of nodes. The grey line is the number of operations, each of which
+# has one rule for your walk to call. From the slopes tell by what factor the number of paths grows with each node, and
+# explain the three factors to yourself. On the right is the time that your walk takes for residual networks of up to
+# 4,000 blocks, and 2^4000 paths. Expect a straight line; if it bends upwards, what does your search do again and
+# again?
 
 # %% [markdown] question="paths" lang="zh"
 # ## 第 4 题：路径的条数（4 分）
 #
-# 请写 `paths(nodes, leaf)`，即从第一个节点到 `leaf` 的路径有多少条，返回 Python 的 int。在 L = x·x 中有两条，因为 x 是 L 的父节点两次。`nodes` 还是 `order` 返回的那种列表。请用“往回走”的思路，不要照定义去数：测试所用的图有多达 2^60 条路径。（如果路径上的每个导数都是 1，对所有路径求和等于多少？）
+# 请写 `paths(nodes, leaf)`，即从第一个节点到 `leaf` 的路径有多少条，返回 Python 的 int。在 L = x·x 中有两条，因为 x 是 L 的父节点两次。`nodes` 还是 `order` 返回的那种列表。请用“往回走”的思路，不要照定义去数：测试所用的图有多达 2^69 条路径，而且结果的每一位都必须正确。（如果路径上的每个导数都是 1，对所有路径求和等于多少？所以把每个导数都换成 1，不要调用 rule。）
 #
-# 然后运行这个文件（或下面的单元格）。左图是三种网络中路径的条数与节点数的关系。请由斜率说出每多一个节点，条数变为原来的几倍，并解释这三个倍数。右图是你写的这一趟所用的时间，残差网络最多有 4,000 块，路径有 2^4000 条。
+# 做完第 1、2、4 题以后，运行这个文件（或下面的单元格）。左图是三种网络中路径的条数与节点数的关系，灰线是运算的个数，每个运算有一个 rule，由你写的这一趟来调用。请由斜率看出每多一个节点，路径的条数变为原来的几倍，并想一想这三个倍数是怎么来的。右图是你写的这一趟所用的时间，残差网络最多有 4,000 块，路径有 2^4000 条。应当是一条直线；如果往上弯，那么你的搜索把什么事做了一遍又一遍？
 
 
 # %% part="solution" question="paths"
@@ -519,32 +626,44 @@ def paths(nodes, leaf):
 
 # %% part="public" question="paths" points=2
 def test_paths_by_hand():
-    """The number of paths in L = x·y, in L = x·x and in L = x·x + x."""
+    """The number of paths in L = x·y, in L = x·x and in L = x·x + x, and of those to x and to y in L = x·y + x."""
     x, y = Node(3.0, name="x"), Node(5.0, name="y")
-    expect("the number of paths to y in L = x·y", paths([mul(x, y), x, y], y), 1)
-    square = mul(x, x)
-    expect("the number of paths to x in L = x·x", paths([square, x], x), 2)
-    expect("the number of paths to x in L = x·x + x", paths([add(square, x), square, x], x), 3)
+    with turns():
+        derivative = {"3 is dL/dy at x = 3: put 1 for each derivative along a path, and call no rule": 3}
+        expect_paths("the number of paths to y in L = x·y", paths([mul(x, y), x, y], y), 1, derivative)
+        square = mul(x, x)
+        expect_paths("the number of paths to x in L = x·x", paths([square, x], x), 2)
+        expect_paths("the number of paths to x in L = x·x + x", paths([add(square, x), square, x], x), 3)
+        product = mul(x, y)
+        nodes = [add(product, x), product, x, y]
+        expect_paths("the number of paths to x in L = x·y + x", paths(nodes, x), 2)
+        expect_paths("the number of paths to y in L = x·y + x", paths(nodes, y), 1)
 
 
 # %% part="hidden" question="paths" points=1
 def test_paths_of_residual_blocks():
     """The number of paths through 60 blocks h = h + tanh(h): two ways through each."""
-    nodes = [Node(0.0, name="x")]
+    Watched = watched("paths")
+    nodes = [Watched(0.0, name="x")]
     for _ in range(60):
-        nodes.append(tanh(nodes[-1]))
-        nodes.append(add(nodes[-2], nodes[-1]))
-    expect("the number of paths through 60 residual blocks, 2^60,", paths(nodes[::-1], nodes[0]), 2**60)
+        nodes.append(Watched(0.0, (nodes[-1],), None, "branch"))
+        nodes.append(Watched(0.0, (nodes[-2], nodes[-1]), None, "block"))
+    with turns():
+        expect_paths("the number of paths through 60 residual blocks, 2^60,", paths(nodes[::-1], nodes[0]), 2**60)
 
 
 # %% part="hidden" question="paths" points=1
 def test_paths_of_fibonacci():
     """The number of paths where each node is the sum of the two before it: 1, 1, 2, 3, 5, 8 and so on."""
-    nodes = [Node(1.0, name="x")]
-    nodes.append(tanh(nodes[0]))
-    for _ in range(28):
-        nodes.append(add(nodes[-1], nodes[-2]))
-    expect("the number of paths to the first of 30 nodes, the 30th number of Fibonacci,", paths(nodes[::-1], nodes[0]), 832040)
+    Watched = watched("paths")
+    nodes = [Watched(1.0, name="x")]
+    nodes.append(Watched(1.0, (nodes[0],), None, "node 1"))
+    for n in range(2, 100):
+        nodes.append(Watched(1.0, (nodes[-1], nodes[-2]), None, f"node {n}"))
+    fibonacci_100 = 354224848179261915075  # more than a float or a 64-bit integer can hold exactly
+    with turns():
+        given = paths(nodes[::-1], nodes[0])
+        expect_paths("the number of paths to the first of 100 nodes, the 100th number of Fibonacci,", given, fibonacci_100)
 
 
 # %% part="given" question="paths"
@@ -574,8 +693,8 @@ def fibonacci(n):
 
 
 def seconds(root):
-    """How long your walk takes: the least of seven."""
-    return min(timeit.repeat(lambda: backward(order(root)), number=1, repeat=7))
+    """How long your walk takes, in time of the processor: the least of seven."""
+    return min(timeit.repeat(lambda: backward(order(root)), timer=time.process_time, number=1, repeat=7))
 
 
 if __name__ == "__main__":
@@ -586,8 +705,8 @@ if __name__ == "__main__":
         nodes_of = [(order(root), x) for root, x in map(network, range(1, 31))]
         numbers = [(len(nodes), paths(nodes, x)) for nodes, x in nodes_of if len(nodes) <= 31]
         left.semilogy(*zip(*numbers, strict=True), marker=marker, markersize=3, label=network.__doc__)
-    calls = [(len(nodes), sum(node.rule is not None for node in nodes)) for nodes, _ in nodes_of]
-    left.plot(*zip(*calls, strict=True), color="grey", linestyle=":", label="rules that your walk calls")
+    operations = [(len(nodes), sum(node.rule is not None for node in nodes)) for nodes, _ in nodes_of]
+    left.plot(*zip(*operations, strict=True), color="grey", linestyle=":", label="operations: one rule to call for each")
     left.set(title="Paths from the loss to the input", xlabel="nodes", ylabel="paths")
     left.legend(fontsize="small")
     blocks = [250, 500, 1000, 2000, 3000, 4000]
@@ -595,4 +714,5 @@ if __name__ == "__main__":
     right.set(title="Time of your walk through residual blocks", xlabel="blocks", ylabel="milliseconds")
     right.set_ylim(bottom=0)
     figure.savefig("hw3.png", dpi=110)
+    print("hw3.png is written")
     plt.show()

@@ -180,10 +180,10 @@ WRONG = [
         "steps: gradients pile up",
         "        optimizer.zero_grad()\n",
         "",
-        "does a step use more than its own gradient?",
+        "a step uses more than its own gradient",
         19,
     ),
-    ("steps: with momentum", "lr=lr)", "lr=lr, momentum=0.9)", "and use no momentum", 19),
+    ("steps: with momentum", "lr=lr)", "lr=lr, momentum=0.9)", "before backward(), no momentum", 19),
     (
         "steps: without end",
         "    for step in range(most):",

@@ -71,6 +71,8 @@ def test_the_solution_has_all_points(answer, tiny, place):
         ("return 1 / 0", "ZeroDivisionError: division by zero (tiny.py, line"),
         ("return mean()", "`return mean()`); in the skeleton it is mean(numbers)"),
         ("return None + 1", "Does a function of yours end without `return`?"),
+        ("return None()", "`return None()`). What stands before the parentheses is None."),
+        ("return 2**5000", "holds a number larger than 1e308"),
         ("\n    class E(Exception):\n        def __str__(self): raise SystemExit\n    raise E", "E: (its text cannot be"),
     ],
 )
