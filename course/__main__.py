@@ -1,4 +1,7 @@
-"""The command line of the course: build for an instructor to hand out, check for a student, grade for the instructor."""
+"""The command line of the course, eight assignments on minidl (docs/teaching.md).
+
+An instructor builds what students get, a student checks it, and the instructor grades what comes back.
+"""
 
 import argparse
 import signal
@@ -49,6 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"{given.command}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"{given.command}: stopped; nothing was written", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -22,6 +22,7 @@ import resource
 import signal
 import socket
 import sys
+import traceback
 import types
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,8 @@ class Stream:
     def pytest_runtest_logfinish(self, nodeid):
         ended = "" if self.error is None else reason(self.error, self.files)
         self.say(result=nodeid.rpartition("::")[2], passed=self.passed and self.error is None, reason=ended)
+        if self.error is not None:  # its traceback would keep what the test had in memory, for the next one to lack
+            traceback.clear_frames(self.error.__traceback__)
 
 
 if __name__ == "__main__":

@@ -47,22 +47,29 @@ def files(assignment: Assignment, lang: str, solved: bool) -> Files:
 
 
 def _question(name: str, cells: list[Cell]) -> list[nbformat.NotebookNode]:
-    """The cells between BEGIN QUESTION and END QUESTION, and what is given after them."""
+    """The cells between BEGIN QUESTION and END QUESTION, and what is given after the tests; in their order in spec.py."""
 
-    def of(*parts: str) -> list[nbformat.NotebookNode]:
+    def first(*parts: str) -> int:
+        return next((i for i, cell in enumerate(cells) if cell.part in parts), len(cells))
+
+    solved, tested = first("solution"), first("public", "hidden")
+
+    def of(cells: list[Cell], *parts: str) -> list[nbformat.NotebookNode]:
         return [_cell(cell) for cell in cells if cell.part in parts]
 
-    tests, reports = of("public", "hidden"), [cell for cell in cells if cell.part == "report"]
+    tests, reports = of(cells, "public", "hidden"), [cell for cell in cells if cell.part == "report"]
     points = sum(cell.points for cell in cells if cell.part in ("public", "hidden", "report"))
     return [
         _raw(f"# BEGIN QUESTION\nname: {name}\npoints: {points}" + "\nmanual: true" * bool(reports)),
-        *of("", "report"),
+        *of(cells, "", "report"),
+        *of(cells[:solved], "given"),
         _raw("# BEGIN SOLUTION"),
-        *of("solution", "rubric"),
+        *of(cells, "solution", "rubric"),
         _raw("# END SOLUTION"),
+        *of(cells[solved:tested], "given"),
         *([_raw("# BEGIN TESTS"), *tests, _raw("# END TESTS")] if tests else []),
         _raw("# END QUESTION"),
-        *of("given"),
+        *of(cells[max(solved, tested) :], "given"),
     ]
 
 

@@ -1,5 +1,6 @@
 """Reading a spec.py, and what is built of it: every format that can be looked at without its grader."""
 
+import doctest
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course import emit
+from course import assignment, emit, grade
 from course.assignment import COURSE, Cell, load, names, skeleton, solution
 
 MEAN = "return sum(numbers) / len(numbers)"
@@ -178,6 +179,13 @@ def test_the_scripts_of_gradescope_are_scripts(tiny, tmp_path):
 
 
 # spec.py
+
+
+@pytest.mark.parametrize("module", [assignment, grade])
+def test_the_examples_in_docstrings(module):
+    """Here, for the folder is no package to pytest: with an __init__.py it would stand in the way of anybody's own `course`."""
+    failed, tried = doctest.testmod(module)
+    assert (failed, tried > 0) == (0, True)
 
 
 def test_the_template_says_what_it_says(tiny):

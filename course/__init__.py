@@ -1,1 +1,0 @@
-"""Eight assignments on minidl: built for students, checked by them, graded for instructors (docs/teaching.md)."""
