@@ -3,12 +3,15 @@
 Derivatives are judged by `minidl.gradcheck`, initializers by `minidl.init.check`; `expect` is for plain numbers.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from minidl import Tensor
 
 
-def expect(what: str, got: object, right: object, tolerance: float = 1e-6) -> None:
+def expect(what: str, got: object, right: object, tolerance: float = 1e-6, mistakes: Mapping[str, Any] | None = None) -> None:
     """Hold a result to what is right: kind first, then shape, then value.
 
     Parameters
@@ -21,6 +24,8 @@ def expect(what: str, got: object, right: object, tolerance: float = 1e-6) -> No
         A number or an array, worked out by other means than the function under test.
     tolerance
         The error that the condition of the problem allows, relative to the largest number of `right`.
+    mistakes
+        What to say of well-known wrong results: sentence -> the number or array that the mistake leads to.
 
     Raises
     ------
@@ -34,12 +39,17 @@ def expect(what: str, got: object, right: object, tolerance: float = 1e-6) -> No
     except (TypeError, ValueError):
         raise AssertionError(f"{what} is a {type(got).__name__}, where numbers are expected") from None
     numbers = np.asarray(right, dtype=np.float64)
-    if given.shape != numbers.shape:
+    fits = given.shape == numbers.shape
+    allowed = tolerance * max(np.abs(numbers).max(initial=0.0), 1e-300)
+    if fits and (np.abs(given - numbers) <= allowed).all():
+        return
+    for sentence, wrong in (mistakes or {}).items():
+        if given.shape == np.shape(wrong) and np.allclose(given, wrong, rtol=1e-4):
+            raise AssertionError(f"{what}: {sentence}")
+    if not fits:
         raise AssertionError(f"{what} has shape {given.shape}, expected {numbers.shape}")
     if not np.isfinite(given).all():
         raise AssertionError(f"{what} holds {given[~np.isfinite(given)].flat[0]}, where every number is finite")
-    error = np.abs(given - numbers)
-    if error.size and error.max() > tolerance * max(np.abs(numbers).max(), 1e-300):
-        at = np.unravel_index(error.argmax(), error.shape)
-        where = f"[{', '.join(map(str, at))}]" if at else ""
-        raise AssertionError(f"{what}{where} is {given[at]:.6g}, expected {numbers[at]:.6g}")
+    at = np.unravel_index(np.abs(given - numbers).argmax(), given.shape)
+    where = f"[{', '.join(map(str, at))}]" if at else ""
+    raise AssertionError(f"{what}{where} is {given[at]:.6g}, expected {numbers[at]:.6g}")

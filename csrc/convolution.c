@@ -1,7 +1,7 @@
 /* convolution.c: convolutions as products with the matrix of the images' patches (patches.h), which nobody makes. Some
  * rows of the images are padded, and the micro-kernel finds the patches in them by tables of offsets; where vectors of
- * neighbours would be mostly empty, matmul reads the patches from the images when it packs. The loops are in
- * convolution_loops.h, once for each precision. */
+ * neighbours would be mostly empty, vectors hold a place of several images; and where there are too few of these, matmul
+ * reads the patches from the images when it packs. The loops are in convolution_loops.h, once for each precision. */
 #include "convolution.h"
 
 #include "isa.h"
@@ -18,6 +18,11 @@ enum { FEW_FILTERS = 4 };
 
 /* About this many numbers of an image are padded at a time, and at least this many rows. */
 enum { BAND = 1 << 15, LEAST_ROWS = 4 };
+
+/* Images stand side by side if input and output of one have at most this many numbers, so that some stay in the cache; and as
+ * if vectors had VECTOR bytes, so that all instruction sets choose alike: without the zeros beyond an edge a sum that
+ * underflows may be -0, with them 0. */
+enum { SIDE_BY_SIDE = 1 << 13, VECTOR = 32 };
 
 /* At least mr * nr of every micro-kernel, and ROW_VECTORS * lanes. */
 enum { LARGEST_TILE = 8 * 48 };
@@ -149,12 +154,17 @@ static band band_of_chains(const patches *in, size_t images, size_t lanes)
     return b;
 }
 
+/* Whether n numbers fill vectors to two thirds or more. */
+static int are_mostly_full(size_t n, size_t lanes)
+{
+    return 3 * n >= 2 * ((n + lanes - 1) / lanes * lanes);
+}
+
 /* Whether filters are run over the images themselves: if vectors of places in a row are mostly full, and they are no
  * plain matrix already. */
 static int are_run_over(const patches *in, size_t filters, size_t taps, size_t lanes)
 {
-    size_t width = in->out[1], whole = (width + lanes - 1) / lanes * lanes;
-    return taps && taps <= LONGEST && (filters <= FEW_FILTERS || (!is_plain(in) && 3 * width >= 2 * whole));
+    return taps && taps <= LONGEST && (filters <= FEW_FILTERS || (!is_plain(in) && are_mostly_full(in->out[1], lanes)));
 }
 
 /* In one direction, of all places y of the input those with y = phase (mod stride): which taps meet them. A tap t does

@@ -13,8 +13,9 @@ typedef struct {
 } convolution;
 
 /* y = bias + w * x. With K = channels * kernel numbers, an element of y is a sum over K made as one of matmul is, from
- * the first channel's first row on. Memory: another weight, and for each thread some padded rows of an image. Returns 0,
- * or -1 where there is no memory for them; y may be filled in part then. */
+ * the first channel's first row on. Memory: another weight, and for each thread some padded rows of an image; or, for each
+ * thread, some small images and what is made of them. Returns 0, or -1 where there is no memory; y may be filled in part
+ * then. */
 int convolve_f32(const convolution *size, const float *x, const float *w, const float *bias, float *y);
 int convolve_f64(const convolution *size, const double *x, const double *w, const double *bias, double *y);
 

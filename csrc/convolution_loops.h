@@ -167,18 +167,161 @@ static int NAME(sum_up)(NAME(sum) s)
     return failed ? -1 : 0;
 }
 
+/* met_taps_f32, met_taps_f64: those taps that meet a number of the image at some place: where they are in the weight, and
+ * in images that stand side by side. Of chain i of all taps they end at ends[i]. */
+typedef struct {
+    ptrdiff_t *in_w, *in_x, *numbers; /* numbers: of those of one channel among all */
+    size_t ends[LONGEST / KC];
+} NAME(met_taps);
+
+/* find_taps_f32, find_taps_f64: those of place (a, b), where `width` images stand side by side. */
+static void NAME(find_taps)(const NAME(sum) *s, size_t a, size_t b, size_t width, NAME(met_taps) *met)
+{
+    const patches *in = &s->in;
+    const size_t kernel = taps_of(in, 1), taps = taps_of(in, s->channels);
+    size_t n = 0;
+    for (size_t tap = 0; tap < kernel; tap++) {
+        size_t t = tap / in->kernel[1], l = tap % in->kernel[1];
+        ptrdiff_t y = (ptrdiff_t)a * in->stride[0] - in->padding[0] + (ptrdiff_t)t * in->dilation[0];
+        ptrdiff_t x = (ptrdiff_t)b * in->stride[1] - in->padding[1] + (ptrdiff_t)l * in->dilation[1];
+        if ((size_t)y < in->height && (size_t)x < in->width) {
+            met->numbers[n] = (ptrdiff_t)tap;
+            met->in_w[n] = (ptrdiff_t)(t * s->w_tap[0] + l * s->w_tap[1]);
+            met->in_x[n++] = (y * in->row + x) * (ptrdiff_t)width;
+        }
+    }
+    for (size_t c = 1; c < s->channels; c++)
+        for (size_t i = 0; i < n; i++) {
+            met->in_w[c * n + i] = met->in_w[i] + (ptrdiff_t)(c * s->w_channel);
+            met->in_x[c * n + i] = met->in_x[i] + (ptrdiff_t)(c * width) * in->channel;
+        }
+    for (size_t i = 0, end = 0; end < taps; i++) {
+        end = end + chain_of(taps) < taps ? end + chain_of(taps) : taps;
+        met->ends[i] = end / kernel * n;
+        for (size_t j = 0; j < n; j++)
+            met->ends[i] += (size_t)met->numbers[j] < end % kernel;
+    }
+}
+
+/* filter_place_f32, filter_place_f64: the sums of all filters of a group at one place, of images x side by side. A filter's
+ * are y_row numbers after those of the one before. */
+static void NAME(filter_place)(const NAME(sum) *s, size_t g, size_t vectors, const NAME(met_taps) *met, const REAL *x, REAL *y,
+                               ptrdiff_t y_row)
+{
+    const size_t taps = taps_of(&s->in, s->channels), chains = taps ? (taps - 1) / chain_of(taps) + 1 : 0;
+    for (size_t f = 0, rows; f < s->filters; f += rows) {
+        rows = panel(s->filters - f, s->kernel->mr);
+        const REAL *w = s->w + g * s->w_group + f * s->w_filter, *bias = s->bias ? s->bias + g * s->filters + f : NULL;
+        REAL *c = y + (ptrdiff_t)f * y_row;
+        s->kernel->gather(rows, vectors, chains ? met->ends[0] : 0, w, (ptrdiff_t)s->w_filter, met->in_w, x, met->in_x,
+                          bias, 1, 0, c, y_row);
+        for (size_t i = 1; i < chains; i++)
+            s->kernel->gather(rows, vectors, met->ends[i] - met->ends[i - 1], w, (ptrdiff_t)s->w_filter,
+                              met->in_w + met->ends[i - 1], x, met->in_x + met->ends[i - 1], c, y_row, 1, c, y_row);
+    }
+}
+
+/* sums_of_images_f32, sums_of_images_f64: of the same images, which make parts of the same ones. */
+typedef struct {
+    const NAME(sum) *sums;
+    size_t count, taps; /* taps: the most of any */
+    _Atomic int *failed;
+} NAME(sums_of_images);
+
+/* filter_images_f32, filter_images_f64: the sums of images `begin` to `end`. Some of them stand side by side, so that a vector
+ * holds the same place of several; and at each place only those taps are gone through which do not meet the zeros around the
+ * images. A weight times 0 adds nothing, and the chains are cut where they are with all taps: so are the bits. */
+static void NAME(filter_images)(const void *job, size_t begin, size_t end)
+{
+    const NAME(sums_of_images) *all = job;
+    const NAME(sum) *first = all->sums;
+    const patches *in = &first->in, *out = &first->out;
+    const NAME(microkernel) *kernel = first->kernel;
+    const size_t nr = kernel->nr, lanes = kernel->lanes;
+    const size_t numbers = first->channels * in->height * in->width, made = first->filters * out->height * out->width;
+    REAL *x = malloc((numbers * nr + lanes) * sizeof(REAL)), *y = malloc(made * nr * sizeof(REAL));
+    ptrdiff_t *tables = malloc((3 * all->taps + 1) * sizeof *tables);
+    if (!(x && y && tables)) {
+        *all->failed = 1;
+        begin = end;
+    }
+    NAME(met_taps) met = {.in_w = tables, .in_x = tables + all->taps, .numbers = tables + 2 * all->taps};
+    for (size_t image = begin; image < end; image += nr)
+        for (size_t g = 0; g < first->groups; g++) {
+            size_t n = end - image < nr ? end - image : nr, vectors = (n + lanes - 1) / lanes;
+            kernel->pack(n, numbers, nr, first->x + (ptrdiff_t)image * in->image + (ptrdiff_t)(g * numbers), in->image, 1, x);
+            for (const NAME(sum) *s = first; s < first + all->count; s++)
+                for (size_t a = 0; a < s->in.out[0]; a++)
+                    for (size_t b = 0; b < s->in.out[1]; b++) {
+                        const ptrdiff_t *stride = s->out.stride, *padding = s->out.padding;
+                        ptrdiff_t place = ((ptrdiff_t)a * stride[0] - padding[0]) * out->row + (ptrdiff_t)b * stride[1] - padding[1];
+                        NAME(find_taps)(s, a, b, nr, &met);
+                        NAME(filter_place)(s, g, vectors, &met, x, y + place * (ptrdiff_t)nr, out->channel * (ptrdiff_t)nr);
+                    }
+            kernel->unpack(n, made, nr, y, first->y + (ptrdiff_t)image * out->image + (ptrdiff_t)(g * made), out->image);
+        }
+    free(x);
+    free(y);
+    free(tables);
+}
+
+/* stand_side_by_side_f32, stand_side_by_side_f64: whether images do for these sums: if they fill vectors, but not the cache,
+ * and rows are too short for filters to be run over them. Few filters are run over rows of half a vector, too. */
+static int NAME(stand_side_by_side)(const NAME(sum) *sums, size_t count)
+{
+    const size_t lanes = VECTOR / sizeof(REAL);
+    const patches *in = &sums->in, *out = &sums->out;
+    size_t numbers = sums->channels * in->height * in->width + sums->filters * out->height * out->width;
+    int plain = count == 1 && is_plain(in);
+    int fit = !plain && are_mostly_full(sums->images, lanes) && numbers <= SIDE_BY_SIDE;
+    for (const NAME(sum) *s = sums; s < sums + count; s++) {
+        size_t width = s->in.out[1];
+        fit &= taps_of(&s->in, s->channels) <= LONGEST && !are_mostly_full(width, lanes)
+            && (s->filters > FEW_FILTERS || 2 * width < lanes);
+    }
+    return fit;
+}
+
+/* sum_up_images_f32, sum_up_images_f64 */
+static int NAME(sum_up_images)(const NAME(sum) *sums, size_t count)
+{
+    size_t most = 0, products = 0; /* products: of one image */
+    for (const NAME(sum) *s = sums; s < sums + count; s++) {
+        size_t taps = taps_of(&s->in, s->channels);
+        most = taps > most ? taps : most;
+        products += s->groups * s->filters * taps * s->in.out[0] * s->in.out[1];
+    }
+    _Atomic int failed = 0;
+    threads_deal(sums->images, sums->kernel->nr, 1 + sums->images * products / WORK_PER_THREAD, NAME(filter_images),
+                 &(NAME(sums_of_images)){sums, count, most, &failed});
+    return failed ? -1 : 0;
+}
+
+/* are_finite_f32, are_finite_f64: whether numbers times 0 are 0. */
+static int NAME(are_finite)(const REAL *x, size_t n)
+{
+    int finite = 1;
+    for (size_t i = 0; i < n; i++)
+        finite &= x[i] - x[i] == 0;
+    return finite;
+}
+
 /* convolve_f32, convolve_f64 */
 int NAME(convolve)(const convolution *s, const REAL *x, const REAL *w, const REAL *bias, REAL *y)
 {
     const size_t kernel = s->kernel[0] * s->kernel[1];
-    return NAME(sum_up)((NAME(sum)){
+    NAME(sum) sum = {
         .images = s->images, .groups = s->groups, .filters = s->filters, .channels = s->channels,
         .in = patches_of(s), .out = images_of(s->images, s->groups, s->filters, s->out),
         .x = x, .w = w, .bias = bias, .y = y,
         .w_group = s->filters * s->channels * kernel, .w_filter = s->channels * kernel, .w_channel = kernel,
         .w_tap = {s->kernel[1], 1},
         .kernel = isa_current()->NAME(microkernel),
-    });
+    };
+    /* `sum_up_images` leaves out the zeros around an image, which are NaN times a weight that is not finite. */
+    if (NAME(stand_side_by_side)(&sum, 1) && NAME(are_finite)(w, s->groups * s->filters * s->channels * kernel))
+        return NAME(sum_up_images)(&sum, 1);
+    return NAME(sum_up)(sum);
 }
 
 /* weights_f32, weights_f64: for each group dW (filters x taps) = dY (filters x places) X^T (places x taps), where X are the
@@ -366,8 +509,8 @@ int NAME(convolve_weight_gradient)(const convolution *s, const REAL *x, const RE
 
 /* of_phase_f32, of_phase_f64: of each element with these phases: for each group dX (channels x places) = bias + W'
  * (channels x taps) dY (taps x places), where the taps are those of all filters which meet it. */
-static int NAME(of_phase)(const convolution *s, ptrdiff_t p, ptrdiff_t q, const REAL *dy, const REAL *w, const REAL *bias,
-                          REAL *dx)
+static NAME(sum) NAME(of_phase)(const convolution *s, ptrdiff_t p, ptrdiff_t q, const REAL *dy, const REAL *w, const REAL *bias,
+                                REAL *dx)
 {
     const size_t kernel = s->kernel[0] * s->kernel[1];
     meeting v = meeting_of(s, 0, p), h = meeting_of(s, 1, q);
@@ -378,14 +521,14 @@ static int NAME(of_phase)(const convolution *s, ptrdiff_t p, ptrdiff_t q, const 
     in.dilation[0] = -v.move, in.dilation[1] = -h.move;
     out.stride[0] = s->stride[0], out.stride[1] = s->stride[1];
     out.padding[0] = -p, out.padding[1] = -q;
-    return NAME(sum_up)((NAME(sum)){
+    return (NAME(sum)){
         .images = s->images, .groups = s->groups, .filters = s->channels, .channels = s->filters,
         .in = in, .out = out,
         .x = dy, .w = w + (size_t)v.first * s->kernel[1] + (size_t)h.first, .bias = bias, .y = dx,
         .w_group = s->filters * s->channels * kernel, .w_filter = kernel, .w_channel = s->channels * kernel,
         .w_tap = {(size_t)v.step * s->kernel[1], (size_t)h.step},
         .kernel = isa_current()->NAME(microkernel),
-    });
+    };
 }
 
 /* sum_of_met_f32, sum_of_met_f64: an element of dx, from those filters and taps alone which meet it. */
@@ -413,10 +556,7 @@ static REAL NAME(sum_of_met)(const convolution *s, const REAL *dy, const REAL *w
 static void NAME(mend_edges)(const convolution *s, const REAL *dy, const REAL *w, const REAL *bias, REAL *dx)
 {
     const size_t numbers = s->groups * s->filters * s->channels * s->kernel[0] * s->kernel[1];
-    int finite = 1;
-    for (size_t i = 0; i < numbers; i++)
-        finite &= w[i] - w[i] == 0;
-    if (finite)
+    if (NAME(are_finite)(w, numbers))
         return;
     for (size_t plane = 0; plane < s->images * s->groups * s->channels; plane++)
         for (size_t y = 0; y < s->size[0]; y++)
@@ -432,13 +572,26 @@ static void NAME(mend_edges)(const convolution *s, const REAL *dy, const REAL *w
  * are made together. Without a stride these are all. */
 int NAME(convolve_input_gradient)(const convolution *s, const REAL *dy, const REAL *w, const REAL *bias, REAL *dx)
 {
+    size_t vertical = (size_t)s->stride[0], horizontal = (size_t)s->stride[1], count = 0;
+    vertical = vertical < s->size[0] ? vertical : s->size[0];
+    horizontal = horizontal < s->size[1] ? horizontal : s->size[1];
+    NAME(sum) *sums = zeros(vertical * horizontal * sizeof *sums);
+    if (!sums)
+        return -1;
+    for (size_t p = 0; p < vertical; p++)
+        for (size_t q = 0; q < horizontal; q++)
+            sums[count++] = NAME(of_phase)(s, (ptrdiff_t)p, (ptrdiff_t)q, dy, w, bias, dx);
     int failed = 0;
-    for (ptrdiff_t p = 0; p < s->stride[0] && p < (ptrdiff_t)s->size[0]; p++)
-        for (ptrdiff_t q = 0; q < s->stride[1] && q < (ptrdiff_t)s->size[1] && !failed; q++)
-            failed = NAME(of_phase)(s, p, q, dy, w, bias, dx);
-    if (!failed)
-        NAME(mend_edges)(s, dy, w, bias, dx);
-    return failed;
+    if (NAME(stand_side_by_side)(sums, count)) {
+        failed = NAME(sum_up_images)(sums, count);
+    } else {
+        for (size_t i = 0; i < count && !failed; i++)
+            failed = NAME(sum_up)(sums[i]);
+        if (!failed)
+            NAME(mend_edges)(s, dy, w, bias, dx);
+    }
+    free(sums);
+    return failed ? -1 : 0;
 }
 
 #undef SUFFIX

@@ -45,15 +45,18 @@ enum { PHILOX_GROUP = 64 };
  * `unfold` is the same for `length` places of a matrix of patches (patches.h) from place j on, with `depth` taps from
  * tap i on.
  *
- * Three more find an operand by tables of offsets, as patches in padded images stand: `filter` is `run` for packed A,
+ * `unpack` copies one micro-panel of up to `width` rows back to a matrix with contiguous rows.
+ *
+ * Four more find operands by tables of offsets, as patches in padded images stand: `filter` is `run` for packed A,
  * with ROWS_OF_B, of up to mr * nr numbers, in at most 4 vectors, or ROW_VECTORS of one row; `correlate` has
- * ELEMENTS_OF_A; `correlate_each` VECTORS_OF_A, for one vector of columns. Where added_column is 0, `added` is one number
- * for each row. */
+ * ELEMENTS_OF_A; `correlate_each` VECTORS_OF_A, for one vector of columns; `gather` STEPS. Where added_column is 0,
+ * `added` is one number for each row. */
 enum { ROW_VECTORS = 8 };
 
-/* How a tile finds its operands: by strides alone; or vector j of row p of B at b[places[p] + at[j]]; or element (i, p) of
- * A at a[places[p] + at[i]]; or a vector there, each lane of which meets one of B. */
-enum { IN_STRIDES, ROWS_OF_B, ELEMENTS_OF_A, VECTORS_OF_A };
+/* How a tile finds its operands: by strides alone; or column p of A from a[at[p]] on, and row p of B from b[places[p]] on; or
+ * vector j of row p of B at b[places[p] + at[j]]; or element (i, p) of A at a[places[p] + at[i]]; or a vector there, each
+ * lane of which meets one of B. */
+enum { IN_STRIDES, STEPS, ROWS_OF_B, ELEMENTS_OF_A, VECTORS_OF_A };
 
 /* `pack` takes this many contiguous columns at a time, for all micro-panels: each of these gets a few lines of cache
  * in order. */
@@ -82,6 +85,10 @@ enum { DOT_BYTES = 128, DOT_SUMS = 8 };
         void (*correlate_each)(size_t rows, size_t k, const REAL *a, const ptrdiff_t *places, const ptrdiff_t *at,         \
                                const REAL *b, ptrdiff_t b_row, const REAL *added, ptrdiff_t added_row, REAL *c,            \
                                ptrdiff_t c_row);                                                                           \
+        void (*gather)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrdiff_t a_row, const ptrdiff_t *at,         \
+                       const REAL *b, const ptrdiff_t *places, const REAL *added, ptrdiff_t added_row,                     \
+                       ptrdiff_t added_column, REAL *c, ptrdiff_t c_row);                                                  \
+        void (*unpack)(size_t length, size_t depth, size_t width, const REAL *packed, REAL *x, ptrdiff_t x_row);           \
     }
 typedef MICROKERNEL(float) microkernel_f32;
 typedef MICROKERNEL(double) microkernel_f64;

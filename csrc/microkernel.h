@@ -50,14 +50,16 @@ UNROLL(8)
 
 UNROLL(4)
     for (size_t p = 0; p < k; p++, a += a_column) {
-        ptrdiff_t place = scattered ? places[p] : 0, row_place = scattered == ROWS_OF_B ? place : (ptrdiff_t)p * b_row;
+        ptrdiff_t place = scattered ? places[p] : 0;
+        ptrdiff_t row_place = scattered == STEPS || scattered == ROWS_OF_B ? place : (ptrdiff_t)p * b_row;
+        const REAL *column = scattered == STEPS ? a + at[p] : a;
         VEC row[ROW_VECTORS];
 UNROLL(8)
         for (size_t j = 0; j < vectors; j++)
             row[j] = LOAD(from[j] + row_place);
 UNROLL(16)
         for (size_t i = 0; i < rows; i++) {
-            const REAL *number = scattered > ROWS_OF_B ? of[i] + place : a + (ptrdiff_t)i * a_row;
+            const REAL *number = scattered > ROWS_OF_B ? of[i] + place : column + (ptrdiff_t)i * a_row;
             VEC element = scattered == VECTORS_OF_A ? LOAD(number) : BROADCAST(*number);
 UNROLL(8)
             for (size_t j = 0; j < vectors; j++)
@@ -120,6 +122,22 @@ static void NAME(correlate)(size_t rows, size_t vectors, size_t k, const REAL *a
     case 16 * r + v:                                                                                          \
         if (r <= MR && v <= NV)                                                                               \
             NAME(tile)(r, v, ELEMENTS_OF_A, k, a, 0, 0, b, b_row, places, at, added, added_row, 1, c, c_row); \
+        break;
+    switch (16 * rows + vectors) {
+        ALL_CASES
+    }
+#undef CASE
+}
+
+/* gather_f32, gather_f64: the same where the steps of the depth are scattered. */
+static void NAME(gather)(size_t rows, size_t vectors, size_t k, const REAL *a, ptrdiff_t a_row, const ptrdiff_t *at, const REAL *b,
+                         const ptrdiff_t *places, const REAL *added, ptrdiff_t added_row, ptrdiff_t added_column, REAL *c,
+                         ptrdiff_t c_row)
+{
+#define CASE(r, v)                                                                                               \
+    case 16 * r + v:                                                                                             \
+        if (r <= MR && v <= NV)                                                                                  \
+            NAME(tile)(r, v, STEPS, k, a, a_row, 0, b, 0, places, at, added, added_row, added_column, c, c_row); \
         break;
     switch (16 * rows + vectors) {
         ALL_CASES
@@ -223,6 +241,18 @@ UNROLL(16)
 UNROLL(16)
     for (size_t i = 0; i < LANES; i++)
         STORE(to + (ptrdiff_t)i * to_row, x[i]);
+}
+
+/* unpack_f32, unpack_f64: undoes `pack`, for one micro-panel. */
+static void NAME(unpack)(size_t length, size_t depth, size_t width, const REAL *packed, REAL *x, ptrdiff_t x_row)
+{
+    const size_t rows = length / LANES * LANES, columns = depth / LANES * LANES; /* in whole squares */
+    for (size_t i = 0; i < rows; i += LANES)
+        for (size_t p = 0; p < columns; p += LANES)
+            NAME(transpose)(LANES, packed + p * width + i, (ptrdiff_t)width, x + (ptrdiff_t)i * x_row + (ptrdiff_t)p, x_row);
+    for (size_t i = 0; i < length; i++)
+        for (size_t p = i < rows ? columns : 0; p < depth; p++)
+            x[(ptrdiff_t)i * x_row + (ptrdiff_t)p] = packed[p * width + i];
 }
 
 /* pack_columns_f32, pack_columns_f64: of a matrix with contiguous columns. Whole vectors are moved, and reach into the
@@ -353,6 +383,8 @@ static const NAME(microkernel) NAME(own_microkernel) = {
     ENTRY(filter),
     ENTRY(correlate),
     ENTRY(correlate_each),
+    ENTRY(gather),
+    ENTRY(unpack),
 };
 
 #undef SUFFIX

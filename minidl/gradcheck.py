@@ -71,7 +71,7 @@ def gradcheck(
     ------
     ValueError
         If an input that requires a gradient is not float64, is read-only or shares memory with another, or none requires one;
-        if fn gives NaN or infinity, or something else at every call.
+        if fn gives NaN or infinity, or something else at every call, or changes its inputs.
     AssertionError
         If the derivatives differ: names the operation, the input, the index, both derivatives and the mistake, and at a kink
         the slopes on its two sides.
@@ -97,9 +97,14 @@ def gradcheck(
             if other is not x and isinstance(other, Tensor) and np.shares_memory(x.data, other.data):
                 raise ValueError(f"gradcheck: inputs {i} and {k} share memory, so both would move together; pass copies")
 
+    before = [x.data.copy() for _, x in checked]
     result = fn(*inputs)
+    for (i, x), values in zip(checked, before, strict=True):
+        if not np.array_equal(x.data, values, equal_nan=True):
+            raise ValueError(f"gradcheck: fn changes its input {i}; compute a new array instead: a = a - m, not a -= m")
     if not isinstance(result, Tensor):
-        raise TypeError(f"gradcheck: fn must return a Tensor, got {type(result).__name__}; float() and .data lose the gradient")
+        hint = "does it end without `return`?" if result is None else "float() and .data lose the gradient"
+        raise TypeError(f"gradcheck: fn must return a Tensor, got {type(result).__name__}; {hint}")
     if not np.isfinite(result.data).all():
         raise ValueError("gradcheck: fn gives NaN or infinity, which has no differences; check it where all is finite")
     v = Generator(0).normal(result.shape, dtype=np.float64)

@@ -278,6 +278,26 @@ def _in_part(w: Wrong) -> str:
     return f"right in {right.sum()} of {right.size} elements" if right.any() else ""
 
 
+def _factor_of_each(w: Wrong) -> str:
+    """A factor that is one number along an axis, and another one at each place of the other axes."""
+    for axis, n in enumerate(w.x.shape):
+        c = (w.given * w.right).sum(axis=axis, keepdims=True) / np.square(w.right).sum(axis=axis, keepdims=True)
+        if n > 2 and c.size > 1 and _alike(w.given, c * w.right):
+            return (
+                f"along axis {axis} everything is off by one factor, {c.flat[0]:.4g} at the first place and another one at "
+                f"each of the others: is something missing that is computed over axis {axis}, such as 1 / sqrt(variance)?"
+            )
+    return ""
+
+
+def _sum_of_products(w: Wrong) -> str:
+    """The gradient of a factor, as if another input were what it multiplies."""
+    for name, (z, _) in w.others.items():
+        if z.shape == w.dy.shape and w.x.shape == w.dy.shape[1:] and _alike(w.given, (w.dy * z).sum(axis=0)):
+            return f"this is the sum of dy * ({name}) over axis 0, as if y were {name} times this input"
+    return ""
+
+
 def _product(w: Wrong) -> str:
     """A product of dy and another input, where a factor is transposed, or the two have changed places."""
     if w.dy.ndim != 2 or w.x.ndim != 2:
@@ -306,8 +326,10 @@ LOOKS = (
     _multiple,
     _slope,
     _product,
+    _sum_of_products,
     _path,
     _only_where,
+    _factor_of_each,
     _adds_up,
     _in_part,
 )
@@ -315,6 +337,19 @@ LOOKS = (
 
 def of_shape(given: tuple[int, ...], expected: tuple[int, ...], others: list[tuple[int, ...]]) -> str:
     """What is wrong with a gradient of shape `given` for an input of shape `expected`, where the other inputs have these."""
+    said = _of_shape(given, expected)
+    if given not in others:
+        return said or "the gradient has an element for each element of the input"
+    order = "return the gradients in the order of the inputs"
+    return (
+        f"{said}; or, if it is the gradient of another input, {order}"
+        if said
+        else f"that is the shape of another input: {order}"
+    )
+
+
+def _of_shape(given: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """What the two shapes alone tell; empty where they tell nothing."""
     if len(given) == 2 and given == expected[::-1]:
         return "it is transposed"
     if len(given) < len(expected):
@@ -326,13 +361,13 @@ def of_shape(given: tuple[int, ...], expected: tuple[int, ...], others: list[tup
     axes = len(given) - len(expected)
     if axes > 0 and given[axes:] == expected:
         which = "axis 0" if axes == 1 else f"the first {axes} axes"
+        if math.prod(given[:axes]) == 1:
+            return f"{which}, of length 1, is too many: sum over it, without keepdims=True"
         return f"the input was used for everything along {which}, so sum over {which} (functional.unbroadcast does it)"
     if axes >= 0 and all(n in (m, 1) for m, n in zip(given[axes:], expected, strict=True)):
         return "if the input was broadcast, sum over the axes where it has length 1, or none (functional.unbroadcast does it)"
     if axes == 0 and all(m in (n, 1) for m, n in zip(given, expected, strict=True)):
         return "is it summed over the axes where it has length 1? Each element has a gradient of its own"
-    if given in others:
-        return "that is the shape of another input: return the gradients in the order of the inputs"
     if math.prod(given) == math.prod(expected):
         return "it has as many elements as the input: is a reshape missing, or a transpose?"
-    return "the gradient has an element for each element of the input"
+    return ""

@@ -168,6 +168,11 @@ LINEAR = [
     of_linear(lambda dy, x, w: (dy @ w, dy.T @ x / len(x), dy.sum(0)), "input 1, .* exactly 1/5 of .* the batch", "dW / batch"),
     of_linear(lambda dy, x, w: (dy @ w, dy.T @ x, dy.mean(0)), "input 2, .* exactly 1/5 of .* the batch", "db: mean"),
     of_linear(lambda dy, x, w: (dy @ w, dy.T @ x, dy), r"shape \(5, 3\) .*; .* so sum over axis 0", "db: not summed"),
+    of_linear(
+        lambda dy, x, w: (dy @ w, dy.T @ x, dy.sum(0, keepdims=True)),
+        r"shape \(1, 3\) .*; axis 0, of length 1, is too many: sum over it, without keepdims=True",
+        "db: keepdims",
+    ),
     of_linear(lambda dy, x, w: (dy @ w, dy.T @ x, dy[0]), "input 2, .* only sample 0 of 5 counts", "db: first"),
     of_linear(lambda dy, x, w: (dy @ w, dy.T @ x, dy.sum(1)), r"shape \(5,\) for an input of shape \(3,\)", "db: other axis"),
     of_linear(lambda dy, x, w: (dy @ w, np.outer(dy[-1], x[-1]), dy.sum(0)), "only sample 4 of 5 counts", "dW: last"),
@@ -220,7 +225,16 @@ BATCH_NORM = [
         "along axis 0 .* the gradient must add up to 0",
         "axis 1",
     ),
-    of_batch_norm(right, "sum over axis 0", "dweight not summed", dweight=lambda dy, h: dy * h),
+    of_batch_norm(
+        lambda dh, h, s, *_: right(dh, h, 1), "along axis 0 everything is off by one factor", "no 1 / sqrt(variance)"
+    ),
+    of_batch_norm(right, "sum over axis 0.*; or, if .* in the order of", "dweight not summed", dweight=lambda dy, h: dy * h),
+    of_batch_norm(
+        right,
+        r"input 1, .* this is the sum of dy \* \(input 0\) over axis 0",
+        "dweight with x",
+        dweight=lambda dy, h: (dy * leaf(6, 3).data).sum(0),
+    ),
     of_batch_norm(right, "input 1, .* this is the gradient of input 2", "dweight: no h", dweight=lambda dy, h: dy.sum(0)),
     of_batch_norm(right, "input 2, .* exactly 1/6 of", "dbias: mean", dbias=lambda dy: dy.mean(0)),
 ]
@@ -328,6 +342,12 @@ def test_shapes_that_were_summed_too_far():
     assert "axis 1, of length 1, is missing: sum with keepdims=True" in said
 
 
+@pytest.mark.parametrize(("result", "hint"), [(None, "without `return`"), (1.0, r"float\(\) and \.data lose the gradient")])
+def test_what_is_not_a_tensor_is_refused(result, hint):
+    with pytest.raises(TypeError, match=f"must return a Tensor, got {type(result).__name__}; .*{hint}"):
+        gradcheck(lambda x: result, leaf(3))
+
+
 def test_what_cannot_be_compared_is_refused():
     values = np.ones(3)
     shared = Tensor(values, requires_grad=True), Tensor(values[1:2], requires_grad=True)
@@ -335,6 +355,8 @@ def test_what_cannot_be_compared_is_refused():
         gradcheck(lambda x, y: x * y, shared)
     with pytest.raises(ValueError, match="input 0 is read-only"):
         gradcheck(lambda x: x * x, Tensor(np.broadcast_to(values, (2, 3)), requires_grad=True))
+    with pytest.raises(ValueError, match="fn changes its input 0; compute a new array instead"):
+        gradcheck(lambda x: record(np.subtract(x.data, 1, out=x.data), (x,), lambda dy: (dy,)), leaf(3))
     with pytest.raises(ValueError, match="fn gives NaN or infinity"):  # beside infinity any gradient would pass
         gradcheck(operation(lambda x: np.array([np.inf, x.sum()]), lambda dy, y, x: (dy[1] * 7 * x,)), leaf(3))
     rng = np.random.default_rng(0)

@@ -168,7 +168,10 @@ def _draw(initializer: Initializer, shape: Shape, fans: tuple[int, int], rng: An
         raise _Broken(f"for shape {shape} it raises {type(error).__name__}: {error}{hint}") from error
     if values is None:
         raise _Broken("it returns None: does it end without `return`?")
-    values = np.asarray(values)
+    try:
+        values = np.asarray(values)
+    except ValueError:
+        raise _Broken(f"for shape {shape} it gives a {type(values).__name__} whose parts have different lengths") from None
     if values.shape != shape:
         raise _Broken(f"for shape {shape} it gives an array of shape {values.shape}")
     if values.dtype.kind != "f":

@@ -773,6 +773,8 @@ static void test_convolution(size_t real)
         {1, 1, 60, 8, {6, 16}, {3, 3}, {6, 16}, {1, 1}, {1, 1}, {1, 1}}, /* more than one chain over rows of whole vectors */
         {2, 1, 13, 20, {11, 31}, {4, 4}, {5, 15}, {2, 2}, {1, 1}, {1, 1}},
         {2, 1, 3, 5, {11, 1}, {3, 1}, {11, 1}, {1, 1}, {1, 0}, {1, 1}}, /* a single column */
+        {17, 1, 61, 7, {2, 3}, {3, 3}, {2, 3}, {1, 1}, {1, 1}, {1, 1}}, /* images side by side */
+        {37, 2, 3, 5, {5, 3}, {3, 2}, {4, 2}, {2, 3}, {2, 1}, {1, 1}},
     };
     for (size_t i = 0; i < COUNT(sizes); i++)
         check_convolution(real, &sizes[i]);

@@ -197,6 +197,7 @@ WRONG = [
     # What is not an array of numbers of this shape and dtype
     (lambda s, rng: rng.normal(s[::-1]), None, r"for shape \(100, 400\) it gives an array of shape \(400, 100\)"),
     (lambda s, rng: None, None, "it returns None: does it end without `return`"),
+    (lambda s, rng: [1.0, [2.0]], None, "gives a list whose parts have different lengths"),
     (lambda s, rng: rng.integers(0, 3, size=s), None, "gives an array of int64"),
     (lambda s, rng: np.log(rng.bernoulli(s).astype(float) - 1), None, r"\d+ of 40000 values are NaN or infinite"),
     (lambda s, rng: rng.normal(0, 1, s), None, r"raises TypeError: .*shape first: rng.normal\(shape, mean, std\)"),

@@ -79,3 +79,29 @@ def test_a_convolution_is_initialized_as_a_linear_layer_of_its_fans():
     assert not layer.bias.data.any()
     for norm in (nn.BatchNorm2d(3, weight_init=0), nn.LayerNorm(3, weight_init=0)):
         assert norm.initialize(rules=init.presets.pytorch).weight.data.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("preset", "std", "bound", "kurtosis"),
+    [
+        ("pytorch", 0.01825742, 0.03162278, 1.8),  # of 40 channels of 5 x 5: 1 / sqrt(3 * 1000), 1 / sqrt(1000)
+        ("tinygrad", 0.01825742, 0.03162278, 1.8),
+        ("keras", 0.02981424, 0.05163978, 1.8),  # sqrt(2 / 2250), sqrt(6 / 2250)
+        ("flax", 0.02828427, 0.06430986, 3),  # of 50 channels: 1 / sqrt(1250), twice that over 0.87962566
+        ("chainer", 0.03162278, math.inf, 3),
+    ],
+)
+def test_a_transposed_convolution_has_the_fans_of_each_framework(preset, std, bound, kurtosis):
+    layer = nn.ConvTranspose2d(50, 40, 5, bias_init=9).initialize(rng=1, rules=getattr(init.presets, preset))
+    check(layer.weight.data, std, bound, kurtosis)
+    if preset not in ("pytorch", "tinygrad"):
+        assert not layer.bias.data.any()
+
+
+def test_pytorch_s_transposed_convolutions_have_the_bounds_of_pytorch_2_13():
+    # The largest weight and bias of ConvTranspose2d(50, 40, 5, ...) there, of samples of their own.
+    recorded = [({"stride": 2}, 0.0316222645, 0.0316193551), ({"groups": 5}, 0.0707079172, 0.0706030503)]
+    for options, weight, bias in recorded:
+        layer = nn.ConvTranspose2d(50, 40, 5, **options).initialize(rng=0, rules=init.presets.pytorch)
+        assert abs(layer.weight.data).max() == pytest.approx(weight, rel=1e-2)
+        assert 0.8 * bias < abs(layer.bias.data).max() < 1.02 * bias

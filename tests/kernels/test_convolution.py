@@ -38,6 +38,12 @@ SHAPES = [
     (4, 48, 100, 11, 12, (3, 3), (1, 1), (1, 1), (1, 1), 1),  # more taps and filters than a weight gradient takes at once
     (32, 5, 5, 12, 11, (3, 3), (1, 1), (1, 1), (1, 1), 5),  # depthwise, more than 4,096 places
     (3, 4, 9, 21, 34, (4, 3), (2, 2), (1, 1), (1, 1), 1),  # rows of whole vectors, with a stride; two images in a chain
+    # images side by side in vectors: narrow rows, and enough images
+    (17, 61, 7, 2, 3, (3, 3), (1, 1), (1, 1), (1, 1), 1),  # two chains of taps, cut within a channel
+    (70, 6, 9, 4, 4, (3, 3), (1, 1), (1, 1), (1, 1), 3),
+    (37, 5, 8, 5, 3, (3, 2), (2, 3), (2, 1), (1, 1), 1),
+    (24, 4, 6, 3, 5, (3, 3), (2, 2), (3, 3), (3, 2), 2),  # some places meet nothing at all
+    (64, 5, 9, 4, 6, (1, 1), (2, 2), (0, 0), (1, 1), 1),  # of the input, most numbers meet nothing
 ]
 
 
@@ -210,6 +216,15 @@ def test_nan_and_infinity_go_where_they_are_seen():
     assert (np.isnan(y) == expected).all()
 
 
+@pytest.mark.parametrize("images", [1, 64])
+def test_a_weight_that_is_not_finite_meets_the_zeros_around_an_image(images):
+    x, w = np.ones((images, 1, 2, 2)), np.ones((6, 1, 3, 3))
+    w[2, 0, 0, 0] = np.inf  # it meets a number of the image only where there is one above and to the left
+    y = kernels.conv2d(x, w, None, (1, 1), (1, 1), (1, 1), 1)
+    assert (y[:, [0, 1, 3, 4, 5]] == 4).all()
+    np.testing.assert_array_equal(y[:, 2], np.broadcast_to([[np.nan, np.nan], [np.nan, np.inf]], (images, 2, 2)))
+
+
 @BACKENDS
 @pytest.mark.parametrize("dtype", REALS)
 def test_a_weight_that_is_not_finite_changes_no_gradient_that_it_does_not_meet(dtype, backend):
@@ -221,6 +236,9 @@ def test_a_weight_that_is_not_finite_changes_no_gradient_that_it_does_not_meet(d
     weights, bias = np.array([[[[np.nan, 2, 3]]]], dtype), np.array([5], dtype)
     dx = backend.conv2d_input_gradient(dy[..., :2], weights, bias, (1, 4), *strided)
     np.testing.assert_array_equal(dx[0, 0, 0], [7, np.nan, 7, 8])
+    many = np.ones((64, 6, 1, 2), dtype)  # images side by side in vectors
+    dx = backend.conv2d_input_gradient(many, np.tile(weights, (6, 6, 1, 1)), None, (1, 4), *strided)
+    np.testing.assert_array_equal(dx, np.broadcast_to(np.array([12, np.nan, 12, 18], dtype), (64, 6, 1, 4)))
 
 
 @BACKENDS

@@ -1,0 +1,184 @@
+"""Check and grade, as they are called: what is printed, the CSV, the pages, and what is refused."""
+
+import csv
+import os
+
+import pytest
+
+from course import check, folders, grade
+from course.__main__ import main
+
+MEAN = "return sum(numbers) / len(numbers)"
+
+
+def rows(out):
+    return {row["id"]: row for row in csv.DictReader((out / "grades.csv").read_text(encoding="utf-8-sig").splitlines())}
+
+
+def test_check_of_a_solution(answer, tiny):
+    lines = check.check(str(tiny.folder), answer().parent)
+    assert lines[-3:] == [
+        "3 more points are given by tests that you do not see.",
+        "4 more points are given by a person.",
+        "2 / 2",
+    ]
+    assert "All tests that you can see pass." in lines
+
+
+def test_check_of_a_skeleton_says_where_to_begin(tiny, tmp_path, capsys):
+    assert main(["build", str(tiny.folder), "--to", "plain", "--out", str(tmp_path / "built")]) == 0
+    assert main(["check", str(tiny.folder), str(tmp_path / "built" / "student")]) == 0
+    said = capsys.readouterr().out
+    assert "Nothing is written yet. Open tiny.py and begin with Question 1: tanh; then run this command again." in said
+    assert said.splitlines()[-1] == "0 / 2"
+
+
+def test_check_says_what_to_go_on_with(answer, tiny):
+    lines = check.check(str(tiny.folder), answer((MEAN, "return 7")).parent)
+    assert "         mean([1, 2]) is 7, expected 1.5" in lines
+    assert "Go on with Question 2: the mean." in lines
+    assert lines[-1] == "1 / 2"
+
+
+@pytest.mark.parametrize("command", ["build", "check", "grade"])
+def test_an_unknown_assignment(command, capsys, tmp_path):
+    more = {"build": ["--to", "plain", "--out", str(tmp_path / "x")], "check": [], "grade": [str(tmp_path)]}[command]
+    assert main([command, "hw99", *more]) == 2
+    assert "there is no assignment 'hw99': choose from hw1, " in capsys.readouterr().err
+
+
+def test_a_folder_without_the_assignment(tiny, tmp_path, capsys):
+    assert main(["check", str(tiny.folder), str(tmp_path)]) == 2
+    assert "there is neither tiny.py nor tiny.ipynb in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["build"], ["check"], ["grade"]])
+def test_help_is_everywhere(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    assert "usage: python -m course" in capsys.readouterr().out
+
+
+HOSTILE = [
+    "a b 'c\" d",
+    "-rf",
+    "=cmd|' /C calc'!A0".replace("/", "\\"),
+    "new\nline",
+    "中文",
+    "..x",
+    "%s{}",
+    "x" * 200,
+    "é" * 100,
+    "$(id)",
+]
+
+
+def test_grade(answer, tiny, tmp_path, capsys):
+    """One of each kind; what single submissions do is in test_course_process.py."""
+    folder = tmp_path / "submissions"
+    answer(folder="submissions/full")
+    answer((MEAN, "return 7"), folder="submissions/wrong")
+    answer(folder="submissions").rename(folder / "bob.py")
+    answer(folder="submissions/both")
+    answer(folder="submissions").rename(folder / "both.py")
+    for name in HOSTILE:
+        answer(folder=f"submissions/{name}")
+    for name, text in (("unreadable", "{"), ("empty", None)):
+        (folder / name).mkdir()
+        if text:
+            (folder / name / "tiny.ipynb").write_text(text)
+    (folder / "linked").symlink_to(folder / "full")
+    for name in (".DS_Store", "._bob.py", "list.txt"):
+        (folder / name).write_text("")
+    undecodable = os.fsdecode(b"\xff\xfe")
+    answer(folder=f"submissions/{undecodable}")
+
+    assert main(["grade", str(tiny.folder), str(folder), "--jobs", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "Left alone, for they are neither .py nor .ipynb nor a folder: list.txt" in said
+    out = tmp_path / "submissions-graded"
+    assert f"{len(HOSTILE) + 9} submissions" in said
+    found = rows(out)
+    full = {"score of 5": "5", "tanh of 3": "3", "mean of 2": "2", "explain of 4, by hand": "", "remark": ""}
+    assert found["full"] == {"id": "full"} | full
+    assert found["wrong"] == {"id": "wrong"} | full | {"score of 5": "3", "mean of 2": "0"}
+    assert found["both"]["score of 5"] == found["both.py"]["score of 5"] == found["bob"]["score of 5"] == "5"
+    assert found["'-rf"]["score of 5"] == found["'" + HOSTILE[2]]["score of 5"] == "5"
+    assert "cannot be read as a notebook" in found["unreadable"]["remark"]
+    assert "there is neither tiny.py nor tiny.ipynb" in found["empty"]["remark"]
+    assert "is a link" in found["linked"]["remark"]
+    assert sum(row["score of 5"] == "5" for row in found.values()) >= len(HOSTILE) + 3
+    pages = list((out / "pages").iterdir())
+    assert len(pages) == len(HOSTILE) + 9
+    page = (out / "pages" / "wrong.md").read_text()
+    assert "mean([4]) is 7, expected 4" in page
+    assert "To be graded by a person, 4 points: explain" in page
+
+
+@pytest.mark.parametrize(
+    ("hidden", "sentence", "reason"), [("reasons", True, True), ("names", True, False), ("nothing", False, False)]
+)
+def test_how_much_a_page_says_of_hidden_tests(answer, tiny, tmp_path, hidden, sentence, reason):
+    folder = answer((MEAN, "return 7")).parent.parent
+    grade.grade(str(tiny.folder), folder, tmp_path.parent / f"out-{hidden}", hidden=hidden)
+    page = (tmp_path.parent / f"out-{hidden}" / "pages" / "work.md").read_text()
+    assert "mean([1, 2]) is 7" in page
+    assert ("The mean of 4 alone is 4. (hidden)" in page) is sentence
+    assert ("mean([4]) is 7" in page) is reason
+
+
+def test_each_student_has_numbers_of_their_own(answer, tiny, tmp_path):
+    folder = answer((MEAN, f"print(STUDENT); {MEAN}"), folder="subs/ada").parent.parent
+    grade.grade(str(tiny.folder), folder, tmp_path / "out", by_student=True)
+    assert "    ada\n" in (tmp_path / "out" / "pages" / "ada.md").read_text()
+
+
+def test_a_folder_without_submissions(tiny, tmp_path):
+    with pytest.raises(ValueError, match=r"holds no submission: expected ID/tiny\.py, "):
+        grade.grade(str(tiny.folder), tmp_path)
+
+
+def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
+    def broken():
+        with folders.written_whole(tmp_path / "out") as new:
+            (new / "a").write_text("a")
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError):
+        broken()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_others_have_written_is_not_replaced(tmp_path):
+    def write(text):
+        with folders.written_whole(tmp_path / "out") as new:
+            (new / "a").write_text(text)
+
+    write("1")
+    (tmp_path / "out" / "__pycache__").mkdir()
+    write("2")
+    assert (tmp_path / "out" / "a").read_text() == "2"
+    (tmp_path / "out" / "a").write_text("a student's work")
+    with pytest.raises(ValueError, match="holds something that this command has not written"):
+        write("3")
+    assert (tmp_path / "out" / "a").read_text() == "a student's work"
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    with pytest.raises(ValueError, match="holds something"), folders.written_whole(tmp_path / "link"):
+        pass
+    (tmp_path / "empty").mkdir()
+    with folders.written_whole(tmp_path / "empty"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "link", "out"]
+
+
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\t=1", "\r=1"])
+def test_no_cell_of_the_csv_is_a_formula(text):
+    assert grade._plain(text) == "'" + text
+
+
+def test_pages_of_different_students_have_different_names():
+    names = [*HOSTILE, "x" * 201, "a/b", "a%2Fb", "..", "."]
+    found = {grade.file_name(name) for name in names}
+    assert len(found) == len(names)
+    assert all("/" not in name and len(name.encode()) < 200 for name in found)
