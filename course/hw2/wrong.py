@@ -165,7 +165,13 @@ WRONG = [
     ("cross-entropy: dL forgotten", "dloss * dz / len(labels)", "dz / len(labels)", "dy is not used", 17),
     ("cross-entropy: the sign", "dloss * dz / len(labels)", "-dloss * dz / len(labels)", "exactly the negative", 16),
     ("cross-entropy: p alone", "        dz[samples, labels] -= 1\n", "", "the gradient must add up to 0 there", 16),
-    ("cross-entropy: a sum", "record(np.mean(", "record(np.sum(", "the loss is the sum over the two samples: take their mean", 16),
+    (
+        "cross-entropy: a sum",
+        "record(np.mean(",
+        "record(np.sum(",
+        "the loss is the sum over the two samples: take their mean",
+        16,
+    ),
     (
         "cross-entropy: the largest not subtracted",
         "z.data - z.data.max(axis=1, keepdims=True)",
