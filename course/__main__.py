@@ -4,9 +4,12 @@ An instructor builds what students get, a student checks it, and the instructor 
 """
 
 import argparse
+import io
 import signal
 import sys
 from pathlib import Path
+
+from minidl.script import positive_integer
 
 from .assignment import names
 
@@ -33,7 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     grade.add_argument("--by-student", action="store_true", help="STUDENT is the ID: each student has numbers of their own")
     grade.add_argument("--hidden", default="reasons", choices=("reasons", "names", "nothing"),
                        help="what the pages say of hidden tests")  # fmt: skip
-    grade.add_argument("--jobs", type=int, help="submissions at a time; by default one for each processor")
+    grade.add_argument(
+        "--jobs", type=positive_integer, help="submissions at a time, 64 at most; by default one for each processor"
+    )
 
     given = parser.parse_args(arguments)
     try:
@@ -59,5 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what submissions started is killed first
+    for sign in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # what submissions started is killed first
+        signal.signal(sign, lambda *_: sys.exit(1))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # where a terminal has no Unicode
     sys.exit(main())

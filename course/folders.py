@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +30,11 @@ def written_whole(out: Path) -> Iterator[Path]:
         new.mkdir()
         yield new
         (new / MARK).write_text(_fingerprint(new))
+        if os.path.lexists(out) and not _may_go(out):
+            others = (out.with_name(f"{out.name}-{i}") for i in itertools.count(2))
+            kept = next(other for other in others if not os.path.lexists(other))
+            new.rename(kept)
+            raise ValueError(f"somebody has written into {out} meanwhile, so it stays; what was made now is in {kept}")
         if out.exists():
             out.rename(old)
         try:

@@ -5,6 +5,7 @@ Whatever a submission is or does, it has its row: an error of one is a remark th
 
 import csv
 import hashlib
+import html
 import io
 import os
 import queue
@@ -44,7 +45,11 @@ def grade(
     """
     assignment = load(name)
     entries, others = _entries(folder, assignment.name)
-    jobs = jobs or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    jobs = (
+        min(jobs, 64)
+        if jobs
+        else len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    )
     places, warning = process.places(jobs)
     free: queue.SimpleQueue[process.Place] = queue.SimpleQueue()
     for place in places:
@@ -62,6 +67,9 @@ def grade(
 
     out = out or Path(os.path.abspath(folder)).with_name(Path(os.path.abspath(folder)).name + "-graded")
     with written_whole(out) as new, ThreadPoolExecutor(jobs) as pool:
+        for private in (new, out):  # the grades of everybody
+            if private.exists():
+                private.chmod(0o700)
         try:
             graded = list(progress(pool.map(one, entries), total=len(entries), unit="submission", disable=None))
         except BaseException:  # Ctrl-C
@@ -90,10 +98,11 @@ def _entries(folder: Path, name: str) -> tuple[list[tuple[str, Path]], list[str]
     found: dict[str, Path] = {}
     others = []
     for path in sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name)):
-        is_file = path.suffix in (".py", ".ipynb") and not path.is_dir()
+        is_folder = path.is_symlink() or path.is_dir()  # where a link leads is not asked; `_grade` refuses it
+        is_file = path.suffix in (".py", ".ipynb") and (path.is_symlink() or not is_folder)
         if path.name in OF_THE_SYSTEM or path.name.startswith("._"):
             continue
-        if is_file or path.is_dir():
+        if is_file or is_folder:
             student = path.stem if is_file else path.name
             found[path.name if student in found else student] = path
         else:
@@ -104,7 +113,7 @@ def _entries(folder: Path, name: str) -> tuple[list[tuple[str, Path]], list[str]
 
 
 def _grade(assignment: Assignment, student: str, path: Path, by_student: bool, hidden: str, place: process.Place) -> Graded:
-    title = f"# {process.clean(student)}: {assignment.title}\n"
+    title = f"# {_line(student)}: {assignment.title}\n"
     try:
         if path.is_symlink():
             raise ValueError(f"{path.name} is a link: hand in the file itself")
@@ -115,7 +124,7 @@ def _grade(assignment: Assignment, student: str, path: Path, by_student: bool, h
     except Exception as error:  # a bug of ours must not cost the others their grades
         known = isinstance(error, ValueError)
         remark = process.clean(str(error) if known else f"not graded, for an error of the grader: {error!r}")
-        return Graded(student, 0, [0] * len(_graded_questions(assignment)), remark, f"{title}\n{remark}\n")
+        return Graded(student, 0, [0] * len(_graded_questions(assignment)), remark, f"{title}\n{_block([remark])}\n")
     score = report.score(assignment.tests, outcome.results)
     told = report.lines(assignment, assignment.tests, handed_in, outcome, hidden)
     parts = [title, f"{score} / {sum(test.points for test in assignment.tests)}", _block(told)]
@@ -136,7 +145,12 @@ def _graded_questions(assignment: Assignment) -> dict[str, list[Test]]:
 
 def _block(lines: Iterable[str]) -> str:
     """Lines that Markdown shows as they are."""
-    return "\n".join(f"    {line}" for line in lines)
+    return "\n".join(f"    {part}" for line in lines for part in line.splitlines() or [""])
+
+
+def _line(text: str) -> str:
+    """Text that Markdown shows as it is within a line."""
+    return html.escape(" ".join(process.clean(text).splitlines()))
 
 
 def _table(assignment: Assignment, graded: list[Graded]) -> bytes:
@@ -146,7 +160,9 @@ def _table(assignment: Assignment, graded: list[Graded]) -> bytes:
     table = csv.writer(text)
     table.writerow(["id", f"score of {sum(test.points for test in assignment.tests)}", *questions, *by_hand, "remark"])
     for row in graded:
-        table.writerow([_plain(row.student), row.score, *row.by_question, *[""] * len(by_hand), _plain(row.remark)])
+        table.writerow(
+            [_plain(process.clean(row.student)), row.score, *row.by_question, *[""] * len(by_hand), _plain(row.remark)]
+        )
     return text.getvalue().encode("utf-8-sig", "backslashreplace")  # with the mark by which spreadsheets know UTF-8
 
 

@@ -36,6 +36,7 @@ from .submission import Submission
 
 KEPT = 20_000  # characters of what a submission prints
 LONGEST = 1 << 20  # bytes of a line from the child
+LONGEST_REASON = 2000  # characters; the child keeps to fewer, where it is not a forged one
 PROC = Path("/proc")
 STOP = threading.Event()  # set, every run ends
 
@@ -139,7 +140,7 @@ class _Known:
             case {"cell": int(i)} if self.what != "test" and 0 <= i < len(self.submission.pieces):
                 self.begin("cell", i, self.limits.cell)
             case {"failed": str(reason)} if self.what == "cell":
-                self.outcome.failed[self.which] = clean(reason)
+                self.outcome.failed[self.which] = clean(reason[:LONGEST_REASON])
             case {"skipped": str(line)} if self.what == "cell":
                 where = self.submission.pieces[self.which].where
                 self.note(f"{where}: `{line[:60]}` was skipped, for it is not Python")
@@ -154,7 +155,7 @@ class _Known:
             case {"test": str(name)}:
                 self.begin("test", name, self.limits.test)
             case {"result": str(name), "passed": bool(passed), "reason": str(reason)} if name in self.remaining:
-                self.end(name, Result(passed, _with_signature(clean(reason), self.assignment)))
+                self.end(name, Result(passed, _with_signature(clean(reason[:LONGEST_REASON]), self.assignment)))
                 self.begin("test", None, self.limits.test)
             case {"done": True}:  # and tests are left
                 raise Ended("stopped all tests (KeyboardInterrupt, or pytest.exit)")

@@ -27,7 +27,7 @@ def lines(assignment: Assignment, tests: Sequence[Test], submission: Submission,
     broken = [f"{submission.pieces[i].where}: {why}" for i, why in sorted(outcome.failed.items()) if i < len(submission.pieces)]
     for title, said in (("Cells that did not run", broken), ("Notes", notes)):
         if said:
-            found += ["", f"{title}:", *(f"  {line}" for line in said)]
+            found += ["", f"{title}:", *(f"  {part}" for line in said for part in line.splitlines())]
     return found
 
 

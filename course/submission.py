@@ -54,7 +54,7 @@ def read(path: Path, name: str) -> Submission:
     file = name + path.suffix
     text = _text(path, file)
     submission = _from_notebook(text, file) if path.suffix == ".ipynb" else _from_script(text, file)
-    if path.suffix == ".py" and path.with_suffix(".ipynb").exists():
+    if path.suffix == ".py" and os.path.lexists(path.with_suffix(".ipynb")):
         submission.notes.append(f"{name}.ipynb is there, too, and was left alone")
     return submission
 
@@ -64,7 +64,7 @@ def _from_script(text: str, file: str) -> Submission:
     submission, line = Submission(file, texts={file: text}), 1
     for source in re.split(r"^(?=# ?%%)", text, flags=re.MULTILINE):
         marker = source.partition("\n")[0] if re.match("# ?%%", source) else ""
-        marks = dict(re.findall(r'(\w+)="([^"]*)"', marker))
+        marks = dict(re.findall(r'\b(\w+)="([^"]*)"', marker[:1000]))
         if marks.get("part") == "report":
             submission.reports[marks.get("question", "")] = re.sub("^# ?", "", source.partition("\n")[2], flags=re.MULTILINE)
         _add(submission, source, marks, file, line)
@@ -73,17 +73,16 @@ def _from_script(text: str, file: str) -> Submission:
 
 
 def _from_notebook(text: str, file: str) -> Submission:
+    submission = Submission(file)
     try:
-        cells = nbformat.reads(text, as_version=4).cells
+        for number, cell in enumerate(nbformat.reads(text, as_version=4).cells, start=1):
+            if cell.cell_type == "markdown" and cell.metadata.get("part") == "report":
+                submission.reports[str(cell.metadata.get("question", ""))] = str(cell.source)
+            if cell.cell_type == "code":
+                _add(submission, str(cell.source), cell.metadata, f"{file}, cell {number}", 1)
+                submission.texts[f"{file}, cell {number}"] = str(cell.source)
     except Exception as error:  # of many kinds, and with texts for programmers
         raise ValueError(f"{file} cannot be read as a notebook: open it in Jupyter, and save it again") from error
-    submission = Submission(file)
-    for number, cell in enumerate(cells, start=1):
-        if cell.cell_type == "markdown" and cell.metadata.get("part") == "report":
-            submission.reports[str(cell.metadata.get("question", ""))] = str(cell.source)
-        if cell.cell_type == "code":
-            _add(submission, str(cell.source), cell.metadata, f"{file}, cell {number}", 1)
-            submission.texts[f"{file}, cell {number}"] = str(cell.source)
     return submission
 
 
@@ -108,6 +107,6 @@ def _text(path: Path, file: str) -> str:
     if len(data) > LARGEST:
         raise ValueError(f"{file} is larger than {LARGEST // 1_000_000} MB")
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is not in UTF-8: save it as such") from error

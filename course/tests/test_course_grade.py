@@ -182,3 +182,52 @@ def test_pages_of_different_students_have_different_names():
     found = {grade.file_name(name) for name in names}
     assert len(found) == len(names)
     assert all("/" not in name and len(name.encode()) < 200 for name in found)
+
+
+def test_links_that_lead_nowhere_have_their_rows(answer, tiny, tmp_path):
+    folder = answer(folder="subs/ada").parent.parent
+    (folder / "eve").symlink_to("a" * 300)
+    (folder / "mallory.py").symlink_to("b" * 300)
+    grade.grade(str(tiny.folder), folder, tmp_path / "out")
+    found = rows(tmp_path / "out")
+    assert found["ada"]["score of 5"] == "5"
+    assert "is a link" in found["eve"]["remark"]
+    assert "is a link" in found["mallory"]["remark"]
+
+
+def test_nothing_of_a_student_leaves_its_place_on_the_page(answer, tiny, tmp_path):
+    broken = ("return sum(numbers) / len(numbers)", "return 7\n\nraise AssertionError('oops\\n\\n# 5 / 5\\n\\n<script>')")
+    folder = answer(broken, folder="subs/<script>alert(1)\n# 5").parent.parent
+    grade.grade(str(tiny.folder), folder, tmp_path / "out")
+    (page,) = (tmp_path / "out" / "pages").iterdir()
+    lines = page.read_text().splitlines()
+    assert "      # 5 / 5" in lines
+    assert [line for line in lines if line.startswith(("#", "<"))] == [f"# &lt;script&gt;alert(1) # 5: {tiny.title}"]
+
+
+def test_grades_are_for_the_instructor_alone(answer, tiny, tmp_path):
+    folder = answer(folder="subs/ada").parent.parent
+    grade.grade(str(tiny.folder), folder, tmp_path / "out")
+    assert (tmp_path / "out").stat().st_mode & 0o077 == 0
+
+
+def test_what_is_written_meanwhile_is_not_lost(tmp_path):
+    with folders.written_whole(tmp_path / "out") as new:
+        (new / "a").write_text("1")
+
+    def meanwhile():
+        with folders.written_whole(tmp_path / "out") as new:
+            (new / "a").write_text("2")
+            (tmp_path / "out" / "notes").write_text("by hand")
+
+    with pytest.raises(ValueError, match=r"what was made now is in .*out-2"):
+        meanwhile()
+    assert (tmp_path / "out" / "notes").read_text() == "by hand"
+    assert (tmp_path / "out-2" / "a").read_text() == "2"
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
+def test_jobs_are_counted_from_one(jobs, capsys):
+    with pytest.raises(SystemExit):
+        main(["grade", "hw1", ".", "--jobs", jobs])
+    assert "positive integer" in capsys.readouterr().err

@@ -116,3 +116,22 @@ def test_of_two_the_script_counts_and_the_other_is_named(tmp_path):
     (tmp_path / "hw.ipynb").write_text("{")
     assert read(tmp_path, "x = 1").notes == ["hw.ipynb is there, too, and was left alone"]
     assert submission.find(tmp_path, "hw").name == "hw.py"
+
+
+def test_a_marker_of_any_length_is_read_at_once(tmp_path):
+    assert read(tmp_path, "# %% " + "a" * 300_000 + "\nx = 1\n").pieces[0].question == ""
+
+
+def test_a_script_with_the_line_ends_of_an_old_mac(tmp_path):
+    assert read(tmp_path, "# %%\rx = 1\r# %%\ry = 2\r").pieces[1].source == "# %%\ny = 2\n"
+
+
+@pytest.mark.parametrize("cell", ['{"cell_type": "code", "metadata": {}}', '{"metadata": {}, "source": "x"}'])
+def test_a_notebook_with_half_a_cell(tmp_path, cell):
+    with pytest.raises(ValueError, match="cannot be read as a notebook"):
+        read(tmp_path, f'{{"cells": [{cell}], "metadata": {{}}, "nbformat": 4, "nbformat_minor": 5}}', "hw.ipynb")
+
+
+def test_a_notebook_that_leads_nowhere_beside_the_script(tmp_path):
+    (tmp_path / "hw.ipynb").symlink_to("a" * 300)
+    assert "hw.ipynb is there, too, and was left alone" in read(tmp_path, SCRIPT).notes
