@@ -10,7 +10,7 @@ with warnings.catch_warnings(action="ignore"):  # the guard below says it better
     from minidl import kernels
 
 collect_ignore = list(Path(__file__).parent.glob("course/*.py"))  # modules that import one another
-collect_ignore_glob = ["tests/recorded/*", "course/hw*/*"]  # need PyTorch; are no modules of their own
+collect_ignore_glob = ["tests/recorded/*", "course/hw*/*", "*/conftest.py"]  # need PyTorch; are no modules of their own
 
 
 def pytest_configure():

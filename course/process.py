@@ -10,6 +10,7 @@ and send it over the network.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import pwd
@@ -439,8 +440,9 @@ def places(count: int) -> tuple[list[Place], str]:
     pythons = (sys.executable, f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
     if os.getuid() == 0:
         for python in pythons:  # the first may be where none but root can read it
-            if not _fault(Place(python, _user(0))):
-                return [Place(python, _user(slot)) for slot in range(count)], ""
+            places = [Place(python, uid) for uid in _users(count)]
+            if not _fault(places[0]):
+                return places, ""
     fault = _fault(Place())
     if fault:
         raise ValueError(f"no submission can be run here: {fault}")
@@ -462,14 +464,14 @@ def _fault(place: Place) -> str:
     return "" if result.passed else outcome.output or result.reason
 
 
-def _user(slot: int) -> int:
-    """A user of its own for each submission that runs at a time: a number without an account."""
-    uid = 20_000 + (os.getpid() * 64 + slot) % 40_000
-    try:
-        pwd.getpwuid(uid)
-    except KeyError:
-        return uid
-    return _user(slot + 1)
+def _users(count: int) -> list[int]:
+    """A user of its own for each submission that runs at a time: numbers without an account, that no process has."""
+    taken = {account.pw_uid for account in pwd.getpwall()}
+    for pid in _processes():
+        with contextlib.suppress(OSError):
+            taken.add((PROC / str(pid)).stat().st_uid)
+    free = (uid for uid in itertools.count(20_000 + secrets.randbelow(40_000)) if uid not in taken)
+    return list(itertools.islice(free, count))
 
 
 def _packages() -> list[str]:

@@ -282,3 +282,10 @@ def test_reasons_have_no_control_characters(answer, tiny, place):
     _, outcome = run(answer((MEAN, "raise ValueError('\\x1b[31mred\\x07\\ud800')")), tiny, place)
     assert "[31mred" in reasons(outcome)["test_mean_of_one"]
     assert all(c.isprintable() for c in reasons(outcome)["test_mean_of_one"])
+
+
+def test_no_two_places_share_a_user(monkeypatch):
+    monkeypatch.setattr(process.secrets, "randbelow", lambda _: os.getuid() - 20_000)
+    users = process._users(64)
+    assert len(set(users)) == 64
+    assert os.getuid() not in users
