@@ -183,8 +183,8 @@ def _stored(store: Store, tasks: Sequence[Task]) -> dict[int, Outcome]:
 
 
 def _trained(train: Callable[..., Any], tasks: list[Task], store: Store | None, n_jobs: int | None) -> Iterator[Outcome]:
-    """The outcomes, as they come. Where a worker is lost, this goes on without it, as long as it gets anywhere."""
-    left = {task.number: task for task in tasks}
+    """The outcomes, as they come. Where a worker is lost, this goes on without it; the third in a row for nothing is an error."""
+    left, lost = {task.number: task for task in tasks}, 0
     while left:
         before = len(left)
         try:
@@ -196,7 +196,11 @@ def _trained(train: Callable[..., Any], tasks: list[Task], store: Store | None, 
         except (KeyboardInterrupt, GeneratorExit, OSError):
             raise
         except Exception as error:  # the engine's: those of the function are outcomes
-            if len(left) == before:
+            for number, outcome in (_stored(store, list(left.values())) if store else {}).items():
+                del left[number]  # finished, but the engine had no time to say so
+                yield outcome
+            lost = lost + 1 if len(left) == before else 0
+            if lost == 3:
                 raise
             warnings.warn(f"sweep: went on after {type(error).__name__}: {error}", stacklevel=2)
 
