@@ -20,7 +20,9 @@ SETUP = "import numpy as np\n"
 FLOOD = """import os
     while True:
         for fd in range(3, 20):
-            try: os.write(fd, b"{" * 99999)
+            try:
+                os.set_blocking(fd, False)
+                os.write(fd, b"{" * 99999)
             except OSError: pass"""
 
 

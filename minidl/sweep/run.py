@@ -183,7 +183,7 @@ def _stored(store: Store, tasks: Sequence[Task]) -> dict[int, Outcome]:
 
 
 def _trained(train: Callable[..., Any], tasks: list[Task], store: Store | None, n_jobs: int | None) -> Iterator[Outcome]:
-    """The outcomes, as they come. Where a worker is lost, this goes on without it; the third in a row for nothing is an error."""
+    """The outcomes, as they come. Where a worker is lost, this goes on; the third in a row for nothing is an error."""
     left, lost = {task.number: task for task in tasks}, 0
     while left:
         before = len(left)
