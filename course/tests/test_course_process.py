@@ -19,7 +19,7 @@ TANH = "return (dy * (1 - y * y),)"
 SETUP = "import numpy as np\n"
 FLOOD = """import os
     while True:
-        for fd in range(3, 20):
+        for fd in range(3, 999):
             try:
                 os.set_blocking(fd, False)
                 os.write(fd, b"{" * 99999)
@@ -192,7 +192,7 @@ CHEATS = {
     "conftest": "open('conftest.py', 'w').write('def pytest_pyfunc_call(): return True')",
     "numpy": "import numpy\nnumpy.abs = lambda x: 0 * x\nnumpy.asarray = numpy.zeros_like",
     "forged lines": """import os
-for fd in range(3, 20):
+for fd in range(3, 999):
     try: os.write(fd, b'{"result": "test_mean_of_two", "passed": true, "reason": ""}\\n{"done": true}\\n{"cell": 1e999}\\n')
     except OSError: pass""",
     "results": "open('results.json', 'w').write('20')\nopen('grades.csv', 'w').write('20')",

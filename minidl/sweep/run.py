@@ -193,7 +193,7 @@ def _trained(train: Callable[..., Any], tasks: list[Task], store: Store | None, 
                 if store and outcome.result is not None and not os.path.exists(store.path(task.key)):
                     store.write(task.key, task.point, task.seed, outcome.result)  # the worker does not see this disk
                 yield outcome
-        except (KeyboardInterrupt, GeneratorExit, OSError):
+        except (KeyboardInterrupt, GeneratorExit, OSError, ImportError):
             raise
         except Exception as error:  # the engine's: those of the function are outcomes
             for number, outcome in (_stored(store, list(left.values())) if store else {}).items():
