@@ -84,6 +84,8 @@ def main(name: str, root: Path) -> None:
     (place,), warning = process.places(1)
     print(warning)
     outcome = process.run(handed_in, assignment, tests, place=place)
+    if process.STOP.is_set():
+        sys.exit(1)
     told = report.lines(assignment, [test for test in tests if not test.hidden], handed_in, outcome, hidden="nothing")
     _write(root, assignment, outcome.results, "\n".join(told).strip())
 
@@ -109,5 +111,5 @@ def _write(root: Path, assignment: Assignment, results: dict[str, process.Result
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by `timeout`: what the submission started is killed first
+    signal.signal(signal.SIGTERM, lambda *_: process.STOP.set())  # by `timeout`: what the submission started is killed first
     main(sys.argv[1], Path(sys.argv[2]))

@@ -108,6 +108,8 @@ def run(
                         child.tell_tests(list(known.remaining.values()))
             except Ended as ended:
                 why = str(ended)
+                if STOP.is_set():
+                    break
                 if time.monotonic() >= end:
                     why = f"all cells and tests together took more than {limits.total:g} s"
                     break

@@ -21,6 +21,7 @@ from .recording import COMMITS, RULES, Operation, Recording, View, lies_in, surr
 
 MISSED = object()  # what a replay returns where this call must be taken as usual
 _LINE = 64  # an array begins with a cache line
+_TAKEN = tensor._freed("captured step")  # what made its loss
 
 
 class CannotReplay(Exception):
@@ -207,7 +208,7 @@ def _as_returned(value: np.ndarray, requires_grad: bool) -> Tensor:
     """A tensor like the one that the step returned: one whose graph has been freed."""
     loss = tensor.record(value, (), None)
     if requires_grad:
-        loss.requires_grad, loss._made, loss._number = True, tensor._freed("captured step"), next(tensor._numbers)
+        loss.requires_grad, loss._made, loss._number = True, _TAKEN, next(tensor._numbers)
     return loss
 
 
