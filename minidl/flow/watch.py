@@ -129,6 +129,17 @@ class Watch:
             for key in keys
         }
 
+    def svg(self) -> str:
+        """Draw the heat maps as SVG, in milliseconds and without matplotlib; a notebook shows the same by itself."""
+        from .. import svg
+
+        return svg.watch(self).svg()
+
+    def _repr_html_(self) -> str:
+        from .. import svg
+
+        return svg.watch(self).html()
+
     def plot(self, path: Any = None):
         """Draw heat maps, layer by step. See `plot.watch`."""
         from .. import plot
