@@ -253,7 +253,7 @@ def watch(watched: "Watch", path: Any = None) -> Any:
 
 
 class HeatMap(NamedTuple):
-    """`values[i, j]` of layer i at the j-th measured step; NaN is what is exactly 0 and has no logarithm, or not measured."""
+    """`values[i, j]` of layer i at the j-th measured step; NaN is what is exactly 0 in a logarithm, or not measured."""
 
     title: str
     unit: str

@@ -1,9 +1,9 @@
 """What `flow` and `sweep` find as pictures in SVG, written by hand: a notebook shows them at once, without matplotlib.
 
-A `Panel` is a part of a picture, `Axes` one with scales, and a `Picture` puts panels side by side. Text has the colour of
-the text around it, and the other colours can be told from white and from black. There are no ids, classes or styles that
-reach beyond a picture, so several in one page do not disturb one another. Pictures for print are drawn in `plot.py`, which
-also says what of a report is shown; further kinds of pictures are left to matplotlib.
+A `Panel` is a part of a picture, `Axes` one with scales, and a `Picture` puts panels side by side. Text has the colour
+of the text around it, and the other colours can be told from white and from black. There are no ids, classes or styles
+that reach beyond a picture, so several in one page do not disturb one another. Pictures for print are drawn in `plot.py`,
+which also says what of a report is shown; further kinds of pictures are left to matplotlib.
 """
 
 import base64
@@ -84,7 +84,7 @@ class Panel:
         self.shapes.append(f"<{tag}{written}><title>{xml(says)}</title></{tag}>" if says else f"<{tag}{written}/>")
 
     def key(self, text: str, mark: str = "", colour: str = "currentColor", dash: str | None = None, values: Any = ()) -> None:
-        """An entry of the legend below, once; with a line if there is a dash. It is read out, and the first and last value."""
+        """An entry of the legend, once; with a line if there is a dash. It is read out, and the first and last value."""
         if text in self._keys:
             return
         self._keys.add(text)
@@ -113,7 +113,7 @@ class Panel:
 
 
 class Scale:
-    """From numbers to pixels: the least of `values` is near `start`, the largest near `end`. NaN where there is no place."""
+    """From numbers to pixels: the least of `values` is near `start`, the largest near `end`. NaN has no place."""
 
     def __init__(self, values: Any, start: float, end: float, log: bool = False):
         self.start, self.end, self.log = start, end, log
@@ -129,8 +129,9 @@ class Scale:
 
     def _linear(self, values: Any) -> np.ndarray:
         numbers = np.array(values, float)  # None is NaN
-        numbers = np.where(np.isfinite(numbers), np.clip(numbers, -1e300, 1e300), math.nan)
-        return np.log10(np.where(numbers > 0, numbers, math.nan)) if self.log else numbers
+        if self.log:
+            return np.log10(np.where(numbers > 0, numbers, math.nan))
+        return np.where(np.isfinite(numbers), numbers.clip(-1e300, 1e300), math.nan)
 
     def __call__(self, values: Any) -> np.ndarray:
         return self.start + (self._linear(values) - self.low) / (self.high - self.low) * (self.end - self.start)
@@ -149,7 +150,7 @@ class Scale:
 
 
 class Axes(Panel):
-    """A panel with a frame: numbers upwards; to the right, places, of which as many have their words beside them as fit."""
+    """A panel with a frame: numbers upwards; to the right, places, of which as many have their words as fit."""
 
     def __init__(self, title: str, places: Any, words: Sequence[str], label: str, values: Any, log=False, log_places=False):
         super().__init__(title)
@@ -177,7 +178,7 @@ class Axes(Panel):
         self.shape("path", d=d, fill=colour, opacity=0.25)
 
     def dots(self, places: Any, values: Sequence[float | None], colour: str, names: Sequence[str], radius: float = 2.5) -> None:
-        """None is left out; a 0 that has no logarithm is a ring at the bottom, and what is not finite a cross at the top."""
+        """None is left out; a 0 that has no logarithm is a ring at the bottom, what is not finite a cross at the top."""
         for x, y, value, name in zip(self.x(places), self.y(values), values, names, strict=True):
             if value is None:
                 continue
@@ -243,7 +244,7 @@ def preformatted(text: Any) -> str:
 
 
 def report(flow_report: "FlowReport") -> Picture:
-    """As `plot.report`: dots are measured, lines predicted, in a band of two standard deviations. And fractions of units."""
+    """As `plot.report`: dots are measured, lines predicted, in a band of two standard deviations. And fractions."""
     records = list(flow_report)
     loss = "" if flow_report.loss is None else f", loss {flow_report.loss:.4g}"
     heading = f"Flow report: {len(records)} layer{'s'[: len(records) != 1]}{loss}"
@@ -284,7 +285,7 @@ def _units(records: list["LayerRecord"]) -> Axes:
     distinct = [None if r.distinct_units is None else r.distinct_units / (r.units or 1) for r in records]
     for name, values, colour, radius in (
         ("distinct units", distinct, COLOURS[0], 2.5),
-        ("saturated outputs", [r.saturated for r in records], COLOURS[4], 4),
+        ("saturated outputs", [r.saturated for r in records], COLOURS[2], 4),
         ("dead units", [r.dead for r in records], COLOURS[1], 2),
     ):
         axes.key(name, "\N{BLACK CIRCLE}", colour, values=values)
@@ -312,8 +313,8 @@ def _histograms(title: str, records: list["LayerRecord"], which: str, colour: st
         says = f"{name}: {histogram.low:.4g} to {histogram.high:.4g}"
         panel.shape("path", says, d=f"M{x:.1f} {bottom}{steps}V{bottom}Z", fill=colour)
         for at, value, anchor in ((x, histogram.low, "start"), (right, histogram.high, "end")):
-            short = plot.short(value)
-            panel.text(at, bottom + 11, short if len(short) < 7 else f"{value:.0e}".replace("e-0", "e-"), anchor, 9)
+            short = f"{value:.0e}" if 0 < abs(value) < 0.001 else plot.short(value)
+            panel.text(at, bottom + 11, short.replace("e-0", "e-"), anchor, 9)
     return panel
 
 
@@ -356,8 +357,8 @@ def _heat_map(found: plot.HeatMap, first: int, last: int) -> Panel:
 def _png(values: np.ndarray, low: float, high: float, colours: Sequence[tuple[int, int, int]]) -> str:
     """An image as a data URI: a square of pixels for each value, transparent where it is not finite.
 
-    A PNG is a signature and chunks, each with length, kind, contents and checksum; here 255 colours and a transparent one.
-    (W3C, PNG specification, sections 5 and 11.)
+    A PNG is a signature and chunks, each with length, kind, contents and checksum; here 255 colours and a transparent
+    one. (W3C, PNG specification, sections 5 and 11.)
     """
 
     def chunk(kind: bytes, contents: bytes) -> bytes:
@@ -405,7 +406,7 @@ def sweep(result: "Sweep") -> Picture:
 
 
 def _curves(title: str, label: str, found: Mapping[str, Mapping[Any, Sequence[float]]], log: bool = False) -> Axes:
-    """A curve for each name: at each place the mean of the finite values, in a band from the least to the largest of them."""
+    """A curve for each name: at each place the mean of the finite values, in a band from the least to the largest."""
     at = list(dict.fromkeys(place for curve in found.values() for place in curve))
     kind = plot.scale_of(at)
     where = dict(zip(at, range(len(at)), strict=True)) if kind == "words" else {place: place for place in sorted(at)}
@@ -417,7 +418,8 @@ def _curves(title: str, label: str, found: Mapping[str, Mapping[Any, Sequence[fl
         colour, dash = COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS)]
         at = [place for place in where if place in curve]
         finite = [[value for value in curve[place] if math.isfinite(value)] for place in at]
-        low, mean, high = ([float(f(values)) if values else None for values in finite] for f in (min, np.mean, max))
+        low, high = ([f(values) if values else None for values in finite] for f in (min, max))
+        mean = [sum(values) / len(values) if values else None for values in finite]
         places, names = [where[place] for place in at], [f"{name}, {label} {place}" for place in at]
         axes.key(name, "\N{BLACK CIRCLE}", colour, dash, mean)
         axes.band(places, low, high, colour)

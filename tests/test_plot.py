@@ -108,7 +108,7 @@ def test_updates_of_exactly_0_are_left_grey(tmp_path):
 
 @pytest.mark.usefixtures("matplotlib")
 def test_a_notebook_shows_a_figure_as_a_picture():
-    """By the method that IPython, marimo and VS Code ask for: https://ipython.readthedocs.io/en/stable/config/integrating.html"""
+    """By the method for that: https://ipython.readthedocs.io/en/stable/config/integrating.html"""
     assert flow.measure(mlp(), X).plot()._repr_png_().startswith(b"\x89PNG")
     figure = plot.new_figure(1, 1)
     figure.subplots().plot([1, 2])

@@ -1,4 +1,4 @@
-"""Tests where marks stand in the pictures, by hand-worked arithmetic; that any report has one; and what readers are told."""
+"""Tests where marks stand in the pictures, by hand-worked arithmetic; that all has a picture; what readers are told."""
 
 import base64
 import math
@@ -63,7 +63,7 @@ def test_a_report_has_its_numbers_where_the_axes_say():
 
 
 def test_the_band_is_two_spreads_wide():
-    """exp(2 s) = 10 for s = ln 10 / 2: it reaches from 0.1 to 10 around 1; in pixels as above, at the only layer, x = 199."""
+    """exp(2 s) = 10 for s = ln 10 / 2, so it reaches from 0.1 to 10 around 1; in pixels as above, at both layers."""
     report = FlowReport([LayerRecord("a", "Linear", 0.0, 1.0, predicted_std=1.0, std_spread=math.log(10) / 2)] * 2)
     forward = panels(report.svg())["Forward: standard deviation of the outputs"]
     (band,) = [path for path in forward.iter(f"{NAME}path") if path.get("opacity") == "0.25"]

@@ -130,7 +130,15 @@ class Watch:
         }
 
     def svg(self) -> str:
-        """Draw the heat maps as SVG, in milliseconds and without matplotlib; a notebook shows the same by itself."""
+        """Draw the heat maps as SVG, in milliseconds and without matplotlib; a notebook shows the same.
+
+        Examples
+        --------
+        >>> with watch(nn.Linear(2, 2)) as w:
+        ...     pass
+        >>> "There is nothing to draw: no step was measured" in w.svg()
+        True
+        """
         from .. import svg
 
         return svg.watch(self).svg()

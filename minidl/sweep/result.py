@@ -102,7 +102,7 @@ class Sweep:
         return plot.sweep_curves(self._curves(x, value, by), x, value, path)
 
     def svg(self) -> str:
-        """Draw curves of every number as SVG, in milliseconds and without matplotlib; a notebook shows the same by itself.
+        """Draw curves of every number as SVG, in milliseconds and without matplotlib; a notebook shows the same.
 
         Along the axis is the name in the grid that has most values, numbers if there are any; curves are for the values of
         another name, that with the fewest. For other choices see `plot` and `curve`.
@@ -110,7 +110,7 @@ class Sweep:
         Examples
         --------
         >>> result = Sweep([Row({"lr": lr}, 0, {"loss": lr / 2}, None) for lr in (0.1, 0.2)])
-        >>> "<title>loss, lr 0.2: 0.1</title>" in result.svg()
+        >>> "<title>loss, lr 0.2: 0.1</title>" in result.svg()  # of a dot
         True
         """
         from .. import svg
