@@ -218,11 +218,13 @@ class Picture:
 
     def svg(self) -> str:
         """One SVG, two panels in a row, which can be saved as a file and opened in a browser."""
-        shown, y = [f'<text x="8" y="18" font-size="13" font-weight="bold">{xml(begin(self.heading, 90))}</text>'], 26
+        width, y = WIDTH + (WIDTH + 8) * (len(self.panels) > 1), 26
+        heading = begin(self.heading, width // 8)
+        shown = [f'<text x="8" y="18" text-anchor="start" font-size="13" font-weight="bold">{xml(heading)}</text>']
         for i in range(0, len(self.panels), 2):
             shown += [panel.svg(x=column * (WIDTH + 8), y=y) for column, panel in enumerate(self.panels[i : i + 2])]
             y += max(panel.height for panel in self.panels[i : i + 2]) + 8
-        width, said = WIDTH + (WIDTH + 8) * (len(self.panels) > 1), xml(self.heading)
+        said = xml(". ".join([self.heading, *(part for panel in self.panels for part in panel.said)]))
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y}" viewBox="0 0 {width} {y}" role="img" '
             f'aria-label="{said}" fill="currentColor" font-family="sans-serif" style="max-width:100%;height:auto">'

@@ -236,7 +236,19 @@ def test_everything_has_a_picture_whose_marks_are_inside_it(name):
             absolute = re.sub(r"[hl][^A-Z]*", "", element.get("d") or "")  # without steps relative to the last place
             assert re.fullmatch(r"[MLHVZ0-9. ]*", absolute)
             assert all(0 <= float(number) <= max(width, height) for number in re.findall(r"[0-9.]+", absolute))
-        assert len(texts(panel)) > 1 or panel.find(f"{NAME}text").text
+        assert len(texts(panel)) > 1
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_texts_are_not_cut_off(name):
+    """A letter of a sans-serif font is about half as wide as high."""
+    picture = ET.fromstring(CASES[name].svg())
+    for panel in (picture, *picture.findall(f"{NAME}svg")):
+        for text in panel.findall(f"{NAME}text"):
+            width = 0.5 * float(text.get("font-size")) * len(text.text or "")
+            left = float(text.get("x")) - {"start": 0, "middle": 0.5, "end": 1}[text.get("text-anchor")] * width
+            assert left >= 0, text.text
+            assert left + width <= float(panel.get("width")), text.text
 
 
 @pytest.mark.parametrize("name", CASES)
