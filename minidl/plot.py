@@ -1,13 +1,15 @@
-"""The pictures of `flow`, and what a picture of one's own needs: the only file that needs matplotlib.
+"""The pictures of `flow` for print, and what a picture of one's own needs: the only file that needs matplotlib.
 
+What a notebook shows by itself is drawn in `svg.py`, which takes from here what is to be drawn.
 Colours are those of Okabe and Ito, and viridis, which colour-blind eyes can tell apart.
 """
 
+import functools
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +25,7 @@ COLUMNS = 10  # histograms in a row
 
 
 def new_figure(width: float, height: float) -> Any:
-    """A figure that belongs to no window.
+    """A figure that belongs to no window, and that a notebook shows as a picture.
 
     Raises
     ------
@@ -34,7 +36,15 @@ def new_figure(width: float, height: float) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError('pictures need matplotlib: pip install matplotlib, or pip install -e ".[examples]"') from error
-    return Figure(figsize=(width, height), layout="constrained")
+    figure: Any = Figure(figsize=(width, height), layout="constrained")
+    figure._repr_png_ = functools.partial(_rendered, figure, "png")  # without it, only after `%matplotlib inline`
+    return figure
+
+
+def _rendered(figure: Any, kind: str) -> bytes:
+    picture = io.BytesIO()
+    figure.savefig(picture, format=kind, dpi=110)
+    return picture.getvalue()
 
 
 def save(figure: Any, path: Any) -> Any:
@@ -48,9 +58,7 @@ def save(figure: Any, path: Any) -> Any:
             path = Path(path)
             path = path if path.suffix else path.with_suffix(".png")
             kind = path.suffix[1:]
-        picture = io.BytesIO()
-        figure.savefig(picture, format=kind, dpi=110)
-        write_whole(path, picture.getvalue())
+        write_whole(path, _rendered(figure, kind))
     return figure
 
 
@@ -101,9 +109,7 @@ def report(flow_report: "FlowReport", path: Any = None) -> Any:
     records = list(flow_report)
     if not records:
         raise ValueError("there is nothing to draw: no layer was called")
-    shown = [r for r in records if r.saturated is not None] or [r for r in records if r.distinct_units is not None] or records
-    if len(shown) > COLUMNS:
-        shown = [shown[i] for i in np.linspace(0, len(shown) - 1, COLUMNS).round().astype(int)]
+    shown = with_histograms(records)
     backward = any(r.grad_std is not None for r in records)
     figure = new_figure(10, 6.6 if backward else 5)
     top, bottom = figure.subfigures(2, 1, height_ratios=[3, 3 if backward else 1.6])
@@ -134,6 +140,12 @@ def report(flow_report: "FlowReport", path: Any = None) -> Any:
     return save(figure, path)
 
 
+def with_histograms(records: list["LayerRecord"]) -> list["LayerRecord"]:
+    """Up to ten of them: the activations, where there are any, else the layers with weights."""
+    shown = [r for r in records if r.saturated is not None] or [r for r in records if r.distinct_units is not None] or records
+    return [shown[i] for i in np.linspace(0, len(shown) - 1, min(len(shown), COLUMNS)).round().astype(int)]
+
+
 def _curves(axes: Any, records: list["LayerRecord"], measured: str, predicted: str, spread: str) -> None:
     """One series for each kind of layer, for what comes before and after an activation differs in size."""
     kinds = list(dict.fromkeys(r.kind for r in records))
@@ -141,7 +153,7 @@ def _curves(axes: Any, records: list["LayerRecord"], measured: str, predicted: s
     for i, kind in enumerate(kinds):
         colour = COLOURS[i % len(COLOURS)]
         places = [place for place, r in enumerate(records) if r.kind == kind]
-        values, theory, width = (_column(records, places, name) for name in (measured, predicted, spread))
+        values, theory, width = (column(records, places, name) for name in (measured, predicted, spread))
         axes.plot(places, values, MARKERS[i % len(MARKERS)], color=colour, markersize=4, linestyle="none", label=plain(kind))
         axes.plot(places, theory, "-", color=colour, linewidth=1)
         zeros = [place for place in places if getattr(records[place], measured) == 0]
@@ -169,7 +181,7 @@ def _curves(axes: Any, records: list["LayerRecord"], measured: str, predicted: s
     axes.grid(alpha=0.3)
 
 
-def _column(records: list["LayerRecord"], places: list[int], name: str) -> np.ndarray:
+def column(records: list["LayerRecord"], places: Iterable[int], name: str) -> np.ndarray:
     """A field of these records; NaN, which is not drawn, where it is None or a logarithmic axis has no place for it."""
     values = [getattr(records[place], name) for place in places]
     least = -1.0 if name.endswith("spread") else 0.0
@@ -218,40 +230,61 @@ def watch(watched: "Watch", path: Any = None) -> Any:
     """
     if not watched.steps:
         raise ValueError("there is nothing to draw: no step was measured inside `with flow.watch(model):`")
-    panels = [
-        ("update_ratio", "Step of the weights, relative to their size", "log10", "viridis"),
-        ("weight_grad_norm", "Gradient of the weights", "log10 of the norm", "viridis"),
-        ("distinct_units", "Units that differ", "fraction", "viridis"),
-        ("dead", "Dead units", "fraction", "viridis_r"),
-    ]
-    curves = watched.curves
-    panels = [panel for panel in panels if np.isfinite(curves[panel[0]]).any()]
+    panels = list(heat_maps(watched))
     if not panels:
         raise ValueError("there is nothing to draw: no layer has weights or is an activation")
     figure = new_figure(10, 3.2 * math.ceil(len(panels) / 2) + 0.3)
     grid = figure.subplots(math.ceil(len(panels) / 2), min(len(panels), 2), squeeze=False)
-    for axes, (key, title, unit, colours) in zip(grid.flat, panels, strict=False):
-        values = curves[key]
-        rows = np.flatnonzero(np.isfinite(values).any(axis=0))
-        values = values[:, rows].T
-        if key == "distinct_units":
-            values = values / np.array([watched.units[i] for i in rows])[:, None]
-        if unit.startswith("log10"):
-            values = np.log10(np.where(values > 0, values, math.nan))
+    end = end_of(watched)
+    for axes, (title, unit, colours, names, values) in zip(grid.flat, panels, strict=False):
         limits = {"vmin": 0, "vmax": 1} if unit == "fraction" else {}
-        end = watched.steps[-1] + (watched.steps[1] - watched.steps[0] if len(watched.steps) > 1 else 1)
-        extent = (watched.steps[0], end, len(rows) - 0.5, -0.5)
+        extent = (watched.steps[0], end, len(names) - 0.5, -0.5)
         axes.set_facecolor("lightgrey")  # what is exactly 0 has no logarithm
         image = axes.imshow(values, aspect="auto", interpolation="nearest", cmap=colours, extent=extent, **limits)
         figure.colorbar(image, ax=axes, label=unit)
-        ticks = range(0, len(rows), math.ceil(len(rows) / 10))
-        axes.set_yticks(ticks, [plain(f"{watched.names[rows[i]]} {watched.kinds[rows[i]]}"[:20]) for i in ticks], fontsize=8)
+        ticks = range(0, len(names), math.ceil(len(names) / 10))
+        axes.set_yticks(ticks, [plain(names[i][:20]) for i in ticks], fontsize=8)
         axes.set(title=title, xlabel="step")
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     if any(np.isnan(np.ma.filled(image.get_array(), math.nan)).any() for axes in grid.flat for image in axes.images):
         figure.supxlabel("grey: exactly 0, or not measured", fontsize=8)
     return save(figure, path)
+
+
+class HeatMap(NamedTuple):
+    """`values[i, j]` of layer i at the j-th measured step; NaN is what is exactly 0 in a logarithm, or not measured."""
+
+    title: str
+    unit: str
+    colours: str
+    names: list[str]
+    values: np.ndarray
+
+
+def heat_maps(watched: "Watch") -> Iterator[HeatMap]:
+    """What there is to show of a training, each for the layers that have it."""
+    curves = watched.curves
+    for key, title, unit, colours in (
+        ("update_ratio", "Step of the weights, relative to their size", "log10", "viridis"),
+        ("weight_grad_norm", "Gradient of the weights", "log10 of the norm", "viridis"),
+        ("distinct_units", "Units that differ", "fraction", "viridis"),
+        ("dead", "Dead units", "fraction", "viridis_r"),
+    ):
+        if not np.isfinite(curves[key]).any():
+            continue
+        rows = np.flatnonzero(np.isfinite(curves[key]).any(axis=0))
+        values = curves[key][:, rows].T
+        if key == "distinct_units":
+            values = values / np.array([watched.units[i] for i in rows])[:, None]
+        if unit.startswith("log10"):
+            values = np.log10(np.where(values > 0, values, math.nan))
+        yield HeatMap(title, unit, colours, [f"{watched.names[i]} {watched.kinds[i]}" for i in rows], values)
+
+
+def end_of(watched: "Watch") -> int:
+    """The step at which the last of its columns ends."""
+    return watched.steps[-1] + (watched.steps[1] - watched.steps[0] if len(watched.steps) > 1 else 1)
 
 
 def comparison(compared: "Comparison", path: Any = None) -> Any:
@@ -352,13 +385,23 @@ def sweep_curves(curves: dict[str, dict[Any, list[float]]], x: str, value: str, 
 
 def _places(axis: Any, labels: list[Any]) -> np.ndarray:
     """Where these stand on an axis, whose scale or ticks are set accordingly."""
-    if len(labels) < 2 or not all(isinstance(label, (int, float)) and math.isfinite(label) for label in labels):
+    kind = scale_of(labels)
+    if kind == "words":
         axis.set_ticks(range(len(labels)), [plain(str(label)) for label in labels])
         return np.arange(len(labels), dtype=float)
+    axis.axes.set(**{f"{axis.axis_name}scale": kind})
+    return np.array(labels, float)
+
+
+def scale_of(labels: list[Any]) -> str:
+    """How these stand on an axis: numbers are "log" where they are far apart and more evenly spaced so, else "linear".
+
+    Other values are "words", which stand side by side.
+    """
+    if len(labels) < 2 or not all(isinstance(label, (int, float)) and math.isfinite(label) for label in labels):
+        return "words"
     values = np.array(labels, float)
-    if max(values) > 10 * min(values) > 0 and _unevenness(np.log(values)) < _unevenness(values):
-        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    return values
+    return "log" if max(values) > 10 * min(values) > 0 and _unevenness(np.log(values)) < _unevenness(values) else "linear"
 
 
 def _unevenness(values: np.ndarray) -> float:

@@ -1003,6 +1003,8 @@ def test_the_listing_of_a_step():
     model = nn.Sequential(nn.Linear(6, 8, rng=0), nn.Tanh(), nn.Linear(8, 4, rng=1))
     step = minidl.capture(a_step(model, optim.SGD(model.parameters(), 0.1, momentum=0.9)))
     assert str(step) == "captured step: it has not been called yet"
+    step.why = "<b> & co"
+    assert step._repr_html_() == "<pre>captured step: &lt;b&gt; &amp; co</pre>"
     for _ in range(2):
         step(np.ones((32, 6), np.float32), np.zeros(32, int))
     lines = [line.rstrip() for line in str(step).splitlines()]

@@ -2,6 +2,7 @@
 
 import io
 import math
+import pickle
 import sys
 
 import numpy as np
@@ -103,6 +104,15 @@ def test_updates_of_exactly_0_are_left_grey(tmp_path):
     updates = next(a for a in plot.watch(w, tmp_path / "watch.png").axes if a.images)
     assert np.isnan(np.ma.filled(updates.images[0].get_array(), math.nan)).any()
     assert (tmp_path / "watch.png").stat().st_size > 10_000
+
+
+@pytest.mark.usefixtures("matplotlib")
+def test_a_notebook_shows_a_figure_as_a_picture():
+    """By the method for that: https://ipython.readthedocs.io/en/stable/config/integrating.html"""
+    assert flow.measure(mlp(), X).plot()._repr_png_().startswith(b"\x89PNG")
+    figure = plot.new_figure(1, 1)
+    figure.subplots().plot([1, 2])
+    assert pickle.loads(pickle.dumps(figure))._repr_png_() == figure._repr_png_()
 
 
 @pytest.mark.usefixtures("matplotlib")

@@ -21,6 +21,7 @@ HOUSE = {
     "flow": "report quantities measure predict remedy diagnose compare watch",
     "theory": "",
     "sweep": "identity store result usual run __main__",
+    "svg": "",
     "plot": "",
     "recipes": "",
     "training": "",

@@ -7,6 +7,7 @@ nothing has changed that it depends on; a call where something has is an ordinar
 
 import time
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,7 @@ class CapturedStep:
         return text(self._recording, self._function) if self._recording else f"captured step: {self.why}"
 
     def _repr_html_(self) -> str:
-        return html(self._recording, self._function) if self._recording else f"<pre>{self}</pre>"
+        return html(self._recording, self._function) if self._recording else f"<pre>{escape(str(self))}</pre>"
 
     def _as_usual(self, replay: Replay, arguments: tuple) -> Any:
         """A call that cannot be replayed; after several in a row the step is learned again."""

@@ -76,6 +76,11 @@ class Diagnosis(list[Finding]):
 
     __repr__ = __str__
 
+    def _repr_html_(self) -> str:
+        from .. import svg
+
+        return svg.report(self.report).html(above=svg.preformatted(self))
+
 
 def diagnose(model: nn.Module, x: Any, y: Any, loss: Callable[..., Any] | None = None) -> Diagnosis:
     """What will go wrong in training: the layer, the symptom, the evidence, and the line of code that fixes it.

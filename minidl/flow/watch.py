@@ -129,6 +129,25 @@ class Watch:
             for key in keys
         }
 
+    def svg(self) -> str:
+        """Draw the heat maps as SVG, in milliseconds and without matplotlib; a notebook shows the same.
+
+        Examples
+        --------
+        >>> with watch(nn.Linear(2, 2)) as w:
+        ...     pass
+        >>> "There is nothing to draw: no step was measured" in w.svg()
+        True
+        """
+        from .. import svg
+
+        return svg.watch(self).svg()
+
+    def _repr_html_(self) -> str:
+        from .. import svg
+
+        return svg.watch(self).html()
+
     def plot(self, path: Any = None):
         """Draw heat maps, layer by step. See `plot.watch`."""
         from .. import plot

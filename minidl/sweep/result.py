@@ -99,11 +99,34 @@ class Sweep:
         """
         from .. import plot
 
-        found = self._grouped([name for name in (by, x) if name], value)
-        curves: dict[Any, dict[Any, list[float]]] = {}
-        for (*group, at), values in found.items():
+        return plot.sweep_curves(self._curves(x, value, by), x, value, path)
+
+    def svg(self) -> str:
+        """Draw curves of every number as SVG, in milliseconds and without matplotlib; a notebook shows the same.
+
+        Along the axis is the name in the grid that has most values, numbers if there are any; curves are for the values of
+        another name, that with the fewest. For other choices see `plot` and `curve`.
+
+        Examples
+        --------
+        >>> result = Sweep([Row({"lr": lr}, 0, {"loss": lr / 2}, None) for lr in (0.1, 0.2)])
+        >>> "<title>loss, lr 0.2: 0.1</title>" in result.svg()  # of a dot
+        True
+        """
+        from .. import svg
+
+        return svg.sweep(self).svg()
+
+    def _repr_html_(self) -> str:
+        from .. import svg
+
+        return svg.sweep(self).html(below=svg.preformatted(self))
+
+    def _curves(self, x: str, value: str, by: str | None) -> dict[str, dict[Any, list[float]]]:
+        curves: dict[str, dict[Any, list[float]]] = {}
+        for (*group, at), values in self._grouped([name for name in (by, x) if name], value).items():
             curves.setdefault(f"{by}={group[0]}" if group else value, {})[at] = values
-        return plot.sweep_curves(curves, x, value, path)
+        return curves
 
     def _grouped(self, names: list[str], value: str) -> dict[tuple, list[float]]:
         """The values of all rows, by what these names are in them."""
