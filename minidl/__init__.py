@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import data, functional, init, kernels, nn, optim, random, recipes
 from .capture import capture  # in place of the package
 from .checkpoint import load, save
-from .creation import arange, ones, rand, randn, tensor, zeros  # in place of the file `tensor`
+from .creation import arange, from_dlpack, ones, rand, randn, tensor, zeros  # in place of the file `tensor`
 from .gradcheck import gradcheck
 from .kernels import get_num_threads, set_num_threads, show_config
 from .names import no_attribute
@@ -29,6 +29,7 @@ __all__ = [
     "data",
     "enable_grad",
     "flow",
+    "from_dlpack",
     "functional",
     "get_num_threads",
     "gradcheck",

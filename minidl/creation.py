@@ -40,9 +40,47 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     array = np.array(data.data if isinstance(data, Tensor) else _lists(data) if isinstance(data, (list, tuple)) else data)
     if dtype is None:
         native = array.dtype.newbyteorder("=")
-        exact = native.kind != "f" or (native == np.float64 and isinstance(data, (np.ndarray, np.generic, Tensor)))
+        exact = native.kind != "f" or (native == np.float64 and hasattr(data, "__array__"))
         dtype = native if exact else np.float32
     return _new(array.astype(dtype), requires_grad)
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """A tensor that shares the memory of another library's, PyTorch's or JAX's for instance, on the CPU.
+
+    The other way, `torch.from_dlpack(tensor)` and its like take a minidl tensor. What one library changes in place, the other
+    does not notice: a gradient may then be wrong where minidl alone would raise an error.
+
+    Parameters
+    ----------
+    x : object with `__dlpack__` and `__dlpack_device__`
+
+    Raises
+    ------
+    TypeError
+        If it speaks no DLPack, or holds neither float32, float64, integers nor booleans.
+    BufferError, RuntimeError
+        If its library does not give it away: it is on another device, say, or requires a gradient.
+
+    References
+    ----------
+    .. [1] Data interchange by DLPack, in the Python array API standard, https://data-apis.org/array-api/latest/
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> array = np.arange(3.0)
+    >>> x = from_dlpack(array)
+    >>> array[0] = 5
+    >>> x
+    Tensor([5., 1., 2.], dtype=float64)
+    """
+    if not hasattr(x, "__dlpack__"):
+        raise TypeError(
+            f"from_dlpack takes an array of another library, with __dlpack__, got {type(x).__name__}; use minidl.tensor"
+        )
+    array = np.from_dlpack(x)
+    return Tensor(array) if array.dtype in (np.float32, np.float64) else _new(array, False)
 
 
 def _new(array: np.ndarray, requires_grad: bool) -> Tensor:

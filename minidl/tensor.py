@@ -186,7 +186,8 @@ class Tensor:
     Parameters
     ----------
     data : array_like
-        A float32 or float64 array is shared, not copied; everything else (lists, integers) becomes float32.
+        A float32 or float64 array, NumPy's or another library's, is shared, not copied, where that is possible; everything
+        else (lists, integers) becomes float32.
     requires_grad : bool
         If True, `backward()` adds a gradient to `.grad`.
 
@@ -541,6 +542,13 @@ class Tensor:
     def __array__(self, dtype=None, copy=None):
         _refuse_to_lose_gradients("an array made of a tensor", (self,))
         return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options):
+        _refuse_to_lose_gradients("an array made of a tensor", (self,))
+        return self.data.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self._data.__dlpack_device__()
 
     def __array_function__(self, function, types, arguments, keywords):
         """NumPy's functions, np.sum and np.stack for instance, of tensors: on their arrays, where no gradient gets lost."""
@@ -1026,8 +1034,9 @@ def _as_array(data: Any) -> np.ndarray:
     array = np.asarray(data) if not isinstance(data, (list, tuple)) else np.array(_lists(data))
     native = array.dtype.newbyteorder("=")
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"a Tensor holds real numbers, got {type(data).__name__} of dtype {array.dtype}")
-    if isinstance(data, (np.ndarray, np.generic)) and native in (np.float32, np.float64):
+        missing = ", perhaps because some are missing: fill or drop those" if array.dtype == object else ""
+        raise TypeError(f"a Tensor holds real numbers, got {type(data).__name__} of dtype {array.dtype}{missing}")
+    if hasattr(data, "__array__") and native in (np.float32, np.float64):  # an array, whoever's
         return array.astype(native, copy=False)
     return array.astype(np.float32)
 

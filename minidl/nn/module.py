@@ -338,8 +338,8 @@ class Module:
         return Description(self)
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of all parameters and buffers, by name."""
-        return {name: np.array(_array_of(value)) for name, _, _, value in self._state()}
+        """Copies of all parameters and buffers, by name; row-major, as formats of files want them."""
+        return {name: np.array(_array_of(value), order="C") for name, _, _, value in self._state()}
 
     def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> "Unmatched":
         """Overwrite parameters and buffers with those of a state_dict: minidl's, or PyTorch's.
