@@ -19,7 +19,7 @@ from .tensor import Tensor, enable_grad, no_grad
 from .version import __version__
 
 if TYPE_CHECKING:
-    from . import flow, theory
+    from . import flow, plot, theory
 
 __all__ = [
     "Tensor",
@@ -41,6 +41,7 @@ __all__ = [
     "no_grad",
     "ones",
     "optim",
+    "plot",
     "rand",
     "randn",
     "random",
@@ -55,7 +56,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Loads `flow` and `theory` when they are first asked for, so that a program without them starts sooner."""
-    if name in ("flow", "theory"):
+    """Loads these when they are first asked for, so that a program without them starts sooner."""
+    if name in ("flow", "plot", "theory"):
         return importlib.import_module(f".{name}", __name__)
     raise no_attribute("module 'minidl'", name, __all__)
+
+
+def __dir__() -> list[str]:
+    return __all__

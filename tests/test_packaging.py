@@ -174,3 +174,15 @@ def test_the_licence_goes_with_the_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["license-files"] == ["LICENSE"]
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
+
+
+def test_python_m_minidl_says_what_is_installed_and_where_to_go_on():
+    said = subprocess.run([sys.executable, "-m", "minidl"], capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"minidl   {minidl.__version__}\nkernels  {minidl.kernels.backend}")
+    assert "docs/tour.md" in said
+
+
+def test_dir_shows_what_there_is_to_use():
+    assert {"flow", "plot", "theory", "Tensor"} <= {*dir(minidl)}
+    assert not {"Any", "TYPE_CHECKING", "importlib"} & {*dir(minidl)}
+    assert all(hasattr(minidl, name) for name in dir(minidl))

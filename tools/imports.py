@@ -17,6 +17,7 @@ PICTURE = ROOT / "docs" / "imports.svg"
 # The top first: a module imports what stands further down and, within a package, what stands further to the left.
 # Where a package has no list, all that is in it counts as one.
 HOUSE = {
+    "__main__": "",
     "minidl": "",
     "flow": "report quantities measure predict remedy diagnose compare watch",
     "theory": "",
