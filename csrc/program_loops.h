@@ -73,11 +73,11 @@ static REAL NAME(pairwise_sum)(const REAL *x, size_t n)
     return sum;
 }
 
-/* row_sums_f32, row_sums_f64 */
+/* row_sums_f32, row_sums_f64: added to 0, as NumPy's are, so that a sum of nothing but -0 is 0. */
 static void NAME(row_sums)(const row_sums_job *job)
 {
     for (size_t i = 0; i < job->rows; i++)
-        ((REAL *)job->out)[i] = NAME(pairwise_sum)((const REAL *)job->x + i * job->columns, job->columns);
+        ((REAL *)job->out)[i] = 0 + NAME(pairwise_sum)((const REAL *)job->x + i * job->columns, job->columns);
 }
 
 /* mask_f32, mask_f64 */

@@ -87,10 +87,7 @@ def epochs(
         if after_step:
             after_step()
 
-    # Not with Python of the user's, which might change its mind: a capture would not see it.
-    parts = (optimizer, *model.modules())
-    ours = all(type(part).__module__.startswith("minidl.") and "forward" not in vars(part) for part in parts)
-    captured = capture(step) if ours and not after_step else None
+    captured = capture(step)
 
     def standing() -> Epoch:
         model.eval()
@@ -103,12 +100,19 @@ def epochs(
     yield standing()
     for _ in range(count):
         with np.errstate(all="ignore"):
-            if captured:
+            if not after_step and all(map(_is_ours, (optimizer, *model.modules()))):
                 captured.run(x_train, y_train, batch_size, batches.rng)
             else:
                 for x, y in batches:
                     step(x, y)
         yield standing()
+
+
+def _is_ours(part: Any) -> bool:
+    """Whether this is of minidl, and none of its methods replaced: Python of the user's might change its mind, which a capture
+    would not see."""
+    replaced = any(callable(getattr(type(part), name, None)) for name in vars(part))
+    return type(part).__module__.startswith("minidl.") and not replaced
 
 
 def _check(split: Sequence[np.ndarray], count: int) -> None:

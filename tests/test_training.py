@@ -57,6 +57,31 @@ def test_layers_that_are_not_of_minidl_are_called_at_every_step():
     assert Counting.calls == len(calls) == 3 * 5 + 4 * 2  # batches, and twice an epoch and at first all data
 
 
+@pytest.mark.parametrize("change", ["layer", "forward", "step", "zero_grad"])
+def test_what_is_not_of_minidl_from_some_epoch_on_is_called_at_every_step_from_then_on(change):
+    calls = []
+
+    class Counting(nn.Tanh):
+        def forward(self, x):
+            calls.append(0)
+            return super().forward(x)
+
+    model = network()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    epochs = training.epochs(model, SPLIT, optimizer, 6, batch_size=10, rng=0)
+    for _ in range(3):
+        next(epochs)
+    if change == "layer":
+        model[2] = Counting()
+    else:
+        owner = model[2] if change == "forward" else optimizer
+        usual = getattr(owner, change)
+        setattr(owner, change, lambda *x: calls.append(0) or usual(*x))
+    list(epochs)
+    looks = 2 if change in ("layer", "forward") else 0
+    assert len(calls) == 4 * (5 + looks)  # batches, and at the end of an epoch all data, for training and for test
+
+
 def test_nothing_is_trained_before_it_is_asked_for():
     model = network()
     before = model[0].weight.data.copy()
