@@ -399,11 +399,9 @@ def sweep(result: "Sweep") -> Picture:
     """Every number that the training returned, over the name in the grid that has most values; see `Sweep.svg`."""
     (heading, *lines), rows = str(result).splitlines(), result.table()
     grid = {name: list(dict.fromkeys(row[name] for row in rows)) for name in result.rows[0].point}
-    known = dict.fromkeys(name for row in rows for name, value in row.items() if isinstance(value, (int, float)))
-    numbers = [name for name in known if name not in grid and name != "seed"]
     names = sorted(grid, key=lambda name: (len(grid[name]) < 2, plot.scale_of(grid[name]) == "words", -len(grid[name])))
     x, by = names[0], next((name for name in reversed(names[1:]) if len(grid[name]) > 1), None)
-    panels = [_curves(value, x, result._curves(x, value, by)) for value in numbers]
+    panels = [_curves(value, x, result._curves(x, value, by)) for value in result._numbers()]
     return Picture(heading, panels, "; ".join(["no training returned a number", *lines]))
 
 

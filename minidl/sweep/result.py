@@ -153,23 +153,32 @@ class Sweep:
         ]
         if failed:
             lines.append(f"the first that failed: {_spelt(failed[0].point)}, seed {failed[0].seed}: {failed[0].error}")
-        numbers = (name for row in self.rows for name, value in (row.result or {}).items() if isinstance(value, (int, float)))
-        return "\n".join(lines + [self._best(names, value) for value in dict.fromkeys(numbers)])
+        return "\n".join(lines + [self._best(names, value) for value in self._numbers()])
+
+    def _numbers(self) -> list[str]:
+        """The names of what the training returns and what is a number in every row that has it."""
+        values: dict[str, list[Any]] = {}
+        for row in self.rows:
+            for name, value in (row.result or {}).items():
+                values.setdefault(name, []).extend([] if value is None else [value])
+        return [name for name, found in values.items() if found and all(isinstance(value, (int, float)) for value in found)]
 
     def _best(self, names: list[str], value: str) -> str:
         sign, extreme = (-1, "least") if "loss" in value or "error" in value else (1, "largest")
         found = {point: np.array(values, float) for point, values in self._grouped(names, value).items()}
-        means = {point: float(values.mean()) for point, values in found.items() if np.isfinite(values).all()}
+        with np.errstate(over="ignore", invalid="ignore"):
+            means = {point: float(values.mean()) for point, values in found.items() if np.isfinite(values.mean())}
+            deviations = {point: float(found[point].std(ddof=1)) for point in means if len(found[point]) > 1}
         if not means:
             return f"{value}: not finite anywhere"
         best = max(means, key=lambda point: sign * means[point])
         text = f"{extreme} {value}: {means[best]:.3g}"
         where = f" at {_spelt(dict(zip(names, best, strict=True)))}"
-        if any(len(found[point]) < 2 for point in means):
+        if len(deviations) < len(means):
             return f"{text}{where}; how far chance goes, only more seeds can say"
-        errors = {point: float(found[point].std(ddof=1)) / math.sqrt(len(found[point])) for point in means}
+        errors = {point: deviations[point] / math.sqrt(len(found[point])) for point in means}
         near = sum(abs(means[best] - means[p]) <= 2 * math.hypot(errors[best], errors[p]) for p in means) - 1
-        return f"{text} +- {found[best].std(ddof=1):.2g}{where}; within chance of it: {near} of {len(found) - 1} others"
+        return f"{text} +- {deviations[best]:.2g}{where}; within chance of it: {near} of {len(found) - 1} others"
 
 
 def _listed(value: Any) -> Any:

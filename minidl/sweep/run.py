@@ -104,6 +104,7 @@ def sweep(
            [0.9, 0.9]])
     """
     points, seeds = _points(grid), _seeds(seeds)
+    _check(train, n_jobs)
     if isinstance(train, Training):
         train.check(points)
     pairs = list(itertools.product(points, seeds))
@@ -133,7 +134,7 @@ def sweep(
 
 
 def _points(grid: Any) -> list[dict[str, Any]]:
-    """The points of a grid, each a dict of its own."""
+    """The points of a grid, each a dict of its own; NumPy's numbers are Python's, as they are in a file."""
     if isinstance(grid, Mapping):
         for name, values in grid.items():
             if isinstance(values, (str, Mapping)) or not isinstance(values, Iterable):
@@ -151,18 +152,24 @@ def _points(grid: Any) -> list[dict[str, Any]]:
             raise ValueError(f"sweep: all points must have the same names, got {readable(points[0])} and {readable(point)}")
         if taken := RESERVED & point.keys():
             raise ValueError(f"sweep: {min(taken)!r} is a column of the table, so it cannot be a name in the grid")
-    return [dict(point) for point in points]
+    return [{name: x.item() if isinstance(x, np.generic) else x for name, x in point.items()} for point in points]
 
 
 def _seeds(seeds: Any) -> list[int]:
-    if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
-        seeds = range(seeds)
-    found = list(seeds) if isinstance(seeds, Iterable) else []
+    count = isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool)
+    found = list(range(seeds)) if count else list(seeds) if isinstance(seeds, Iterable) else []
     if not found or not all(isinstance(seed, (int, np.integer)) and 0 <= seed < 2**64 for seed in found):
         raise ValueError(f"sweep: seeds must be a positive integer (how many), or non-negative integers (which), got {seeds!r}")
     if len(set(found)) < len(found):
         raise ValueError(f"sweep: a seed is there twice in {found}")
     return [int(seed) for seed in found]
+
+
+def _check(train: Any, n_jobs: Any) -> None:
+    if not callable(train):
+        raise TypeError(f"sweep: train must be a function of a point and a seed, or a flow.Training, got {train!r}")
+    if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0):
+        raise ValueError(f"sweep: n_jobs must be a positive integer, -1 for one on each core, or None, got {n_jobs!r}")
 
 
 def _stored(store: Store, tasks: Sequence[Task]) -> dict[int, Outcome]:

@@ -78,6 +78,8 @@ class Store:
     def __init__(self, folder: Any):
         self.folder = os.path.abspath(folder)
         header = os.path.join(self.folder, HEADER)
+        if os.path.exists(self.folder) and not os.path.isdir(self.folder):
+            raise NotADirectoryError(errno.ENOTDIR, "sweep: the store must be a folder, and this is a file", self.folder)
         if not os.path.exists(header):
             os.makedirs(self.folder, exist_ok=True)
             if any(name != HEADER and not name.startswith(".") for name in os.listdir(self.folder)):
