@@ -898,3 +898,13 @@ def test_a_number_of_numpy_is_a_number(tmp_path):
 def test_precision_and_kinds_of_keys_determine_a_record():
     values = [0.5, np.float32(0.5), np.float64(0.5), {1: 2}, {"1": 2}]
     assert len({identity.identity(value) for value in values}) == len(values)
+
+
+def test_without_dask_the_command_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sweep.toml").write_text('train = "math.py:pow"\n[grid]\na = [1]\n')
+    with pytest.raises(SystemExit) as ended:
+        __main__.main(["sweep.toml", "--store", "store", "--dask", "tcp://127.0.0.1:1"])
+    assert ended.value.code == 2
+    assert 'pip install joblib "dask[distributed]"' in capsys.readouterr().err

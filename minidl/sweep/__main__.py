@@ -80,9 +80,11 @@ def function(text: str) -> Callable[..., Any]:
 @contextlib.contextmanager
 def dask(address: str, sources: Iterator[Path]) -> Iterator[None]:
     """Have joblib use this Dask cluster, whose workers are given the files that functions are in."""
-    import joblib
-    from distributed import Client
-
+    try:
+        import joblib
+        from distributed import Client
+    except ImportError as error:
+        raise ImportError('--dask needs joblib and Dask: pip install joblib "dask[distributed]"') from error
     with Client(address) as client, joblib.parallel_config(backend="dask"):
         for source in sources:
             client.upload_file(str(source))
