@@ -359,7 +359,18 @@ def test_without_matplotlib_there_is_a_word_and_no_picture(tmp_path, monkeypatch
 
 @pytest.mark.parametrize(
     "name",
-    ["matmul", "sampling", "stages", "construction", "training_step", "adam_step", "conv_step", "scaling", "start_to_end"],
+    [
+        "matmul",
+        "sampling",
+        "stages",
+        "construction",
+        "training_step",
+        "adam_step",
+        "conv_step",
+        "scaling",
+        "start_to_end",
+        "sweeps",
+    ],
 )
 def test_help_names_the_options(name):
     done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--help"], cwd=ROOT, capture_output=True, text=True)
