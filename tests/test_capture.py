@@ -996,6 +996,39 @@ def test_row_sums_have_the_bits_of_numpy(n, dtype):
         assert bits(kernels.row_sums(x, ())) == bits(np.asarray(np.add.reduce(x, None)))
 
 
+@compiled_only
+@pytest.mark.parametrize(
+    ("shape", "axis", "replayed"),
+    [
+        ((1, 40, 8), (1, 2), True),
+        ((1, 40, 8), (2, 1), False),  # in another order than in memory
+        ((40, 8), 0, True),
+        ((40, 8), -1, True),
+        ((40, 1), 0, True),
+        ((40, 5, 1), (0, 1), True),
+        ((1, 8), 0, True),
+        ((40, 3, 4), (1, 2), True),
+        ((40, 3, 4), (-1, -2), False),
+        ((40, 3, 4), 1, False),
+    ],
+)
+def test_sums_over_axes_have_the_bits_of_the_usual_ones(shape, axis, replayed):
+    w, zeros = Tensor(np.float32(1), requires_grad=True), np.zeros(np.ones(shape).sum(axis).shape, np.float32)
+
+    def step(x):
+        w.grad = None
+        loss = F.mse_loss(w * x.sum(axis), zeros)
+        loss.backward()
+        return loss
+
+    captured, rng = minidl.capture(step), np.random.default_rng(0)
+    for i in range(12):
+        x = rng.normal(size=shape).astype(np.float32) if i % 4 else np.full(shape, -0.0, np.float32)
+        usual = bits(step(Tensor(x))._data), bits(w.grad)
+        assert (bits(captured(Tensor(x))._data), bits(w.grad)) == usual
+    assert (captured.why == "") == replayed, captured.why
+
+
 # The listing
 
 

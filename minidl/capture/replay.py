@@ -11,6 +11,7 @@ from operator import is_
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from .. import kernels, nn, tensor
 from ..atomic import alone
@@ -372,17 +373,18 @@ _KERNELS = frozenset(
 
 def _append_sum(program: Any, memory: _Memory, operation: Operation, results: tuple[np.ndarray, ...]) -> None:
     x, axis = memory.array(operation.arguments[0]), memory.value(operation.arguments[1:2] or ((type(None), None),))[0]
-    axes = set(range(x.ndim)) if axis is None else {a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))}
-    leading = axes == set(range(len(axes))) and len(axes) < x.ndim
+    axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
+    kept = [i for i in range(x.ndim) if i not in axes]
     if not axes:
         raise CannotReplay(f"{operation.line}: a sum over no axis cannot be replayed")
-    if axes in (set(range(x.ndim)), {x.ndim - 1}) and x.flags.c_contiguous:
+    # Along rows or along columns, where `kernels.sum` does so: an axis of one number may stand anywhere.
+    if x.flags.c_contiguous and x.transpose(*kept, *axes).flags.c_contiguous:
         program.append(kernels.row_sums, (x, results[0].shape), results)
-    elif leading and x.flags.c_contiguous:
+    elif x.flags.c_contiguous and axes == tuple(range(len(axes))):
         matrix = x.reshape(-1, int(np.prod(x.shape[len(axes) :])))
         program.append(kernels.column_sums, (matrix,), (results[0].reshape(-1),))
     else:
-        raise CannotReplay(f"{operation.line}: a sum over axes {sorted(axes)} of {x.ndim} cannot be replayed")
+        raise CannotReplay(f"{operation.line}: a sum over axes {list(axes)} of {x.ndim} cannot be replayed")
 
 
 def _append_update(program: Any, memory: _Memory, operation: Operation, numbers: list[tuple]) -> None:

@@ -775,6 +775,10 @@ static void test_convolution(size_t real)
         {2, 1, 3, 5, {11, 1}, {3, 1}, {11, 1}, {1, 1}, {1, 0}, {1, 1}}, /* a single column */
         {17, 1, 61, 7, {2, 3}, {3, 3}, {2, 3}, {1, 1}, {1, 1}, {1, 1}}, /* images side by side */
         {37, 2, 3, 5, {5, 3}, {3, 2}, {4, 2}, {2, 3}, {2, 1}, {1, 1}},
+        {11, 1, 3, 5, {1, 6}, {3, 2}, {3, 7}, {1, 1}, {2, 1}, {1, 1}}, /* a single row */
+        {23, 1, 4, 6, {5, 1}, {7, 3}, {5, 1}, {1, 1}, {3, 1}, {1, 1}}, /* a kernel larger than the image */
+        {7, 2, 2, 5, {1, 1}, {1, 1}, {7, 1}, {1, 1}, {3, 0}, {1, 1}}, /* places that meet nothing but padding */
+        {9, 1, 1, 5, {2, 3}, {3, 3}, {1, 1}, {4, 4}, {1, 1}, {1, 1}}, /* strides larger than the image */
     };
     for (size_t i = 0; i < COUNT(sizes); i++)
         check_convolution(real, &sizes[i]);
