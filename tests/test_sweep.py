@@ -1,7 +1,11 @@
 """Tests a sweep against its trainings taken one by one, and its store against what happens to folders and processes: Ctrl-C,
 SIGKILL, a full disk, damage, no permission, two runs at once. Dask, Ray and lost workers are in test_sweep_engines.py."""
 
+import datetime
+import functools
+import importlib
 import json
+import linecache
 import math
 import os
 import re
@@ -20,6 +24,7 @@ from minidl import data, flow, init, kernels, nn, no_grad, optim
 from minidl import functional as F
 from minidl.random import Generator
 from minidl.sweep import Row, Sweep, __main__, store
+from minidl.sweep.identity import identity
 
 POINTS = {"a": [1, 2, 3], "b": [0.5, 0.25]}
 
@@ -421,8 +426,6 @@ def key_of(source, name="train", point=None, **globals_):
 
 
 def loaded(source, name, **globals_):
-    import linecache
-
     file = f"<{hash(source)}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     space = {"__name__": "experiment", **globals_}
@@ -528,6 +531,105 @@ def test_a_class_and_what_it_inherits_count():
     changed = [CLASSES, CLASSES.replace("1", "2"), CLASSES.replace("{}", "{'a': 1}"), CLASSES + "train.width = 3\n"]
     assert len({key_of(source) for source in changed}) == 4
     assert key_of(CLASSES) == key_of(CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (b"a", b"b"),
+        (b"ab", b"cd"),
+        ({1: 0}, {"1": 0}),
+        ({None: 0}, {"None": 0}),
+        (0.0, -0.0),
+        (datetime.date(2026, 1, 1), datetime.date(2026, 1, 2)),
+        (np.longdouble(1), np.longdouble(2)),
+        (np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[0, 0])),
+        (np.zeros(2, [("a", int)]), np.zeros(2, [("b", int)])),
+        (np.array([1, "a"], object), np.array([1, "b"], object)),
+        tuple(functools.update_wrapper(functools.partial(train, factor=factor), train) for factor in (1, 2)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_that_differ_are_told_apart(one, other):
+    assert identity(one) == identity(one) != identity(other)
+
+
+def test_what_is_in_itself_is_refused():
+    ring = []
+    ring.append(ring)
+    with pytest.raises(TypeError, match="sweep: 'a' in the grid: list is nested too deeply, or in itself"):
+        store.keys(train, [({"a": ring}, 0)])
+
+
+BY_HELPERS = """
+import helpers
+from functools import cached_property, lru_cache
+DEPTH = 3
+def pick(function, number):
+    return function
+class Model:
+    depth = DEPTH
+    @cached_property
+    def scale(self):
+        return of_property()
+    @lru_cache
+    def shift(self):
+        return of_method()
+def of_property():
+    return 1
+def of_method():
+    return 10
+def train(point, seed):
+    return {"value": Model().depth * Model().scale + Model().shift()}
+def by_module(point, seed):
+    return {"value": helpers.outer(1)}
+def when_called(point, seed):
+    from helpers import outer
+    return {"value": outer(1)}
+over_lines = pick(
+    lambda point, seed:
+        {"value": 5},
+    1)
+def with_attribute(point, seed):
+    return {"value": with_attribute.factor}
+with_attribute.factor = 7
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("train", ("DEPTH = 3", "DEPTH = 4")),
+        ("train", ("return 1\n", "return 2\n")),
+        ("train", ("return 10", "return 20")),
+        ("by_module", ("x + 100", "x + 200")),  # two files away
+        ("when_called", ("x + 100", "x + 200")),
+        ("over_lines", ('{"value": 5}', '{"value": 6}')),
+        ("with_attribute", ("factor = 7", "factor = 8")),
+    ],
+)
+def test_a_change_is_seen_wherever_it_hides(name, change, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    files = {
+        "experiment": BY_HELPERS,
+        "helpers": "from deeper import inner\ndef outer(x):\n    return inner(x)\n",
+        "deeper": "def inner(x):\n    return x + 100\n",
+    }
+
+    def key():
+        for module in files:
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        importlib.invalidate_caches()
+        linecache.clearcache()
+        return store.keys(getattr(importlib.import_module("experiment"), name), [({"a": 1}, 0)])[0]
+
+    keys = []
+    for old, new in (("", ""), ("", ""), change):
+        for module, source in files.items():
+            (tmp_path / f"{module}.py").write_text(source.replace(old, new))
+        keys.append(key())
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_functions_that_call_each_other_have_an_end():
