@@ -740,13 +740,15 @@ def test_names_may_differ_from_row_to_row():
         ({"seeds": [-1]}, ValueError, "seeds must be a positive integer"),
         ({"seeds": [1, 1]}, ValueError, "a seed is there twice"),
         ({"seeds": None}, ValueError, "seeds must be a positive integer"),
+        ({"train": 3}, TypeError, r"train must be a function of \(point, seed\), .* got 3"),
+        *(({"n_jobs": n}, ValueError, f"n_jobs must be how many points at a time, .* got {n!r}") for n in (0, "2", 1.5, True)),
     ],
 )
 def test_a_wrong_argument_is_named_and_the_store_is_as_it_was(arguments, error, message, tmp_path):
     flow.sweep(train, POINTS, store=tmp_path / "store")
     before = files(tmp_path)
     with pytest.raises(error, match=f"sweep: .*{message}"):
-        flow.sweep(train, **({"grid": {"a": [1], "b": [2]}, "seeds": 1, "store": tmp_path / "store"} | arguments))
+        flow.sweep(**({"train": train, "grid": {"a": [1], "b": [2]}, "seeds": 1, "store": tmp_path / "store"} | arguments))
     assert files(tmp_path) == before
 
 
@@ -819,6 +821,25 @@ def test_a_pivot_has_the_means_over_the_seeds_by_hand():
     assert made_up().pivot("seed", "lr", "accuracy").values[1].tolist() == pytest.approx([(0.7 + 0.2) / 2, (0.8 + 0.1) / 2])
     holes = Sweep([row for row in made_up().rows if row.point != {"depth": 20, "lr": 1.0}])
     np.testing.assert_allclose(holes.pivot("lr", "depth", "accuracy").values, [[0.6, 0.2], [0.85, math.nan]])
+
+
+def test_values_that_are_printed_alike_are_not_mixed():
+    double, triple = (lambda x, factor=factor: factor * x for factor in (2, 3))
+    long, other = np.zeros(2000), np.zeros(2000)
+    other[1000] = 1
+    nans = [float("nan"), float("nan")]
+    for values, labels in (
+        ([double, triple], [double.__qualname__, f"{double.__qualname__} (2)"]),
+        ([long, other], [str(long), f"{long} (2)"]),
+        ([1, 1.0, True], [1, "1.0 (2)", "True (3)"]),
+        ([0.0, -0.0], [0.0, "-0.0 (2)"]),
+        ([init.HeNormal(), init.HeNormal()], [str(init.HeNormal())]),
+        (nans, [nans[0]]),
+    ):
+        result = Sweep([Row({"a": value}, 0, {"value": i}, None) for i, value in enumerate(values)])
+        assert [row["a"] for row in result.table()] == (labels if len(labels) == len(values) else labels * len(values))
+        assert result.pivot("a", "seed", "value").rows == labels
+        assert f"of {len(labels) - 1} others" in str(Sweep([row._replace(seed=s) for row in result.rows for s in (0, 1)]))
 
 
 @pytest.mark.parametrize(
@@ -937,6 +958,7 @@ def test_a_sweep_from_a_file_of_the_usual_training(experiment, capsys):
         ('train = "experiment.py:train"', "it needs a grid, and either train or training"),
         ('train = "experiment.py:train"\ngird = {a = [1]}', "unknown entry 'gird'"),
         ('train = "train"\ngrid = {a = [1]}', 'a function is named such as "experiment'),
+        ("train = 5\ngrid = {a = [1]}", 'a function is named such as "experiment'),
         ('train = "experiment.py:train"\ngrid = {a = 1}', "'a' in the grid must be a list of values"),
         ('train = "experiment.py:trian"\ngrid = {a = [1]}', "has no attribute 'trian'"),
         ('train = "missing.py:train"\ngrid = {a = [1]}', "No module named 'missing'"),
