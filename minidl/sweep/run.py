@@ -104,6 +104,12 @@ def sweep(
            [0.9, 0.9]])
     """
     points, seeds = _points(grid), _seeds(seeds)
+    if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0):
+        raise ValueError(
+            f"sweep: n_jobs must be how many points at a time, such as 4, or -1 for one on each core, got {n_jobs!r}"
+        )
+    if not callable(train):
+        raise TypeError(f"sweep: train must be a function of (point, seed), such as a flow.Training, got {train!r}")
     if isinstance(train, Training):
         train.check(points)
     pairs = list(itertools.product(points, seeds))
