@@ -238,6 +238,14 @@ def test_damaged_records_are_trained_again_and_that_is_said(tmp_path):
     assert equal(flow.sweep(train, POINTS, store=tmp_path), expected)  # and without a warning
 
 
+def test_a_record_under_the_name_of_another_is_trained_again(tmp_path):
+    result = flow.sweep(train, POINTS, store=tmp_path / "store")
+    one, other, *_ = (tmp_path / "store").glob("??/*.json")
+    one.write_bytes(other.read_bytes())
+    with pytest.warns(UserWarning, match=r"trained again, for the record is damaged: .* \(its checksum is wrong\)"):
+        assert equal(flow.sweep(train, POINTS, store=tmp_path / "store"), result)
+
+
 def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, monkeypatch):
     calls = []
 
