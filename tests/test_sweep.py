@@ -1,6 +1,7 @@
 """Tests a sweep against its trainings taken one by one, and its store against what happens to folders and processes: Ctrl-C,
 SIGKILL, a full disk, damage, no permission, two runs at once. Dask, Ray and lost workers are in test_sweep_engines.py."""
 
+import dataclasses
 import datetime
 import functools
 import importlib
@@ -541,6 +542,11 @@ def test_a_class_and_what_it_inherits_count():
     assert key_of(CLASSES) == key_of(CLASSES)
 
 
+@dataclasses.dataclass
+class Settings:
+    width: int = 1
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -560,6 +566,10 @@ def test_a_class_and_what_it_inherits_count():
 )
 def test_values_that_differ_are_told_apart(one, other):
     assert identity(one) == identity(one) != identity(other)
+
+
+def test_a_dataclass_counts_by_its_source_and_fields():
+    assert identity(Settings()) == identity(Settings(1)) != identity(Settings(2))
 
 
 def test_what_is_in_itself_is_refused():

@@ -5,6 +5,7 @@
 
 import contextlib
 import copyreg
+import dataclasses
 import dis
 import functools
 import hashlib
@@ -12,6 +13,7 @@ import importlib
 import inspect
 import json
 import os
+import reprlib
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
@@ -92,13 +94,15 @@ def _source_of_lambda(code: CodeType, source: str) -> str:
     return source
 
 
+# What `dataclasses` writes: its methods have no file, and around __repr__ is a function of its own, or of reprlib.
+GENERATED = {"<string>", dataclasses.field.__code__.co_filename, reprlib.recursive_repr.__code__.co_filename}
 # Where static and class methods, properties, cached properties and cached methods keep their functions.
 INSIDE = ("__func__", "fget", "fset", "fdel", "func", "__wrapped__")
 
 
 def _class(kind: type, seen: dict[int, Any]) -> dict[str, Any]:
     members = [m for member in vars(kind).values() for m in (member, *(getattr(member, name, None) for name in INSIDE))]
-    written = [m for m in members if inspect.isfunction(m) and m.__code__.co_filename != "<string>"]  # by hand
+    written = [m for m in members if inspect.isfunction(m) and m.__code__.co_filename not in GENERATED]  # by hand
     data = {name: m for name, m in vars(kind).items() if not name.startswith(("__", "_abc_")) and not hasattr(m, "__get__")}
     source = None
     with contextlib.suppress(TypeError):  # of a notebook, which keeps the source of functions alone
