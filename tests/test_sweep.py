@@ -1,7 +1,12 @@
 """Tests a sweep against its trainings taken one by one, and its store against what happens to folders and processes: Ctrl-C,
 SIGKILL, a full disk, damage, no permission, two runs at once. Dask, Ray and lost workers are in test_sweep_engines.py."""
 
+import dataclasses
+import datetime
+import functools
+import importlib
 import json
+import linecache
 import math
 import os
 import re
@@ -19,7 +24,8 @@ import pytest
 from minidl import data, flow, init, kernels, nn, no_grad, optim
 from minidl import functional as F
 from minidl.random import Generator
-from minidl.sweep import Row, Sweep, __main__, identity, store
+from minidl.sweep import Row, Sweep, __main__, store
+from minidl.sweep.identity import identity
 
 POINTS = {"a": [1, 2, 3], "b": [0.5, 0.25]}
 
@@ -233,6 +239,14 @@ def test_damaged_records_are_trained_again_and_that_is_said(tmp_path):
     assert equal(flow.sweep(train, POINTS, store=tmp_path), expected)  # and without a warning
 
 
+def test_a_record_under_the_name_of_another_is_trained_again(tmp_path):
+    result = flow.sweep(train, POINTS, store=tmp_path / "store")
+    one, other, *_ = (tmp_path / "store").glob("??/*.json")
+    one.write_bytes(other.read_bytes())
+    with pytest.warns(UserWarning, match=r"trained again, for the record is damaged: .* \(its checksum is wrong\)"):
+        assert equal(flow.sweep(train, POINTS, store=tmp_path / "store"), result)
+
+
 def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, monkeypatch):
     calls = []
 
@@ -421,8 +435,6 @@ def key_of(source, name="train", point=None, **globals_):
 
 
 def loaded(source, name, **globals_):
-    import linecache
-
     file = f"<{hash(source)}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     space = {"__name__": "experiment", **globals_}
@@ -528,6 +540,114 @@ def test_a_class_and_what_it_inherits_count():
     changed = [CLASSES, CLASSES.replace("1", "2"), CLASSES.replace("{}", "{'a': 1}"), CLASSES + "train.width = 3\n"]
     assert len({key_of(source) for source in changed}) == 4
     assert key_of(CLASSES) == key_of(CLASSES)
+
+
+@dataclasses.dataclass
+class Settings:
+    width: int = 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (b"a", b"b"),
+        (b"ab", b"cd"),
+        ({1: 0}, {"1": 0}),
+        ({None: 0}, {"None": 0}),
+        (0.0, -0.0),
+        (datetime.date(2026, 1, 1), datetime.date(2026, 1, 2)),
+        (np.longdouble(1), np.longdouble(2)),
+        (np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[0, 0])),
+        (np.zeros(2, [("a", int)]), np.zeros(2, [("b", int)])),
+        (np.array([1, "a"], object), np.array([1, "b"], object)),
+        tuple(functools.update_wrapper(functools.partial(train, factor=factor), train) for factor in (1, 2)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_that_differ_are_told_apart(one, other):
+    assert identity(one) == identity(one) != identity(other)
+
+
+def test_a_dataclass_counts_by_its_source_and_fields():
+    assert identity(Settings()) == identity(Settings(1)) != identity(Settings(2))
+
+
+def test_what_is_in_itself_is_refused():
+    ring = []
+    ring.append(ring)
+    with pytest.raises(TypeError, match="sweep: 'a' in the grid: list is nested too deeply, or in itself"):
+        store.keys(train, [({"a": ring}, 0)])
+
+
+BY_HELPERS = """
+import helpers
+from functools import cached_property, lru_cache
+DEPTH = 3
+def pick(function, number):
+    return function
+class Model:
+    depth = DEPTH
+    @cached_property
+    def scale(self):
+        return of_property()
+    @lru_cache
+    def shift(self):
+        return of_method()
+def of_property():
+    return 1
+def of_method():
+    return 10
+def train(point, seed):
+    return {"value": Model().depth * Model().scale + Model().shift()}
+def by_module(point, seed):
+    return {"value": helpers.outer(1)}
+def when_called(point, seed):
+    from helpers import outer
+    return {"value": outer(1)}
+over_lines = pick(
+    lambda point, seed:
+        {"value": 5},
+    1)
+def with_attribute(point, seed):
+    return {"value": with_attribute.factor}
+with_attribute.factor = 7
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("train", ("DEPTH = 3", "DEPTH = 4")),
+        ("train", ("return 1\n", "return 2\n")),
+        ("train", ("return 10", "return 20")),
+        ("by_module", ("x + 100", "x + 200")),  # two files away
+        ("when_called", ("x + 100", "x + 200")),
+        ("over_lines", ('{"value": 5}', '{"value": 6}')),
+        ("with_attribute", ("factor = 7", "factor = 8")),
+    ],
+)
+def test_a_change_is_seen_wherever_it_hides(name, change, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    files = {
+        "experiment": BY_HELPERS,
+        "helpers": "from deeper import inner\ndef outer(x):\n    return inner(x)\n",
+        "deeper": "def inner(x):\n    return x + 100\n",
+    }
+
+    def key():
+        for module in files:
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        importlib.invalidate_caches()
+        linecache.clearcache()
+        return store.keys(getattr(importlib.import_module("experiment"), name), [({"a": 1}, 0)])[0]
+
+    keys = []
+    for old, new in (("", ""), ("", ""), change):
+        for module, source in files.items():
+            (tmp_path / f"{module}.py").write_text(source.replace(old, new))
+        keys.append(key())
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_functions_that_call_each_other_have_an_end():
@@ -638,13 +758,15 @@ def test_names_may_differ_from_row_to_row():
         ({"seeds": [-1]}, ValueError, "seeds must be a positive integer"),
         ({"seeds": [1, 1]}, ValueError, "a seed is there twice"),
         ({"seeds": None}, ValueError, "seeds must be a positive integer"),
+        ({"train": 3}, TypeError, r"train must be a function of \(point, seed\), .* got 3"),
+        *(({"n_jobs": n}, ValueError, f"n_jobs must be how many points at a time, .* got {n!r}") for n in (0, "2", 1.5, True)),
     ],
 )
 def test_a_wrong_argument_is_named_and_the_store_is_as_it_was(arguments, error, message, tmp_path):
     flow.sweep(train, POINTS, store=tmp_path / "store")
     before = files(tmp_path)
     with pytest.raises(error, match=f"sweep: .*{message}"):
-        flow.sweep(train, **({"grid": {"a": [1], "b": [2]}, "seeds": 1, "store": tmp_path / "store"} | arguments))
+        flow.sweep(**({"train": train, "grid": {"a": [1], "b": [2]}, "seeds": 1, "store": tmp_path / "store"} | arguments))
     assert files(tmp_path) == before
 
 
@@ -717,6 +839,25 @@ def test_a_pivot_has_the_means_over_the_seeds_by_hand():
     assert made_up().pivot("seed", "lr", "accuracy").values[1].tolist() == pytest.approx([(0.7 + 0.2) / 2, (0.8 + 0.1) / 2])
     holes = Sweep([row for row in made_up().rows if row.point != {"depth": 20, "lr": 1.0}])
     np.testing.assert_allclose(holes.pivot("lr", "depth", "accuracy").values, [[0.6, 0.2], [0.85, math.nan]])
+
+
+def test_values_that_are_printed_alike_are_not_mixed():
+    double, triple = (lambda x, factor=factor: factor * x for factor in (2, 3))
+    long, other = np.zeros(2000), np.zeros(2000)
+    other[1000] = 1
+    nans = [float("nan"), float("nan")]
+    for values, labels in (
+        ([double, triple], [double.__qualname__, f"{double.__qualname__} (2)"]),
+        ([long, other], [str(long), f"{long} (2)"]),
+        ([1, 1.0, True], [1, "1.0 (2)", "True (3)"]),
+        ([0.0, -0.0], [0.0, "-0.0 (2)"]),
+        ([init.HeNormal(), init.HeNormal()], [str(init.HeNormal())]),
+        (nans, [nans[0]]),
+    ):
+        result = Sweep([Row({"a": value}, 0, {"value": i}, None) for i, value in enumerate(values)])
+        assert [row["a"] for row in result.table()] == (labels if len(labels) == len(values) else labels * len(values))
+        assert result.pivot("a", "seed", "value").rows == labels
+        assert f"of {len(labels) - 1} others" in str(Sweep([row._replace(seed=s) for row in result.rows for s in (0, 1)]))
 
 
 @pytest.mark.parametrize(
@@ -835,6 +976,7 @@ def test_a_sweep_from_a_file_of_the_usual_training(experiment, capsys):
         ('train = "experiment.py:train"', "it needs a grid, and either train or training"),
         ('train = "experiment.py:train"\ngird = {a = [1]}', "unknown entry 'gird'"),
         ('train = "train"\ngrid = {a = [1]}', 'a function is named such as "experiment'),
+        ("train = 5\ngrid = {a = [1]}", 'a function is named such as "experiment'),
         ('train = "experiment.py:train"\ngrid = {a = 1}', "'a' in the grid must be a list of values"),
         ('train = "experiment.py:trian"\ngrid = {a = [1]}', "has no attribute 'trian'"),
         ('train = "missing.py:train"\ngrid = {a = [1]}', "No module named 'missing'"),
@@ -864,17 +1006,6 @@ def test_numbers_whose_sum_overflows_are_not_finite():
     assert str(Sweep(rows)).splitlines()[1] == "x: not finite anywhere"
 
 
-@pytest.mark.parametrize("n_jobs", [0, 1.5, "2", True])
-def test_a_wrong_number_of_jobs_is_an_error_before_anything_is_trained(n_jobs):
-    with pytest.raises(ValueError, match="n_jobs must be a positive integer, -1 for one on each core, or None, got"):
-        flow.sweep(train, POINTS, n_jobs=n_jobs)
-
-
-def test_what_cannot_be_called_is_an_error():
-    with pytest.raises(TypeError, match=r"train must be a function of a point and a seed, or a flow\.Training, got None"):
-        flow.sweep(None, POINTS)
-
-
 def test_seeds_are_said_as_they_were_given():
     with pytest.raises(ValueError, match=r"which\), got 0$"):
         flow.sweep(train, POINTS, seeds=0)
@@ -897,7 +1028,7 @@ def test_a_number_of_numpy_is_a_number(tmp_path):
 
 def test_precision_and_kinds_of_keys_determine_a_record():
     values = [0.5, np.float32(0.5), np.float64(0.5), {1: 2}, {"1": 2}]
-    assert len({identity.identity(value) for value in values}) == len(values)
+    assert len({identity(value) for value in values}) == len(values)
 
 
 def test_without_dask_the_command_says_what_to_install(tmp_path, monkeypatch, capsys):

@@ -130,7 +130,7 @@ def compare(
     >>> result.ranking, result.accuracies["xavier"].shape
     (['xavier', 'zeros'], (2, 4))
     """
-    if not isinstance(initializers, Mapping) or not initializers:
+    if not isinstance(initializers, Mapping) or not initializers or not all(isinstance(name, str) for name in initializers):
         raise TypeError(f"compare takes a mapping from names to initializers, such as {{'zeros': 0.0}}, got {initializers!r}")
     split = datasets.digits() if data is None else datasets.Split(*map(datasets.as_array, data))
     seeds = list(range(seeds)) if isinstance(seeds, (int, np.integer)) else list(seeds)

@@ -71,7 +71,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def function(text: str) -> Callable[..., Any]:
     """The function that "file.py:name" names; its file is in a folder where Python looks for modules."""
-    file, _, name = text.partition(":")
+    file, _, name = text.partition(":") if isinstance(text, str) else ("", "", "")
     if not file.endswith(".py") or not name:
         raise ValueError(f'a function is named such as "experiment.py:train", got {text!r}')
     return getattr(importlib.import_module(file.removesuffix(".py")), name)

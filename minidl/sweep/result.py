@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .store import readable
+from .identity import identity
+from .store import plain, readable
 
 RESERVED = {"seed", "error"}  # columns of the table beside those of grid and results
 
@@ -50,6 +51,8 @@ class Sweep:
 
     def __init__(self, rows: list[Row]):
         self.rows = rows
+        points = _told_apart([row.point for row in rows])
+        self._known = [point | {"seed": row.seed} for point, row in zip(points, rows, strict=True)]  # what a table says of each
 
     @property
     def failed(self) -> list[Row]:
@@ -60,19 +63,19 @@ class Sweep:
         """A dict for each row: the point, "seed", what the training returned, and "error"; None for what a row does not have.
 
         `pandas.DataFrame(sweep.table())` and `polars.DataFrame(sweep.table())` take it, and write CSV, JSON and parquet. So
-        arrays are lists, functions and classes are their names, and other objects in the grid are as they are printed.
+        arrays are lists, functions and classes are their names, and other objects in the grid are as they are printed; where
+        two that differ are printed alike, as lambdas are, the second is "<lambda> (2)".
         """
         names = dict.fromkeys(name for row in self.rows for name in row.result or ())
         return [
-            readable(row.point)
-            | {"seed": row.seed}
-            | {name: _listed((row.result or {}).get(name)) for name in names}
-            | {"error": row.error}
-            for row in self.rows
+            known | {name: _listed((row.result or {}).get(name)) for name in names} | {"error": row.error}
+            for row, known in zip(self.rows, self._known, strict=True)
         ]
 
     def pivot(self, rows: str, columns: str, value: str) -> Pivot:
         """The mean of a value, over seeds and all that is not named here, for each pair of what `rows` and `columns` are.
+
+        A pair that has no value is NaN; a row or column that has none at all is left out.
 
         Parameters
         ----------
@@ -131,8 +134,7 @@ class Sweep:
     def _grouped(self, names: list[str], value: str) -> dict[tuple, list[float]]:
         """The values of all rows, by what these names are in them."""
         found: dict[tuple, list[float]] = {}
-        for row in self.rows:
-            known = readable(row.point) | {"seed": row.seed}
+        for row, known in zip(self.rows, self._known, strict=True):
             for name in names:
                 if name not in known:
                     raise ValueError(f"the sweep has no {name!r}; there are {', '.join(known)}")
@@ -179,6 +181,32 @@ class Sweep:
         errors = {point: deviations[point] / math.sqrt(len(found[point])) for point in means}
         near = sum(abs(means[best] - means[p]) <= 2 * math.hypot(errors[best], errors[p]) for p in means) - 1
         return f"{text} +- {deviations[best]:.2g}{where}; within chance of it: {near} of {len(found) - 1} others"
+
+
+def _told_apart(points: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """These points as people read them. Of values that are read alike and differ, all but the first have a number."""
+    alike: dict[tuple[str, Any], tuple[Any, list[Any]]] = {}  # by name and what is read: the first, and what all of them are
+    labels: dict[tuple[str, int], Any] = {}  # by name and a value's id
+
+    def label(name: str, value: Any) -> Any:
+        if (name, id(value)) not in labels:
+            text = plain(value)
+            first, kinds = alike.setdefault((name, "nan" if text != text else text), (text, []))  # 1 == 1.0 == True
+            kind = _kind(value)
+            if kind not in kinds:
+                kinds.append(kind)
+            place = kinds.index(kind)
+            labels[name, id(value)] = f"{text} ({place + 1})" if place else first
+        return labels[name, id(value)]
+
+    return [{name: label(name, value) for name, value in point.items()} for point in points]
+
+
+def _kind(value: Any) -> Any:
+    try:
+        return identity(value)
+    except (TypeError, ValueError):  # it cannot be told: then it is like itself alone
+        return id(value)
 
 
 def _listed(value: Any) -> Any:

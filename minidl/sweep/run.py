@@ -167,9 +167,11 @@ def _seeds(seeds: Any) -> list[int]:
 
 def _check(train: Any, n_jobs: Any) -> None:
     if not callable(train):
-        raise TypeError(f"sweep: train must be a function of a point and a seed, or a flow.Training, got {train!r}")
+        raise TypeError(f"sweep: train must be a function of (point, seed), such as a flow.Training, got {train!r}")
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0):
-        raise ValueError(f"sweep: n_jobs must be a positive integer, -1 for one on each core, or None, got {n_jobs!r}")
+        raise ValueError(
+            f"sweep: n_jobs must be how many points at a time, such as 4, or -1 for one on each core, got {n_jobs!r}"
+        )
 
 
 def _stored(store: Store, tasks: Sequence[Task]) -> dict[int, Outcome]:

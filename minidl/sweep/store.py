@@ -114,7 +114,7 @@ class Store:
                 content = file.read()
         except FileNotFoundError:
             return None
-        return _unpacked(content)
+        return _unpacked(content, key)
 
     def write(self, key: str, point: Mapping[str, Any], seed: int, result: Mapping[str, Any]) -> None:
         """Add the record of a finished point. A folder that is not there, or no store, is none of this machine's: an error."""
@@ -122,7 +122,7 @@ class Store:
             raise FileNotFoundError(errno.ENOENT, "there is no such store", self.folder)
         path = self.path(key)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_whole(path, _packed({"point": readable(point), "seed": seed, "result": result}))
+        write_whole(path, _packed({"point": readable(point), "seed": seed, "result": result}, key))
 
 
 def readable(point: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,15 +144,15 @@ def plain(value: Any) -> Any:
     return getattr(value, "__qualname__", None) or str(value)
 
 
-def _packed(record: Mapping[str, Any]) -> bytes:
-    """JSON whose first entry is the checksum of all that comes after it."""
+def _packed(record: Mapping[str, Any], key: str) -> bytes:
+    """JSON whose first entry is the checksum of the name and of all that comes after it: under another name it is damaged."""
     rest = json.dumps(record, default=_text_of_array)[1:].encode() + b"\n"
-    return b'{"crc32": %d, %b' % (zlib.crc32(rest), rest)
+    return b'{"crc32": %d, %b' % (zlib.crc32(rest, zlib.crc32(key.encode())), rest)
 
 
-def _unpacked(content: bytes) -> dict[str, Any]:
+def _unpacked(content: bytes, key: str) -> dict[str, Any]:
     head, _, rest = content.partition(b", ")
-    if head != b'{"crc32": %d' % zlib.crc32(rest):
+    if head != b'{"crc32": %d' % zlib.crc32(rest, zlib.crc32(key.encode())):
         raise ValueError("its checksum is wrong")
     return {
         name: _array_of_text(value) if isinstance(value, dict) else value

@@ -158,6 +158,7 @@ def test_a_picture_of_nothing_but_divergence_can_be_drawn(tmp_path):
     [
         ({"initializers": {}}, TypeError, "compare takes a mapping from names to initializers"),
         ({"initializers": ["zeros"]}, TypeError, "compare takes a mapping"),
+        ({"initializers": {1: "zeros"}}, TypeError, "compare takes a mapping from names"),
         ({"initializers": {"mine": "xaviar"}}, ValueError, "compare: 'mine': no initializer is called 'xaviar'"),
         (
             {"initializers": {"mine": {"9.weight": 0.0}}},
