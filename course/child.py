@@ -224,7 +224,7 @@ def run_cell(cell, namespace, text, before, say):
     error = None
     try:
         source, skipped = without_magics(cell["source"])
-        for line in skipped:
+        for line in skipped[:20]:
             say(skipped=line[:100])
         exec(compile("\n" * (cell["line"] - 1) + source, cell["file"], "exec", dont_inherit=True), namespace)
     except BaseException as raised:  # SystemExit, too

@@ -36,7 +36,7 @@ from .assignment import COURSE, Assignment, Test
 from .submission import Submission
 
 KEPT = 20_000  # characters of what a submission prints
-LONGEST = 1 << 20  # bytes of a line from the child
+HEARD = 4 << 20  # bytes of all that a child says
 LONGEST_REASON = 2000  # characters; the child keeps to fewer, where it is not a forged one
 PROC = Path("/proc")
 STOP = threading.Event()  # set, every run ends
@@ -230,7 +230,7 @@ class Child:
         self.python, self.uid = place
         self.limits, self.word = limits, secrets.token_hex(16)
         self.buffer = self.output = b""
-        self.counted = 0.0
+        self.counted, self.heard = 0.0, 0
         self.mark = f"COURSE_RUN={secrets.token_hex(16)}"  # in the environment of all that it starts
 
     def __enter__(self) -> "Child":
@@ -317,7 +317,7 @@ class Child:
             ended = self.process.poll() is not None  # before what it said last is read
             if not self._drain(0 if ended else 0.05) and ended:
                 raise Ended(_how(self.process.returncode))
-            if len(self.buffer) > LONGEST:
+            if self.heard > HEARD:
                 raise Ended("wrote too much where results are written")
             self._count()
 
@@ -342,7 +342,7 @@ class Child:
             if not data:
                 self.open.remove(pipe)
             elif pipe is self.channel:
-                self.buffer, heard = self.buffer + data, True
+                self.buffer, self.heard, heard = self.buffer + data, self.heard + len(data), True
             else:
                 self.output += data[: KEPT - len(self.output)]
         return heard

@@ -24,6 +24,7 @@ FLOOD = """import os
                 os.set_blocking(fd, False)
                 os.write(fd, b"{" * 99999)
             except OSError: pass"""
+FLOOD_OF_LINES = FLOOD.replace('b"{" * 99999', '(b"{" * 999 + bytes([10])) * 99')
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,11 @@ def test_the_solution_has_all_points(answer, tiny, place):
         ("return None", "is None: does the function end with `return`?"),
         ("pass", "is None: does the function end with `return`?"),
         ("return float('nan')", "holds nan"),
-        ("return ['a']", "is a list, where numbers are expected"),
+        ("return ['a']", "holds a str, where numbers are expected: ['a']"),
+        (f"return str({MEAN.removeprefix('return ')})", "is a str, where numbers are expected: '"),
+        (f"return {MEAN.removeprefix('return ')} + 0j", "is a complex, where numbers are expected"),
+        ("return [[1], [2, 3]]", "is a list, where numbers are expected"),
+        (FLOOD_OF_LINES, "wrote too much"),
         ("return 1 / 0", "ZeroDivisionError: division by zero (tiny.py, line"),
         ("return mean()", "`return mean()`); in the skeleton it is mean(numbers)"),
         ("return None + 1", "Does a function of yours end without `return`?"),
