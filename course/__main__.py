@@ -12,6 +12,7 @@ from pathlib import Path
 from minidl.script import positive_integer
 
 from .assignment import names
+from .process import STOP
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,15 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"{given.command}: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"{given.command}: stopped; nothing was written", file=sys.stderr)
-        return 130
     return 0
 
 
 if __name__ == "__main__":
-    for sign in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # what submissions started is killed first
-        signal.signal(sign, lambda *_: sys.exit(1))
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # what submissions started is killed first
+        signal.signal(sign, lambda *_: STOP.set())
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # where a terminal has no Unicode
     sys.exit(main())

@@ -39,7 +39,7 @@ KEPT = 20_000  # characters of what a submission prints
 HEARD = 4 << 20  # bytes of all that a child says
 LONGEST_REASON = 2000  # characters; the child keeps to fewer, where it is not a forged one
 PROC = Path("/proc")
-STOP = threading.Event()  # set, every run ends
+STOP = threading.Event()  # set, every run ends, at a place where it leaves nothing behind, and with it what has called it
 
 
 class Limits(NamedTuple):
@@ -95,6 +95,11 @@ def run(
     """Run the submission and these tests; `student`: what STUDENT is to be, None for what the submission says.
 
     Where `place` has a user, which only root may give, everything of that user is killed at the end.
+
+    Raises
+    ------
+    SystemExit
+        When STOP is set.
     """
     known = _Known(submission, assignment, limits, {test.name: test for test in tests})
     end, why, lost = time.monotonic() + limits.total, "", 0
@@ -109,7 +114,7 @@ def run(
             except Ended as ended:
                 why = str(ended)
                 if STOP.is_set():
-                    break
+                    sys.exit("stopped; nothing was written")
                 if time.monotonic() >= end:
                     why = f"all cells and tests together took more than {limits.total:g} s"
                     break
