@@ -196,7 +196,7 @@ def test_the_template_says_what_it_says(tiny):
         "Question 2: the mean",
         "Question 3: explain",
     ]
-    assert tiny.heading("mean", "zh") == "问题 2：平均值"
+    assert tiny.heading("mean", "zh") == "第 2 题：平均值"
     assert tiny.signatures == {"tanh": "(x)", "mean": "(numbers)"}
     assert [(test.name, test.points, test.hidden, test.needs) for test in tiny.tests][1] == (
         "test_tanh_backward_of_a_matrix",

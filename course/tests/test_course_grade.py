@@ -49,6 +49,23 @@ def test_check_says_what_to_go_on_with(answer, tiny):
     assert lines[-1] == "1 / 2"
 
 
+@pytest.mark.parametrize("to", ["plain", "notebook"])
+def test_check_in_chinese(tiny, tmp_path, to):
+    """Of what is built in Chinese, in a terminal of any encoding; the sentences of the tests are in English."""
+    assert main(["build", str(tiny.folder), "--to", to, "--lang", "zh", "--out", str(tmp_path / "built")]) == 0
+    for folder, first, step, last in (
+        ("student", "第 1 题：tanh：1 分中得 0 分", "从第 1 题：tanh开始；写好以后再运行这条命令。", "0 / 2"),
+        ("solution", "第 1 题：tanh：1 分中得 1 分", "你能看到的测试全部通过。", "2 / 2"),
+    ):
+        checking = command("check", tiny.folder, tmp_path / "built" / folder, "--lang", "zh", env=os.environ | {"LC_ALL": "C"})
+        lines = checking.communicate()[0].splitlines()
+        assert lines[0].startswith("0. 作业模板 (tiny.")
+        assert first in lines
+        assert "第 2 题：平均值：" in "".join(lines)
+        assert lines[-4].endswith(step)
+        assert lines[-3:] == ["另有 3 分来自你看不到的测试。", "另有 4 分由人评定。", last]
+
+
 @pytest.mark.parametrize("command", ["build", "check", "grade"])
 def test_an_unknown_assignment(command, capsys, tmp_path):
     more = {"build": ["--to", "plain", "--out", str(tmp_path / "x")], "check": [], "grade": [str(tmp_path)]}[command]
@@ -260,7 +277,7 @@ def test_a_grader_that_is_stopped_leaves_nothing(answer, tiny, tmp_path, sign):
     for student in ("ada", "bob", "eve"):
         folder = answer(("import numpy as np\n", endless), folder=f"subs/{student}").parent.parent
     grading = command("grade", tiny.folder, folder, "--jobs", 2, env=os.environ | {"TMPDIR": str(boxes)})
-    end, started = time.monotonic() + 60, []
+    end, started = time.monotonic() + 60, list(boxes.glob("pid-*"))
     while len(started) < 2 and time.monotonic() < end:
         time.sleep(0.05)
         started = list(boxes.glob("pid-*"))
