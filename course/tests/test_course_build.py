@@ -90,6 +90,11 @@ def test_nbgrader_grades_each_test_on_its_own(tiny, tmp_path):
     assert len({role.grade_id for role in roles}) == len(roles)
 
 
+def test_a_folder_is_found_by_its_name_alone(tiny, monkeypatch):
+    monkeypatch.chdir(tiny.folder.parent)
+    assert load(tiny.folder.name) == tiny
+
+
 def test_what_cannot_be_built_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="there is no assignment"):
         emit.build("hw99", "plain", tmp_path / "out")
