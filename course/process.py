@@ -240,32 +240,30 @@ class Child:
 
     def __enter__(self) -> "Child":
         self.box = Path(tempfile.mkdtemp(prefix="course-"))
-        for file in ("child.py", "expect.py"):
-            shutil.copyfile(COURSE / file, self.box / file)
-        if self.uid is not None:
-            os.chown(self.box, self.uid, self.uid)
-        self.channel, other = socket.socketpair()
-        try:
-            self.process = subprocess.Popen(
-                [self.python, "-Iu", str(self.box / "child.py"), str(other.fileno()), *_packages()],
-                cwd=self.box,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=[other.fileno()],
-                start_new_session=True,
-                umask=0o077,
-                user=self.uid,
-                group=self.uid,
-                extra_groups=None if self.uid is None else [],
-            )
-        except BaseException:
-            self.channel.close()
-            shutil.rmtree(self.box)
-            raise
-        finally:
-            other.close()
+        with contextlib.ExitStack() as undo:  # without room for a file or a process, nothing stays
+            undo.callback(shutil.rmtree, self.box)
+            for file in ("child.py", "expect.py"):
+                shutil.copyfile(COURSE / file, self.box / file)
+            if self.uid is not None:
+                os.chown(self.box, self.uid, self.uid)
+            self.channel, other = socket.socketpair()
+            undo.callback(self.channel.close)
+            with other:
+                self.process = subprocess.Popen(
+                    [self.python, "-Iu", str(self.box / "child.py"), str(other.fileno()), *_packages()],
+                    cwd=self.box,
+                    env=self._environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=[other.fileno()],
+                    start_new_session=True,
+                    umask=0o077,
+                    user=self.uid,
+                    group=self.uid,
+                    extra_groups=None if self.uid is None else [],
+                )
+            undo.pop_all()
         self.pipes: list[Any] = [self.channel, self.process.stdout]
         self.open = list(self.pipes)
         return self

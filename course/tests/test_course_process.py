@@ -334,6 +334,21 @@ def test_reasons_have_no_control_characters(answer, tiny, place):
     assert all(c.isprintable() for c in reasons(outcome)["test_mean_of_one"])
 
 
+@pytest.mark.parametrize("missing", ["socket.socketpair", "subprocess.Popen"])
+def test_a_process_that_cannot_be_started_leaves_nothing(answer, tiny, monkeypatch, tmp_path, missing):
+    def fails(*_, **__):
+        raise OSError("too many open files")
+
+    path = answer()
+    boxes = tmp_path / "boxes"
+    boxes.mkdir()
+    monkeypatch.setattr(process.tempfile, "tempdir", str(boxes))
+    monkeypatch.setattr(f"course.process.{missing}", fails)
+    with pytest.raises(OSError, match="too many open files"):
+        run(path, tiny, process.Place())
+    assert not list(boxes.iterdir())
+
+
 def test_no_two_places_share_a_user(monkeypatch):
     monkeypatch.setattr(process.secrets, "randbelow", lambda _: os.getuid() - 20_000)
     users = process._users(64)
