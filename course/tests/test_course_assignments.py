@@ -22,9 +22,9 @@ WRONG = [
 
 def graded(assignment, old, new):
     """By test: what is said of the solution with `new` in the place of `old`, or nothing where it passes."""
-    said, before = {}, child.snapshot()
-    namespace = {"__name__": assignment.name}
+    said, namespace = {}, {"__name__": assignment.name}
     with warnings.catch_warnings(action="ignore"):
+        before = child.snapshot()
         exec(assignment.code("setup"), namespace)
         for cell in assignment.cells:
             if cell.part in ("solution", "given"):

@@ -54,7 +54,7 @@ def test_check_in_chinese(tiny, tmp_path, to):
     """Of what is built in Chinese, in a terminal of any encoding; the sentences of the tests are in English."""
     assert main(["build", str(tiny.folder), "--to", to, "--lang", "zh", "--out", str(tmp_path / "built")]) == 0
     for folder, first, step, last in (
-        ("student", "第 1 题：tanh：1 分中得 0 分", "从第 1 题：tanh开始；写好以后再运行这条命令。", "0 / 2"),
+        ("student", "第 1 题：tanh：1 分中得 0 分", "从“第 1 题：tanh”开始；写好以后再运行这条命令。", "0 / 2"),
         ("solution", "第 1 题：tanh：1 分中得 1 分", "你能看到的测试全部通过。", "2 / 2"),
     ):
         checking = command("check", tiny.folder, tmp_path / "built" / folder, "--lang", "zh", env=os.environ | {"LC_ALL": "C"})
