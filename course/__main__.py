@@ -12,6 +12,7 @@ from pathlib import Path
 from minidl.script import positive_integer
 
 from .assignment import names
+from .process import STOP
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,11 +24,13 @@ def main(arguments: list[str] | None = None) -> int:
     build.add_argument("assignment", help=which)
     build.add_argument("--to", required=True, choices=("plain", "notebook", "nbgrader", "otter", "gradescope"))
     build.add_argument("--out", required=True, type=Path, help="a new folder, or one that was built before and is replaced")
-    build.add_argument("--lang", default="en", choices=("en", "zh"), help="the language of the texts")
 
     check = commands.add_parser("check", help="run the tests that students see on one's own work")
     check.add_argument("assignment", help=which)
     check.add_argument("folder", nargs="?", type=Path, default=Path(), help="where hwN.py or hwN.ipynb is; by default here")
+
+    for command in (build, check):
+        command.add_argument("--lang", default="en", choices=("en", "zh"), help="the language of the texts")
 
     grade = commands.add_parser("grade", help="grade a folder of submissions: a CSV, and a page for each student")
     grade.add_argument("assignment", help=which)
@@ -45,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         if given.command == "check":
             from .check import check as run_check
 
-            print("\n".join(run_check(given.assignment, given.folder)))
+            print("\n".join(run_check(given.assignment, given.folder, given.lang)))
         elif given.command == "build":
             from .emit import build as run_build
 
@@ -57,15 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"{given.command}: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"{given.command}: stopped; nothing was written", file=sys.stderr)
-        return 130
     return 0
 
 
 if __name__ == "__main__":
-    for sign in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # what submissions started is killed first
-        signal.signal(sign, lambda *_: sys.exit(1))
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # what submissions started is killed first
+        signal.signal(sign, lambda *_: STOP.set())
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # where a terminal has no Unicode
     sys.exit(main())

@@ -88,7 +88,8 @@ def load(name: str) -> Assignment:
     ValueError
         If there is none, or if its spec.py cannot be used: the sentence says which cell is to be changed.
     """
-    folder = COURSE / name if re.fullmatch(r"\w+", name) else Path(name).resolve()
+    ours = re.fullmatch(r"\w+", name) and (COURSE / name / "spec.py").is_file()
+    folder = COURSE / name if ours else Path(name).resolve()
     spec = folder / "spec.py"
     if not spec.is_file():
         raise ValueError(f"there is no assignment {name!r}: choose from {', '.join(names())}, or give a folder with a spec.py")

@@ -7,17 +7,19 @@ from .assignment import load
 from .process import run
 
 
-def check(name: str, folder: Path) -> list[str]:
+def check(name: str, folder: Path, lang: str = "en") -> list[str]:
     """The lines that are printed."""
     assignment = load(name)
     handed_in = submission.read(submission.find(folder, assignment.name), assignment.name)
     tests = [test for test in assignment.tests if not test.hidden]
     outcome = run(handed_in, assignment, tests)
-    lines = [f"{assignment.title} ({handed_in.file})", *report.lines(assignment, tests, handed_in, outcome, hidden="nothing")]
-    lines += ["", report.first_step(assignment, tests, handed_in, outcome)]
+    lines = [f"{assignment.heading('', '' if lang == 'en' else lang)} ({handed_in.file})"]
+    lines += report.lines(assignment, tests, handed_in, outcome, "nothing", lang)
+    lines += ["", report.first_step(assignment, tests, handed_in, outcome, lang)]
     unseen = sum(test.points for test in assignment.tests if test.hidden)
     if unseen:
-        lines.append(f"{unseen} more points are given by tests that you do not see.")
+        lines.append(report.TEXTS[lang]["unseen"].format(points=unseen))
     if assignment.reports:
-        lines.append(f"{sum(cell.points for cell in assignment.reports)} more points are given by a person.")
+        by_hand = sum(cell.points for cell in assignment.reports)
+        lines.append(report.TEXTS[lang]["by hand"].format(points=by_hand))
     return [*lines, f"{report.score(tests, outcome.results)} / {sum(test.points for test in tests)}"]

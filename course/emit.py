@@ -17,7 +17,7 @@ from .folders import written_whole
 Files = Mapping[str, str | bytes]
 READ_FIRST = {
     "en": "Read {name}.md first. `python -m course check {name}` in this folder says what works and what to do next.",
-    "zh": "请先读 {name}.md。在本文件夹中运行 `python -m course check {name}`，可以知道哪些已经正确，下一步做什么。",
+    "zh": "请先读 {name}.md。在本文件夹中运行 `python -m course check {name} --lang zh`，可以知道哪些已经正确，下一步做什么。",
 }
 INSTALL = {
     "en": 'Once, in a clone of minidl: `pip install -e ".[course,examples]"`. The tests and the picture need nothing else.',

@@ -40,7 +40,9 @@ def expect(what: str, got: object, right: object, tolerance: float = 1e-6, mista
         said = [sentence for sentence, wrong in (mistakes or {}).items() if got == wrong]
         raise AssertionError(f"{what}: {said[0]}" if said else f"{what} is {_digits(got)}, expected {_digits(right)}")
     try:
-        given = np.asarray(got.data if isinstance(got, Tensor) else got, dtype=np.float64)
+        values = np.asarray(got.data if isinstance(got, Tensor) else got)
+        _refuse_text(what, got, values)
+        given = values.astype(np.float64, casting="unsafe" if values.dtype == object else "same_kind")
     except (TypeError, ValueError):
         raise AssertionError(f"{what} is a {type(got).__name__}, where numbers are expected") from None
     except OverflowError:
@@ -60,6 +62,16 @@ def expect(what: str, got: object, right: object, tolerance: float = 1e-6, mista
     at = np.unravel_index(np.abs(given - numbers).argmax(), given.shape)
     where = f"[{', '.join(map(str, at))}]" if at else ""
     raise AssertionError(f"{what}{where} is {given[at]:.6g}, expected {numbers[at]:.6g}")
+
+
+def _refuse_text(what: str, got: object, values: np.ndarray) -> None:
+    """NumPy would take the text "0.5" for a number."""
+    if values.dtype.kind in "OSU":
+        for value in values.flat:
+            if isinstance(value, str | bytes):
+                kind = "a str" if isinstance(value, str) else "bytes"
+                verb = "holds" if values.ndim else "is"
+                raise AssertionError(f"{what} {verb} {kind}, where numbers are expected: {repr(got)[:60]}")
 
 
 def _digits(n: int) -> str:

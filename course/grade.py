@@ -9,6 +9,7 @@ import html
 import io
 import os
 import queue
+import resource
 import stat
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -45,12 +46,7 @@ def grade(
     """
     assignment = load(name)
     entries, others = _entries(folder, assignment.name)
-    jobs = (
-        min(jobs, 64)
-        if jobs
-        else len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
-    )
-    places, warning = process.places(jobs)
+    places, warning = process.places(_at_a_time(jobs))
     free: queue.SimpleQueue[process.Place] = queue.SimpleQueue()
     for place in places:
         free.put(place)
@@ -66,13 +62,13 @@ def grade(
             free.put(place)
 
     out = out or Path(os.path.abspath(folder)).with_name(Path(os.path.abspath(folder)).name + "-graded")
-    with written_whole(out) as new, ThreadPoolExecutor(jobs) as pool:
+    with written_whole(out) as new, ThreadPoolExecutor(len(places)) as pool:
         for private in (new, out):  # the grades of everybody
             if private.exists():
                 private.chmod(0o700)
         try:
             graded = list(progress(pool.map(one, entries), total=len(entries), unit="submission", disable=None))
-        except BaseException:  # Ctrl-C
+        except BaseException:  # SystemExit, where it was stopped
             process.STOP.set()
             pool.shutdown(cancel_futures=True)
             raise
@@ -89,6 +85,14 @@ def grade(
     count = f"{len(graded)} submission{'s' * (len(graded) != 1)}"
     said.append(f"{count}, {mean:.1f} of {whole} points on average; {remarks} with a remark.")
     return "\n".join([*said, f"{out / 'grades.csv'}, and a page for each in {out / 'pages'}"])
+
+
+def _at_a_time(jobs: int | None) -> int:
+    """How many submissions: by default one for each processor, and no more than there are open files for, 12 each at most."""
+    processors = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = 64 if files == resource.RLIM_INFINITY else max(1, (files - 40) // 12)
+    return min(jobs or len(processors), 64, room)
 
 
 def _entries(folder: Path, name: str) -> tuple[list[tuple[str, Path]], list[str]]:

@@ -36,10 +36,10 @@ from .assignment import COURSE, Assignment, Test
 from .submission import Submission
 
 KEPT = 20_000  # characters of what a submission prints
-LONGEST = 1 << 20  # bytes of a line from the child
+HEARD = 4 << 20  # bytes of all that a child says
 LONGEST_REASON = 2000  # characters; the child keeps to fewer, where it is not a forged one
 PROC = Path("/proc")
-STOP = threading.Event()  # set, every run ends
+STOP = threading.Event()  # set, every run ends, at a place where it leaves nothing behind, and with it what has called it
 
 
 class Limits(NamedTuple):
@@ -95,6 +95,11 @@ def run(
     """Run the submission and these tests; `student`: what STUDENT is to be, None for what the submission says.
 
     Where `place` has a user, which only root may give, everything of that user is killed at the end.
+
+    Raises
+    ------
+    SystemExit
+        When STOP is set.
     """
     known = _Known(submission, assignment, limits, {test.name: test for test in tests})
     end, why, lost = time.monotonic() + limits.total, "", 0
@@ -109,7 +114,7 @@ def run(
             except Ended as ended:
                 why = str(ended)
                 if STOP.is_set():
-                    break
+                    sys.exit("stopped; nothing was written")
                 if time.monotonic() >= end:
                     why = f"all cells and tests together took more than {limits.total:g} s"
                     break
@@ -230,37 +235,35 @@ class Child:
         self.python, self.uid = place
         self.limits, self.word = limits, secrets.token_hex(16)
         self.buffer = self.output = b""
-        self.counted = 0.0
+        self.counted, self.heard = 0.0, 0
         self.mark = f"COURSE_RUN={secrets.token_hex(16)}"  # in the environment of all that it starts
 
     def __enter__(self) -> "Child":
         self.box = Path(tempfile.mkdtemp(prefix="course-"))
-        for file in ("child.py", "expect.py"):
-            shutil.copyfile(COURSE / file, self.box / file)
-        if self.uid is not None:
-            os.chown(self.box, self.uid, self.uid)
-        self.channel, other = socket.socketpair()
-        try:
-            self.process = subprocess.Popen(
-                [self.python, "-Iu", str(self.box / "child.py"), str(other.fileno()), *_packages()],
-                cwd=self.box,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=[other.fileno()],
-                start_new_session=True,
-                umask=0o077,
-                user=self.uid,
-                group=self.uid,
-                extra_groups=None if self.uid is None else [],
-            )
-        except BaseException:
-            self.channel.close()
-            shutil.rmtree(self.box)
-            raise
-        finally:
-            other.close()
+        with contextlib.ExitStack() as undo:  # without room for a file or a process, nothing stays
+            undo.callback(shutil.rmtree, self.box)
+            for file in ("child.py", "expect.py"):
+                shutil.copyfile(COURSE / file, self.box / file)
+            if self.uid is not None:
+                os.chown(self.box, self.uid, self.uid)
+            self.channel, other = socket.socketpair()
+            undo.callback(self.channel.close)
+            with other:
+                self.process = subprocess.Popen(
+                    [self.python, "-Iu", str(self.box / "child.py"), str(other.fileno()), *_packages()],
+                    cwd=self.box,
+                    env=self._environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=[other.fileno()],
+                    start_new_session=True,
+                    umask=0o077,
+                    user=self.uid,
+                    group=self.uid,
+                    extra_groups=None if self.uid is None else [],
+                )
+            undo.pop_all()
         self.pipes: list[Any] = [self.channel, self.process.stdout]
         self.open = list(self.pipes)
         return self
@@ -317,7 +320,7 @@ class Child:
             ended = self.process.poll() is not None  # before what it said last is read
             if not self._drain(0 if ended else 0.05) and ended:
                 raise Ended(_how(self.process.returncode))
-            if len(self.buffer) > LONGEST:
+            if self.heard > HEARD:
                 raise Ended("wrote too much where results are written")
             self._count()
 
@@ -342,7 +345,7 @@ class Child:
             if not data:
                 self.open.remove(pipe)
             elif pipe is self.channel:
-                self.buffer, heard = self.buffer + data, True
+                self.buffer, self.heard, heard = self.buffer + data, self.heard + len(data), True
             else:
                 self.output += data[: KEPT - len(self.output)]
         return heard

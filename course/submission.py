@@ -14,6 +14,7 @@ from typing import Any
 import nbformat
 
 LARGEST = 5_000_000  # bytes of a submission
+MOST = 1000  # cells of code
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ def read(path: Path, name: str) -> Submission:
     file = name + path.suffix
     text = _text(path, file)
     submission = _from_notebook(text, file) if path.suffix == ".ipynb" else _from_script(text, file)
+    if len(submission.pieces) > MOST:
+        raise ValueError(
+            f"{file} has {len(submission.pieces)} cells of code, of which {MOST} can be run: hand in your answers alone"
+        )
     if path.suffix == ".py" and os.path.lexists(path.with_suffix(".ipynb")):
         submission.notes.append(f"{name}.ipynb is there, too, and was left alone")
     return submission
@@ -105,7 +110,8 @@ def _text(path: Path, file: str) -> str:
     if not plain:
         raise ValueError(f"{file} is not a file")
     if len(data) > LARGEST:
-        raise ValueError(f"{file} is larger than {LARGEST // 1_000_000} MB")
+        remedy = ": clear its outputs in Jupyter, and save it again" if path.suffix == ".ipynb" else ""
+        raise ValueError(f"{file} is larger than {LARGEST // 1_000_000} MB{remedy}")
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:

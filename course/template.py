@@ -28,7 +28,7 @@ STUDENT = ""  # your id, if your instructor gave each student numbers of their o
 # Write the backward of tanh: given dy, return dx in a tuple.
 
 # %% [markdown] question="tanh" lang="zh"
-# ## 问题 1：tanh（3 分）
+# ## 第 1 题：tanh（3 分）
 #
 # 写出 tanh 的反向传播：给定 dy，以元组返回 dx。
 
@@ -70,7 +70,7 @@ def test_tanh_backward_of_a_matrix():
 # Write `mean(numbers)`: the mean of a list of numbers.
 
 # %% [markdown] question="mean" lang="zh"
-# ## 问题 2：平均值（2 分）
+# ## 第 2 题：平均值（2 分）
 #
 # 写出 `mean(numbers)`：一列数的平均值。
 
@@ -107,7 +107,7 @@ if __name__ == "__main__":
 # Why does a unit whose y is near 1 learn slowly? Write two sentences below.
 
 # %% [markdown] part="report" question="explain" lang="zh"
-# ## 问题 3：解释（4 分）
+# ## 第 3 题：解释（4 分）
 #
 # 为什么 y 接近 1 的单元学得慢？请在下面写两句话。
 

@@ -505,8 +505,8 @@ def test_scores_of_a_thousand():
 # return the loss as it was before the step, as a number. `backward()` adds to `.grad`, so think of what the step
 # before has left there.
 #
-# Then run the file, or the last cell, for the picture. On the left is the error of two difference quotients of your
-# tanh: compare the slopes of the branches, and the places of the valleys, with the theory above. On the right your
+# Then run the file (in a notebook, its last cell) for the picture. On the left is the error of two difference quotients
+# of your tanh: compare the slopes of the branches, and the places of the valleys, with the theory above. On the right your
 # operations learn to read digits; expect about 95 % of the test digits.
 
 # %% [markdown] question="step" lang="zh"
@@ -514,7 +514,7 @@ def test_scores_of_a_thousand():
 #
 # `step(loss, parameters, lr)` 做一步梯度下降。调用 `loss()` 不需要传入任何实参，它按网络当前的参数算出损失，返回 Tensor。把列表 `parameters` 中的每个 p 变成 p - lr dp，并返回这一步之前的损失，返回值是一个数。`backward()` 会把梯度加到 `.grad` 上，所以想一想，上一步在那里留下了什么。
 #
-# 然后运行这个文件（或最后一个单元格），把图画出来。左图是你的 tanh 的两种差商的误差：把各段的斜率和谷底的位置与上面的理论对照。右图中，你写的运算在学习识别数字，测试集的准确率应当在 95 % 左右。
+# 然后运行这个文件（在笔记本中运行最后一个单元格），把图画出来。左图是你的 tanh 的两种差商的误差：把各段的斜率和谷底的位置与上面的理论对照。右图中，你写的运算在学习识别数字，测试集的准确率应当在 95 % 左右。
 
 
 # %% part="solution" question="step"

@@ -597,8 +597,8 @@ def test_multiply_with_broadcasting():
 # digit. (If each derivative along a path is 1, what is the sum over all paths? So put 1 for each derivative, and call
 # no rule.)
 #
-# Then, with questions 1, 2 and 4 answered, run the file, or the cell below. On the left you see the number of paths
-# through three kinds of networks against the number of nodes. The grey line is the number of operations, each of which
+# Then, with questions 1, 2 and 4 answered, run the file (in a notebook, its last cell). On the left you see the number
+# of paths through three kinds of networks against the number of nodes. The grey line is the number of operations, each of which
 # has one rule for your walk to call. From the slopes tell by what factor the number of paths grows with each node, and
 # explain the three factors to yourself. On the right is the time that your walk takes for residual networks of up to
 # 4,000 blocks, and 2^4000 paths. Expect a straight line; if it bends upwards, what does your search do again and
@@ -609,7 +609,7 @@ def test_multiply_with_broadcasting():
 #
 # 请写 `paths(nodes, leaf)`，即从第一个节点到 `leaf` 的路径有多少条，返回 Python 的 int。在 L = x·x 中有两条，因为 x 是 L 的父节点两次。`nodes` 还是 `order` 返回的那种列表。请用“往回走”的思路，不要照定义去数：测试所用的图有多达 2^69 条路径，而且结果的每一位都必须正确。（如果路径上的每个导数都是 1，对所有路径求和等于多少？所以把每个导数都换成 1，不要调用 rule。）
 #
-# 做完第 1、2、4 题以后，运行这个文件（或下面的单元格）。左图是三种网络中路径的条数与节点数的关系，灰线是运算的个数，每个运算有一个 rule，由你写的这一趟来调用。请由斜率看出每多一个节点，路径的条数变为原来的几倍，并想一想这三个倍数是怎么来的。右图是你写的这一趟所用的时间，残差网络最多有 4,000 块，路径有 2^4000 条。应当是一条直线；如果往上弯，那么你的搜索把什么事做了一遍又一遍？
+# 做完第 1、2、4 题以后，运行这个文件（在笔记本中运行最后一个单元格）。左图是三种网络中路径的条数与节点数的关系，灰线是运算的个数，每个运算有一个 rule，由你写的这一趟来调用。请由斜率看出每多一个节点，路径的条数变为原来的几倍，并想一想这三个倍数是怎么来的。右图是你写的这一趟所用的时间，残差网络最多有 4,000 块，路径有 2^4000 条。应当是一条直线；如果往上弯，那么你的搜索把什么事做了一遍又一遍？
 
 
 # %% part="solution" question="paths"

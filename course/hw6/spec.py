@@ -558,7 +558,7 @@ def test_layer_norm_changes_nothing():
 # 2. the gradient for the weights of the linear layer,
 # 3. one step of plain gradient descent on these weights, relative to their size: |lr dW| / |W|.
 #
-# Then run this file, or the last cell, for the picture: twenty tanh layers, once as they are, once with your batch
+# Then run this file (in a notebook, its last cell) for the picture: twenty tanh layers, once as they are, once with your batch
 # norm and once with your layer norm before each tanh, for weights of many sizes. On the left is the signal, on the
 # right the third of your numbers: is its slope what you said? So a network with batch norm starts from any weights, but
 # the size of the weights is not without effect. Where has it gone?
@@ -572,7 +572,7 @@ def test_layer_norm_changes_nothing():
 # 2. 线性层权重的梯度；
 # 3. 不带动量的梯度下降在这些权重上走一步的相对大小：|lr dW| / |W|。
 #
-# 然后运行这个文件（或最后一个单元格），把图画出来：二十个 tanh 层，一组不加归一化，一组在每个 tanh 之前加上你的批归一化，一组加上你的层归一化，权重取各种大小。左图是信号，右图是上面的第三个数：它的斜率与你说的一致吗？可见，有了批归一化，网络从任何大小的权重开始都行，但权重的大小并非毫无影响。它的影响去了哪里？
+# 然后运行这个文件（在笔记本中运行最后一个单元格），把图画出来：二十个 tanh 层，一组不加归一化，一组在每个 tanh 之前加上你的批归一化，一组加上你的层归一化，权重取各种大小。左图是信号，右图是上面的第三个数：它的斜率与你说的一致吗？可见，有了批归一化，网络从任何大小的权重开始都行，但权重的大小并非毫无影响。它的影响去了哪里？
 
 
 # %% part="solution" question="scale"

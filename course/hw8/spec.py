@@ -424,7 +424,7 @@ def test_measured_gradients_of_a_random_network():
 # 1. **Predict.** For each of the three: q, χ, ξ and the phase; by which factor the gradient changes from the last
 #    hidden layer to the first; and whether the network will learn to read digits, and why (compare 6 ξ with the depth).
 #    Do this before you run anything of 2.
-# 2. **Measure.** Run this file, or the last cell of code, which takes about a minute. On the left are gradients, yours
+# 2. **Measure.** Run this file (in a notebook, its last cell of code), which takes about a minute. On the left are gradients, yours
 #    measured (points) and predicted (lines). On the right is the accuracy for many depths and variances, with 6 ξ drawn
 #    over it. Measure whatever else you need, with at least three seeds. State how far the seeds are from each other,
 #    and the accuracies of your networks, or of the map.
@@ -443,7 +443,7 @@ def test_measured_gradients_of_a_random_network():
 # `my_case()` 给出一个 30 到 50 之间的深度和一个 σb，这就是你的网络：tanh，宽 100。记 σc 为 `theory.critical_sigma_w(F.tanh, sigma_b)`。你的三个网络的 σw² 分别是 σc² / 2、σc² 和 2 σc²。
 #
 # 1. **预测。** 对三个网络各写出：q、χ、ξ，处于哪一相；梯度从最后一个隐藏层到第一个隐藏层改变多少倍；网络能不能学会识别数字，为什么（把 6 ξ 与深度比较）。请在运行第 2 步的任何东西之前完成。
-# 2. **测量。** 运行这个文件（或最后一个代码单元格），大约需要一分钟。左图是梯度：实测的是点，预测的是线。右图是各种深度和方差下的准确率，上面画着 6 ξ。还需要什么，就自己去测量，至少用三个随机种子。写明不同种子的结果相差多少，以及你的网络（或图中各处）的准确率。
+# 2. **测量。** 运行这个文件（在笔记本中运行最后一个代码单元格），大约需要一分钟。左图是梯度：实测的是点，预测的是线。右图是各种深度和方差下的准确率，上面画着 6 ξ。还需要什么，就自己去测量，至少用三个随机种子。写明不同种子的结果相差多少，以及你的网络（或图中各处）的准确率。
 # 3. **解释。** 测量与预测在哪里不同，相差多少，为什么？这个差别是偶然的（换随机种子就看得出来），还是理论忽略了什么？说出它忽略了什么，并用一项新的测量来支持你的说法。
 # 4. **更进一步。** 改变一样东西（ReLU 与方差为 2 / n 的权重、正交权重、批归一化、残差块、宽度），先预测会怎样、为什么，再测量。
 #

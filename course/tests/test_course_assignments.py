@@ -22,9 +22,9 @@ WRONG = [
 
 def graded(assignment, old, new):
     """By test: what is said of the solution with `new` in the place of `old`, or nothing where it passes."""
-    said, before = {}, child.snapshot()
-    namespace = {"__name__": assignment.name}
+    said, namespace = {}, {"__name__": assignment.name}
     with warnings.catch_warnings(action="ignore"):
+        before = child.snapshot()
         exec(assignment.code("setup"), namespace)
         for cell in assignment.cells:
             if cell.part in ("solution", "given"):
@@ -57,6 +57,9 @@ def test_an_assignment_has_twenty_points_and_is_in_both_languages(name):
         [(c.part, c.question) for c in assignment.cells if c.kind == "markdown" and c.lang == lang] for lang in ("", "zh")
     )
     assert english == chinese
+    for number, question in enumerate(assignment.questions, start=1):
+        assert assignment.heading(question).startswith(f"Question {number}: ")
+        assert assignment.heading(question, "zh").startswith(f"第 {number} 题：")
 
 
 def write(files, folder):
@@ -88,7 +91,7 @@ def test_the_solution_has_all_points_as_a_notebook_and_the_skeleton_none(name, f
     if not solved:
         assert all(result.unwritten for result in outcome.results.values()), outcome.results
         public = [test for test in assignment.tests if not test.hidden]
-        assert "begin with Question 1" in report.first_step(assignment, public, handed_in, outcome)
+        assert "begin with Question 1" in report.first_step(assignment, public, handed_in, outcome, "en")
 
 
 @pytest.mark.parametrize(("name", "wrong", "old", "new", "words", "left"), WRONG)

@@ -90,6 +90,11 @@ def test_nbgrader_grades_each_test_on_its_own(tiny, tmp_path):
     assert len({role.grade_id for role in roles}) == len(roles)
 
 
+def test_a_folder_is_found_by_its_name_alone(tiny, monkeypatch):
+    monkeypatch.chdir(tiny.folder.parent)
+    assert load(tiny.folder.name) == tiny
+
+
 def test_what_cannot_be_built_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="there is no assignment"):
         emit.build("hw99", "plain", tmp_path / "out")
@@ -196,7 +201,7 @@ def test_the_template_says_what_it_says(tiny):
         "Question 2: the mean",
         "Question 3: explain",
     ]
-    assert tiny.heading("mean", "zh") == "问题 2：平均值"
+    assert tiny.heading("mean", "zh") == "第 2 题：平均值"
     assert tiny.signatures == {"tanh": "(x)", "mean": "(numbers)"}
     assert [(test.name, test.points, test.hidden, test.needs) for test in tiny.tests][1] == (
         "test_tanh_backward_of_a_matrix",

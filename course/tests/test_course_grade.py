@@ -2,11 +2,20 @@
 
 import csv
 import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 
 from course import check, folders, grade
 from course.__main__ import main
+from course.assignment import COURSE
 
 MEAN = "return sum(numbers) / len(numbers)"
 
@@ -38,6 +47,23 @@ def test_check_says_what_to_go_on_with(answer, tiny):
     assert "         mean([1, 2]) is 7, expected 1.5" in lines
     assert "Go on with Question 2: the mean." in lines
     assert lines[-1] == "1 / 2"
+
+
+@pytest.mark.parametrize("to", ["plain", "notebook"])
+def test_check_in_chinese(tiny, tmp_path, to):
+    """Of what is built in Chinese, in a terminal of any encoding; the sentences of the tests are in English."""
+    assert main(["build", str(tiny.folder), "--to", to, "--lang", "zh", "--out", str(tmp_path / "built")]) == 0
+    for folder, first, step, last in (
+        ("student", "第 1 题：tanh：1 分中得 0 分", "从“第 1 题：tanh”开始；写好以后再运行这条命令。", "0 / 2"),
+        ("solution", "第 1 题：tanh：1 分中得 1 分", "你能看到的测试全部通过。", "2 / 2"),
+    ):
+        checking = command("check", tiny.folder, tmp_path / "built" / folder, "--lang", "zh", env=os.environ | {"LC_ALL": "C"})
+        lines = checking.communicate()[0].splitlines()
+        assert lines[0].startswith("0. 作业模板 (tiny.")
+        assert first in lines
+        assert "第 2 题：平均值：" in "".join(lines)
+        assert lines[-4].endswith(step)
+        assert lines[-3:] == ["另有 3 分来自你看不到的测试。", "另有 4 分由人评定。", last]
 
 
 @pytest.mark.parametrize("command", ["build", "check", "grade"])
@@ -224,6 +250,45 @@ def test_what_is_written_meanwhile_is_not_lost(tmp_path):
         meanwhile()
     assert (tmp_path / "out" / "notes").read_text() == "by hand"
     assert (tmp_path / "out-2" / "a").read_text() == "2"
+
+
+def command(*words, **settings):
+    """The command line in a process of its own; what it writes about what it does ends in `stderr`."""
+    words = sys.executable, "-m", "course", *map(str, words)
+    return subprocess.Popen(words, cwd=COURSE.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
+
+
+def test_many_jobs_and_few_files(answer, tiny, tmp_path):
+    for i in range(24):
+        folder = answer(folder=f"subs/{i}").parent.parent
+    few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))  # noqa: E731
+    grading = command("grade", tiny.folder, folder, "--jobs", 64, preexec_fn=few)
+    _, said = grading.communicate()
+    assert grading.returncode == 0, said
+    assert {row["score of 5"] for row in rows(tmp_path / "subs-graded").values()} == {"5"}
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_grader_that_is_stopped_leaves_nothing(answer, tiny, tmp_path, sign):
+    """No folder, no grades, and no process of a submission: each leaves its number, by which it is found."""
+    boxes = Path(tempfile.mkdtemp())  # not in tmp_path, where another user cannot get
+    boxes.chmod(0o777)
+    endless = f"import os, pathlib\npathlib.Path({str(boxes)!r}, f'pid-{{os.getpid()}}').touch()\nwhile True: pass\n"
+    for student in ("ada", "bob", "eve"):
+        folder = answer(("import numpy as np\n", endless), folder=f"subs/{student}").parent.parent
+    grading = command("grade", tiny.folder, folder, "--jobs", 2, env=os.environ | {"TMPDIR": str(boxes)})
+    end, started = time.monotonic() + 60, list(boxes.glob("pid-*"))
+    while len(started) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+        started = list(boxes.glob("pid-*"))
+    grading.send_signal(sign)
+    _, said = grading.communicate(timeout=30)
+    assert len(started) == 2, said
+    assert (grading.returncode, said.splitlines()[-1]) == (1, "stopped; nothing was written")
+    assert [path.name for path in started if os.path.exists(f"/proc/{path.name.removeprefix('pid-')}")] == []
+    assert list(boxes.glob("course-*")) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["subs"]
+    shutil.rmtree(boxes)
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two"])

@@ -24,6 +24,7 @@ FLOOD = """import os
                 os.set_blocking(fd, False)
                 os.write(fd, b"{" * 99999)
             except OSError: pass"""
+FLOOD_OF_LINES = FLOOD.replace('b"{" * 99999', '(b"{" * 999 + bytes([10])) * 99')
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,11 @@ def test_the_solution_has_all_points(answer, tiny, place):
         ("return None", "is None: does the function end with `return`?"),
         ("pass", "is None: does the function end with `return`?"),
         ("return float('nan')", "holds nan"),
-        ("return ['a']", "is a list, where numbers are expected"),
+        ("return ['a']", "holds a str, where numbers are expected: ['a']"),
+        (f"return str({MEAN.removeprefix('return ')})", "is a str, where numbers are expected: '"),
+        (f"return {MEAN.removeprefix('return ')} + 0j", "is a complex, where numbers are expected"),
+        ("return [[1], [2, 3]]", "is a list, where numbers are expected"),
+        (FLOOD_OF_LINES, "wrote too much"),
         ("return 1 / 0", "ZeroDivisionError: division by zero (tiny.py, line"),
         ("return mean()", "`return mean()`); in the skeleton it is mean(numbers)"),
         ("return None + 1", "Does a function of yours end without `return`?"),
@@ -211,6 +216,49 @@ def test_a_wrong_answer_stays_wrong(answer, tiny, place, cheat):
     }
 
 
+SPOILT = {
+    "sys.setrecursionlimit": ("sys.setrecursionlimit(len(inspect.stack(0)) + 9)", "sys.getrecursionlimit() == 1000"),
+    "sys.settrace": ("sys.settrace(lambda *_: None)", "sys.gettrace() is None"),
+    "sys.setprofile": ("sys.setprofile(lambda *_: None)", "sys.getprofile() is None"),
+    "sys.path": ("sys.path.clear()", "sys.path"),
+    "sys.stdin": ("sys.stdin.close()", "sys.stdin.read() == ''"),
+    "sys.stdout": ("sys.stdout.close()", "sys.stdout.write('x')"),
+    "sys.stderr": ("sys.stderr = None", "sys.stderr.write('x')"),
+    "sys.stdin, sys.stdout, sys.stderr": ("os.closerange(0, 3)", "all(os.fstat(fd) for fd in range(3))"),
+    "os.chdir": ("os.chdir('/')", "os.getcwd() != '/'"),
+    "os.environ": ("os.environ.clear()", "'HOME' in os.environ"),
+    "signal.signal": (
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+        "signal.getsignal(signal.SIGTERM) == signal.SIG_DFL",
+    ),
+    "signal.setitimer": ("signal.alarm(9)", "signal.alarm(0) == 0"),
+    "gc.disable": ("gc.disable()", "gc.isenabled()"),
+    "locale.setlocale": ("locale.setlocale(locale.LC_ALL, 'C')", "locale.setlocale(locale.LC_CTYPE) == 'C.UTF-8'"),
+    "warnings.filters": ("warnings.simplefilter('error')", "np.isinf(np.float64(1) / 0)"),
+    "minidl.set_num_threads": ("minidl.set_num_threads(2)", "minidl.get_num_threads() == 1"),
+    "minidl.no_grad": ("minidl.no_grad().__enter__()", "Tensor([1.0], requires_grad=True).sum().requires_grad"),
+}
+IMPORTS = "import gc, inspect, locale, minidl, os, signal, sys, warnings"
+
+
+@pytest.mark.parametrize("where", ["cell", "function"])
+@pytest.mark.parametrize(("name", "change", "holds"), [(name, *code) for name, code in SPOILT.items()], ids=SPOILT)
+def test_what_holds_for_all_that_runs_later_is_put_back_and_told(answer, tiny, place, name, change, holds, where):
+    """After the cell, or after the test, that has changed it, and before the next test."""
+    changes = [(SETUP, f"{SETUP}{IMPORTS}\n{change}\n")] if where == "cell" else []
+    first = "" if where == "cell" else f"    if numbers == [1.0, 2.0]: {change}\n"
+    changes.append((f"    {MEAN}", f"    {IMPORTS}\n{first}    if numbers == [4.0]: assert {holds}\n    {MEAN}"))
+    points, outcome = run(answer(*changes), tiny, place)
+    assert (points, reasons(outcome), outcome.failed) == (5, {}, {})
+    assert outcome.notes == [f"it changed {name}, which was put back"]
+
+
+def test_a_recursion_limit_that_is_too_high_costs_its_own_points_alone(answer, tiny, place):
+    deep = f"import sys\n    sys.setrecursionlimit(10**9)\n    return mean(numbers)\n    {MEAN}"
+    points, outcome = run(answer((MEAN, deep)), tiny, place)  # Python ends by its memory, by a fault or by the time
+    assert (points, set(reasons(outcome))) == (3, {"test_mean_of_two", "test_mean_of_one"})
+
+
 def test_what_is_put_back_is_told(answer, tiny, place):
     _, outcome = run(answer((SETUP, SETUP + "import minidl\nminidl.gradcheck = print\nnp.seterr(all='raise')\n")), tiny, place)
     assert outcome.notes == ["it changed numpy.seterr, minidl.gradcheck, which was put back"]
@@ -284,6 +332,21 @@ def test_reasons_have_no_control_characters(answer, tiny, place):
     _, outcome = run(answer((MEAN, "raise ValueError('\\x1b[31mred\\x07\\ud800')")), tiny, place)
     assert "[31mred" in reasons(outcome)["test_mean_of_one"]
     assert all(c.isprintable() for c in reasons(outcome)["test_mean_of_one"])
+
+
+@pytest.mark.parametrize("missing", ["socket.socketpair", "subprocess.Popen"])
+def test_a_process_that_cannot_be_started_leaves_nothing(answer, tiny, monkeypatch, tmp_path, missing):
+    def fails(*_, **__):
+        raise OSError("too many open files")
+
+    path = answer()
+    boxes = tmp_path / "boxes"
+    boxes.mkdir()
+    monkeypatch.setattr(process.tempfile, "tempdir", str(boxes))
+    monkeypatch.setattr(f"course.process.{missing}", fails)
+    with pytest.raises(OSError, match="too many open files"):
+        run(path, tiny, process.Place())
+    assert not list(boxes.iterdir())
 
 
 def test_no_two_places_share_a_user(monkeypatch):

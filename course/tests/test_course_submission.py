@@ -1,6 +1,7 @@
 """Reading what students hand in: scripts and notebooks as they are, and as nobody expects them."""
 
 import os
+import time
 
 import nbformat
 import pytest
@@ -130,6 +131,26 @@ def test_a_script_with_the_line_ends_of_an_old_mac(tmp_path):
 def test_a_notebook_with_half_a_cell(tmp_path, cell):
     with pytest.raises(ValueError, match="cannot be read as a notebook"):
         read(tmp_path, f'{{"cells": [{cell}], "metadata": {{}}, "nbformat": 4, "nbformat_minor": 5}}', "hw.ipynb")
+
+
+@pytest.mark.parametrize("name", ["hw.py", "hw.ipynb"])
+def test_more_cells_than_can_be_run(tmp_path, name):
+    cell = '{"cell_type":"code","metadata":{},"source":"x","outputs":[],"execution_count":null}'
+    texts = {
+        "hw.py": "# %%\nx\n" * 100_000,
+        "hw.ipynb": f'{{"cells": [{",".join([cell] * 50_000)}], "metadata": {{}}, "nbformat": 4, "nbformat_minor": 4}}',
+    }
+    begin = time.monotonic()
+    with pytest.raises(ValueError, match=f"{name} has 1?[05]0000 cells of code, of which 1000 can be run: hand in"):
+        read(tmp_path, texts[name], name)
+    assert time.monotonic() - begin < 30
+
+
+def test_a_notebook_of_100_mb(tmp_path):
+    with (tmp_path / "hw.ipynb").open("wb") as file:
+        file.truncate(100_000_000)
+    with pytest.raises(ValueError, match="is larger than 5 MB: clear its outputs in Jupyter, and save it again"):
+        submission.read(tmp_path / "hw.ipynb", "hw")
 
 
 def test_a_notebook_that_leads_nowhere_beside_the_script(tmp_path):
