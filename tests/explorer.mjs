@@ -1,0 +1,44 @@
+// Runs the explorer's engine under Node: networks and their numbers come as JSON on standard input, what it computes goes
+// to standard output. tests/test_explorer.py asks and compares.
+import { readFileSync } from "node:fs";
+
+const { module: file, networks } = JSON.parse(readFileSync(0, "utf8"));
+const compiled = new WebAssembly.Module(readFileSync(file));
+const outside = {}; // of the operating system it needs nothing
+for (const { module, name } of WebAssembly.Module.imports(compiled)) (outside[module] ??= {})[name] = () => 0;
+const engine = new WebAssembly.Instance(compiled, outside).exports;
+engine._initialize?.();
+
+const bytes = (at, count) => Buffer.from(engine.memory.buffer, at, count).toString("hex");
+
+function run({ rows, inputs, seed, data, layers, x, y, steps, rate, momentum }) {
+  const ask = (done) => { if (!done) throw new Error("the engine has no memory"); };
+  ask(engine.begin(rows, inputs, seed, 0));
+  if (data?.name === "spirals") ask(engine.spirals(data.classes, data.noise, data.seed, 0));
+  if (data?.name === "circles") ask(engine.circles(data.noise, data.factor, data.seed, 0));
+  for (const l of layers) ask(engine.add(l.out, l.activation, l.norm, l.bias ?? NaN, l.kind, l.first, l.second));
+  let fan = inputs;
+  const weights = [], losses = [], gradients = [];
+  for (const [i, l] of layers.entries()) {
+    weights.push(bytes(engine.array(i, 6), 4 * fan * l.out));
+    fan = l.out;
+  }
+  const points = data && bytes(engine.inputs(), 4 * rows * inputs), classes = data && bytes(engine.labels(), 4 * rows);
+  if (x) {
+    Buffer.from(engine.memory.buffer, engine.inputs(), 4 * rows * inputs).set(Buffer.from(x, "hex"));
+    Buffer.from(engine.memory.buffer, engine.labels(), 4 * rows).set(Buffer.from(y, "hex"));
+  }
+  for (let i = 0; i < steps; i++) {
+    losses.push(engine.forward());
+    engine.backward();
+    fan = inputs;
+    if (!i) for (const [k, l] of layers.entries()) {
+      gradients.push(bytes(engine.array(k, 10), 4 * fan * l.out));
+      fan = l.out;
+    }
+    engine.step(rate, momentum);
+  }
+  return { weights, losses, gradients, points, classes, accuracy: steps ? engine.accuracy() : null };
+}
+
+console.log(JSON.stringify(networks.map(run)));
