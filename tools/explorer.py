@@ -1,4 +1,4 @@
-"""Builds the explorer's engine, docs/explore/explore.wasm: explore.c and csrc/, compiled to WebAssembly with SIMD.
+"""Builds the explorer's engine, docs/explore/explore.wasm: explore.c and what it calls in csrc/, as WebAssembly with SIMD.
 
     python -m pip install ziglang==0.17.1
     python tools/explorer.py            # builds; --check says whether the file is that of these sources, without a compiler
@@ -17,21 +17,23 @@ ROOT = Path(__file__).parent.parent
 HOME = ROOT / "docs/explore"
 BUILT, RECORDED = HOME / "explore.wasm", HOME / "explore.sha256"
 
-# One thread, which explore.c has itself, and one instruction set.
-LEFT_OUT = ("threads.c", "isa_avx2.c", "isa_avx512.c", "isa_neon.c")
+# What the engine calls, and the one instruction set; explore.c itself is the one thread.
+USED = ("cpu", "isa_generic", "sampling", "fused", "matmul", "optim", "summary")
+UNUSED_HEADERS = ("convolution", "pooling", "program")  # so that a change there makes nothing stale
 FLAGS = (
     "-target wasm32-wasi -mexec-model=reactor -msimd128 -std=gnu11 -O2 -s -ffp-contract=off -fno-math-errno -fno-trapping-math"
 )
 
 
 def sources() -> list[Path]:
-    return [HOME / "explore.c", *sorted(path for path in ROOT.glob("csrc/*.c") if path.name not in LEFT_OUT)]
+    return [HOME / "explore.c", *(ROOT / f"csrc/{name}.c" for name in USED)]
 
 
 def digest() -> str:
     """Of the sources, their headers and the flags, with the ends of lines as Unix has them; and of the built file."""
     total = hashlib.sha256(FLAGS.encode())
-    for path in [*sources(), *sorted(ROOT.glob("csrc/*.h"))]:
+    headers = [path for path in sorted(ROOT.glob("csrc/*.h")) if not path.name.startswith(UNUSED_HEADERS)]
+    for path in [*sources(), *headers]:
         total.update(path.name.encode() + path.read_bytes().replace(b"\r\n", b"\n"))
     return hashlib.sha256(total.digest() + BUILT.read_bytes()).hexdigest()
 

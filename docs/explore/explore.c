@@ -3,12 +3,12 @@
  * One network at a time: Linear, then BatchNorm1d and an activation where they are asked for, layer after layer, as
  * minidl's Sequential has them; the loss is the mean cross-entropy. Draws, sums and steps are csrc's own, called with what
  * minidl calls them with, so that the numbers are Python's. Leaves out how a number is shown, and whatever checks an
- * argument for a reader: the page asks for what its controls allow. What fails here (memory) returns 0 or NAN. */
+ * argument for a reader: the page asks for what its controls allow, and for classes below
+ * the last layer's outputs. What fails here (memory) returns 0 or NAN. */
 #include "fused.h"
 #include "isa.h"
 #include "matmul.h"
 #include "optim.h"
-#include "program.h"
 #include "sampling.h"
 #include "threads.h"
 
@@ -37,7 +37,7 @@ void threads_deal(size_t n, size_t grain, size_t parts, void (*body)(const void 
 
 /* What a layer is initialized with: minidl.init's Constant(first), Uniform(first, second), Normal(first, second), or
  * VarianceScaling(first, mode, distribution), whose mode is `second`: 0 for fan_in, 1 for fan_out, 2 for fan_avg. */
-enum { CONSTANT, UNIFORM_BETWEEN, NORMAL_WITH, SCALED_NORMAL, SCALED_UNIFORM };
+enum { CONSTANT, UNIFORM, NORMAL, SCALED_NORMAL, SCALED_UNIFORM };
 
 /* A number of elements, its gradient and the momentum of it; they learn. */
 typedef struct {
@@ -123,13 +123,13 @@ static void initialize(parameter p, size_t in, size_t out, int kind, double firs
         return;
     }
     net.next.n = p.n;
-    if (kind == NORMAL_WITH || kind == SCALED_NORMAL) {
-        source.mean = kind == NORMAL_WITH ? first : 0;
-        source.std = kind == NORMAL_WITH ? second : std;
+    if (kind == NORMAL || kind == SCALED_NORMAL) {
+        source.mean = kind == NORMAL ? first : 0;
+        source.std = kind == NORMAL ? second : std;
         sample_normal_f32(net.next, source, p.value);
     } else {
-        source.low = kind == UNIFORM_BETWEEN ? first : -bound;
-        source.high = kind == UNIFORM_BETWEEN ? second : bound;
+        source.low = kind == UNIFORM ? first : -bound;
+        source.high = kind == UNIFORM ? second : bound;
         sample_uniform_f32(net.next, source, p.value);
     }
     net.next.position += p.n;
@@ -172,11 +172,11 @@ static const float *input_of(size_t i)
 static double loss(void)
 {
     const layer *last = &net.layers[net.count - 1];
-    double total;
-    operation o = {.kind = CROSS_ENTROPY};
-    o.cross_entropy.each = (cross_entropy_job){net.rows, last->out, last->y, net.labels, net.p, net.losses};
-    o.cross_entropy.total = &total;
-    return operation_run(&o) ? NAN : (float)(total * (1 / (double)net.rows));
+    double total = 0;
+    fused_cross_entropy(&(cross_entropy_job){net.rows, last->out, last->y, net.labels, net.p, net.losses}, 0);
+    for (size_t i = 0; i < net.rows; i++)
+        total += (double)net.losses[i];
+    return (float)(total * (1 / (double)net.rows));
 }
 
 EXPORT(forward) double forward(void)
