@@ -35,7 +35,13 @@ function run({ rows, inputs, seed, data, layers, x, y, steps, rate, momentum }) 
     }
     engine.step(rate, momentum);
   }
-  return { weights, losses, gradients, points, classes, accuracy: steps ? engine.accuracy() : null };
+  const shown = { weights, losses, gradients, points, classes };
+  if (!steps) return shown;
+  const bins = 8, summary = engine.room(32), counts = engine.room(8 * 4 * (bins + 1)); // 4: HISTOGRAMS in csrc/summary.h
+  engine.summarize(rows * layers[0].out, engine.array(0, 2), bins, summary, counts);
+  const [mean, std, low, high] = new Float64Array(engine.memory.buffer, summary, 4);
+  const histogram = [...new BigInt64Array(engine.memory.buffer, counts, bins)].map(Number);
+  return { ...shown, accuracy: engine.accuracy(), summary: { mean, std, low, high }, histogram };
 }
 
 console.log(JSON.stringify(networks.map(run)));

@@ -133,6 +133,18 @@ def test_ten_networks_train_as_in_python(fused):
 
 
 @needs_node
+def test_accuracy_and_the_summary_of_a_layer():
+    x, y = data.spirals(20, rng=5)
+    model, about = network(3, 16, "Tanh", *INITIALIZERS["xavier uniform"], seed=3)
+    (made,) = engine(about | {"x": x.tobytes().hex(), "y": y.astype("<i4").tobytes().hex(), "steps": 1})
+    first = np.float64(model[:2](x).data)
+    assert made["accuracy"] == np.mean(model(x).data.argmax(1) == y)
+    expected = {"mean": first.mean(), "std": first.std(), "low": first.min(), "high": first.max()}
+    assert made["summary"] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    np.testing.assert_allclose(made["histogram"], np.histogram(first, 8)[0], atol=1)  # one may lie on an edge
+
+
+@needs_node
 def test_points_are_those_of_python():
     _, about = network(1, 1, None, init.Zeros(), (0, 0.0, 0), seed=0)
     spirals = {"name": "spirals", "classes": 3, "noise": 0.2, "seed": 5}
