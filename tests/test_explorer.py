@@ -64,6 +64,7 @@ INITIALIZERS = {
     "lecun": (init.LecunNormal(), (3, 1.0, 0)),
     "xavier normal": (init.XavierNormal(gain=1.7), (3, 1.7**2, 2)),
     "he uniform": (init.HeUniform(), (4, 2.0, 0)),
+    "truncated": (init.VarianceScaling(1.3, "fan_avg", "truncated_normal"), (5, 1.3, 2)),
     "xavier uniform": (init.XavierUniform(), (4, 1.0, 2)),
 }
 

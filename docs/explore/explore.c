@@ -37,7 +37,11 @@ void threads_deal(size_t n, size_t grain, size_t parts, void (*body)(const void 
 
 /* What a layer is initialized with: minidl.init's Constant(first), Uniform(first, second), Normal(first, second), or
  * VarianceScaling(first, mode, distribution), whose mode is `second`: 0 for fan_in, 1 for fan_out, 2 for fan_avg. */
-enum { CONSTANT, UNIFORM, NORMAL, SCALED_NORMAL, SCALED_UNIFORM };
+enum { CONSTANT, UNIFORM, NORMAL, SCALED_NORMAL, SCALED_UNIFORM, SCALED_TRUNCATED };
+
+/* The standard deviation of a standard normal that is cut at -+2, the probability beyond one of the two, and that between:
+ * CUT_STD of minidl/init/distributions.py, and what minidl/random.py's _interval(-2, 2) gives. */
+static const double CUT_STD = 0x1.c25e4b6dba981p-1, CUT_OFF = 0x1.74bcf82c9e000p-6, BETWEEN = 0x1.e8b4307d36000p-1;
 
 /* A number of elements, its gradient and the momentum of it; they learn. */
 typedef struct {
@@ -126,6 +130,11 @@ static void initialize(parameter p, size_t in, size_t out, int kind, double firs
     if (kind == NORMAL || kind == SCALED_NORMAL) {
         source.mean = kind == NORMAL ? first : 0;
         source.std = kind == NORMAL ? second : std;
+        sample_normal_f32(net.next, source, p.value);
+    } else if (kind == SCALED_TRUNCATED) {
+        source.std = std / CUT_STD;
+        source.low = -2 * source.std, source.high = 2 * source.std;
+        source.p_low = source.q_high = CUT_OFF, source.width = BETWEEN;
         sample_normal_f32(net.next, source, p.value);
     } else {
         source.low = kind == UNIFORM ? first : -bound;
