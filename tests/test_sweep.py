@@ -146,14 +146,15 @@ def test_threads_and_processes_give_the_bits_of_one_after_the_other_and_the_kern
 
 
 def test_workers_share_the_cores(monkeypatch):
-    pytest.importorskip("joblib")
+    joblib = pytest.importorskip("joblib")
     monkeypatch.setattr(flow.Training, "check", lambda *_: None)
     monkeypatch.setattr(flow.Training, "__call__", lambda *_: {"threads": kernels.get_num_threads()})
     cores = kernels.get_num_threads()
     try:
         for given, jobs, expected in ((8, 4, 2), (8, 3, 2), (2, 4, 1), (8, 1, 8)):
             kernels.set_num_threads(given)
-            result = flow.sweep(flow.Training(network), {"width": list(range(6))}, n_jobs=jobs)
+            with joblib.parallel_config(backend="threading"):  # a process would not know of the change above
+                result = flow.sweep(flow.Training(network), {"width": list(range(6))}, n_jobs=jobs)
             assert [(row.error, row.result) for row in result.rows] == [(None, {"threads": expected})] * 18
             assert kernels.get_num_threads() == given
     finally:
