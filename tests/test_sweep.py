@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import functools
 import importlib
+import inspect
 import json
 import linecache
 import math
@@ -379,7 +380,8 @@ def test_on_a_full_disk_the_sweep_ends_and_goes_on_when_there_is_room(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are those of POSIX")
-def test_without_permission_nothing_is_trained(tmp_path):
+def test_without_permission_nothing_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(inspect, "getsource", functools.cache(inspect.getsource))  # the other user may not see this file
     tmp_path.chmod(0o755)
     log, grid = tmp_path / "log", {"a": [1, 2], "log": [str(tmp_path / "log")]}
     folder = tmp_path / "store"
