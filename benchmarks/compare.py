@@ -59,8 +59,8 @@ def alternate(candidates: Mapping[str, Callable[[], object]], rounds: int) -> di
     """Seconds per call of each candidate: the median over rounds in which each has its turn, A, B, A, B, ...
 
     A turn repeats the call for some milliseconds, so that the clock does not matter. With several threads it begins with a
-    pause and twice as much untimed: the threads of whoever came before go on looking for work for a while, and would hold a
-    core; and one's own, asleep by then, take milliseconds to come.
+    pause and a twentieth of a second untimed: the threads of whoever came before go on looking for work for a while, and would
+    hold a core; and one's own, asleep by then, take tens of milliseconds to come to a core that was idle.
     """
     pause = 0.3 if os.environ.get("OMP_NUM_THREADS", "1") != "1" else 0.0
     repeats = {}
@@ -74,7 +74,8 @@ def alternate(candidates: Mapping[str, Callable[[], object]], rounds: int) -> di
         for name, call in candidates.items():
             if pause:
                 time.sleep(pause)
-                for _ in range(2 * repeats[name]):
+                warm = time.perf_counter() + 0.05
+                while time.perf_counter() < warm:
                     call()
             start = time.perf_counter()
             for _ in range(repeats[name]):

@@ -29,7 +29,7 @@ enum { LARGEST_TILE = 8 * 48 };
 
 /* The weight gradient of this many taps and filters is made at once: what they meet in a chain of places stays in the
  * cache. */
-enum { TAPS_AT_ONCE = 384, FILTERS_AT_ONCE = 96 };
+enum { TAPS_AT_ONCE = 192, FILTERS_AT_ONCE = 96 };
 
 enum { WORK_PER_THREAD = 1 << 18 };
 
