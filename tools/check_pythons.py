@@ -5,7 +5,7 @@
 3.12 is Python 3.12 with the newest NumPy, 3.12=2.0.0 with that one; oldest and newest are names, too. Pythons are looked for on
 PATH and among pyenv's, from 3.11 on. Alone it takes all of them, each with the last NumPy 2.0 and with the newest one. A NumPy
 that has no wheel for a Python is left out. So are the tests of the gallery, minutes of training, of the benchmarks, and of the
-course's assignments, whose every answer is a process: the others take some five minutes. It needs a C compiler and a package
+course's assignments, whose every answer is a process: the others take some seven minutes. It needs a C compiler and a package
 index. Exit status: 1 where something failed, 2 where a Python is missing.
 """
 
