@@ -13,6 +13,7 @@ import numpy as np
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 # Contraction would fuse a product and a sum where a processor can, and change the bits of a sample from machine to machine;
 # errno and traps are promises of C that nobody here uses, and that keep loops from being vectorized. gnu11, since by
@@ -48,4 +49,13 @@ class BuildInParallel(build_ext):
         super().build_extensions()
 
 
-setup(ext_modules=[kernels], cmdclass={"build_ext": BuildInParallel})
+class WithTheExplorer(build_py):
+    """Puts the explorer's page beside minidl/explore.py, which looks for it there; an editable install has it in docs/."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            self.copy_file("docs/explore/index.html", os.path.join(self.build_lib, "minidl", "explore.html"))
+
+
+setup(ext_modules=[kernels], cmdclass={"build_ext": BuildInParallel, "build_py": WithTheExplorer})

@@ -6,6 +6,7 @@ if __name__ == "__main__":
     show_config()
     print(
         "\nTo learn, in a clone: python examples/zero_vs_xavier.py; then docs/tour.md."
+        "\nTo touch: python -m minidl.explore opens a page that trains networks in the browser."
         "\nTo look at a model: minidl.flow.measure(model, x, y); what is wrong with it: minidl.flow.diagnose(model, x, y)."
         "\nTo train many: python -m minidl.sweep --help."
     )

@@ -1,16 +1,17 @@
-// Runs the explorer's engine under Node: networks and their numbers come as JSON on standard input, what it computes goes
-// to standard output. tests/test_explorer.py asks and compares.
-import { readFileSync } from "node:fs";
+// Runs the explorer under Node, the engine alone or with the page's network.mjs: what is asked comes as JSON on standard
+// input, what it computes goes to standard output. tests/test_explorer.py asks and compares.
+import { readFileSync, writeFileSync } from "node:fs";
+import { Network, python, readLink, writeLink } from "../docs/explore/network.mjs";
 
-const { module: file, networks } = JSON.parse(readFileSync(0, "utf8"));
+const { module: file, networks, links, digits } = JSON.parse(readFileSync(0, "utf8"));
 const engine = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file))).exports; // it imports nothing
 engine._initialize?.();
 
 const bytes = (at, count) => Buffer.from(engine.memory.buffer, at, count).toString("hex");
+const ask = (done) => { if (!done) throw new Error("the engine has no memory"); };
 
 function run({ rows, inputs, seed, data, layers, x, y, steps, rate, momentum }) {
-  const ask = (done) => { if (!done) throw new Error("the engine has no memory"); };
-  ask(engine.begin(rows, inputs, seed, 0));
+  ask(engine.begin(rows, inputs, rows, seed, 0));
   if (data?.name === "spirals") ask(engine.spirals(data.classes, data.noise, data.seed, 0));
   if (data?.name === "circles") ask(engine.circles(data.noise, data.factor, data.seed, 0));
   for (const l of layers) ask(engine.add(l.out, l.activation, l.norm, l.bias ?? NaN, l.kind, l.first, l.second));
@@ -35,13 +36,17 @@ function run({ rows, inputs, seed, data, layers, x, y, steps, rate, momentum }) 
     }
     engine.step(rate, momentum);
   }
-  const shown = { weights, losses, gradients, points, classes };
-  if (!steps) return shown;
-  const bins = 8, summary = engine.room(32), counts = engine.room(8 * 4 * (bins + 1)); // 4: HISTOGRAMS in csrc/summary.h
-  engine.summarize(rows * layers[0].out, engine.array(0, 2), bins, summary, counts);
-  const [mean, std, low, high] = new Float64Array(engine.memory.buffer, summary, 4);
-  const histogram = [...new BigInt64Array(engine.memory.buffer, counts, bins)].map(Number);
-  return { ...shown, accuracy: engine.accuracy(), summary: { mean, std, low, high }, histogram };
+  return { weights, losses, gradients, points, classes };
 }
 
-console.log(JSON.stringify(networks.map(run)));
+function shown({ link, steps }) {
+  const { state, unread } = readLink(link), network = new Network(engine, Buffer.from(digits, "hex"));
+  ask(network.build(state));
+  const weights = network.layers.map(({ fanIn, out }, i) => bytes(engine.array(i, 6), 4 * fanIn * out));
+  const accuracy = network.accuracy(), { records, loss, verdict } = network.measure();
+  const losses = network.train(steps), after = { accuracy: network.accuracy(), verdict: network.measure().verdict };
+  return { unread, state, link: writeLink(state), python: python(state), weights, accuracy, records, loss, verdict, losses, after };
+}
+
+writeFileSync(1, JSON.stringify(networks ? networks.map(run) : links.map(shown)));
+process.exit(); // at once: Node 20, left to end by itself, now and then waits for a compiler thread for ever

@@ -986,6 +986,8 @@ def test_a_sweep_from_a_file_of_the_usual_training(experiment, capsys):
         ("grid = {a = [1]", "sweep.toml: "),
         ('grid = {a = [1]}\n[training]\nmodel = "experiment.py:model"', "missing a required argument: 'width'"),
         ('grid = {a = [1]}\n[training]\nmodel = "experiment.py:model"\nepoch = 1', "unexpected keyword argument 'epoch'"),
+        ('grid = {width = [1]}\n[training]\nmodel = "experiment.py:model"\nepochs = "x"', "epochs must be a positive integer"),
+        ('grid = {width = [1]}\n[training]\nmodel = "experiment.py:model"\nlr = -1', "lr"),
     ],
 )
 def test_what_is_wrong_with_the_file_is_said_in_a_line(toml, message, experiment, capsys):
@@ -994,6 +996,23 @@ def test_what_is_wrong_with_the_file_is_said_in_a_line(toml, message, experiment
     said = capsys.readouterr().err
     assert message in said
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("source", ["def train(", "1 / 0", "raise SystemError"])
+def test_a_file_that_cannot_be_run_is_said_in_a_line(source, experiment, tmp_path, capsys):
+    (tmp_path / f"experiment_{tmp_path.name}.py").write_text(source)
+    with pytest.raises(SystemExit, match="2"):
+        experiment('train = "experiment.py:train"\ngrid = {a = [1]}')
+    said = capsys.readouterr().err
+    assert ".py cannot be run: " in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_store_has_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="must name a folder"):
+        flow.sweep(lambda point, seed: {"a": 1}, {"a": [1]}, store="")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_a_number_in_some_rows_only_is_left_out():

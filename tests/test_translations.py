@@ -96,7 +96,7 @@ def differences(page, chinese):
 def test_these_pages_are_in_both_languages():
     assert [english(page) for page in PAGES] == [
         "README.md",
-        *(f"docs/{name}.md" for name in ("claims", "flow", "initializers", "teaching", "tour")),
+        *(f"docs/{name}.md" for name in ("claims", "flow", "gallery", "initializers", "source", "teaching", "tour", "usage")),
     ]
 
 

@@ -19,6 +19,7 @@ PICTURE = ROOT / "docs" / "imports.svg"
 HOUSE = {
     "__main__": "",
     "minidl": "",
+    "explore": "",
     "flow": "report quantities measure predict remedy diagnose compare watch",
     "theory": "",
     "sweep": "identity store result usual run __main__",
@@ -48,7 +49,8 @@ HOUSE = {
     "version": "",
 }
 EVENING = "gradcheck"  # from here down it is an evening's reading
-UPWARDS = {("tensor", "functional")}  # the one exception: a tensor's operators call the functions of functional/
+# The exceptions: a tensor's operators call the functions of functional/, and Module.explore shows a page.
+UPWARDS = {("tensor", "functional"), ("nn.module", "explore")}
 
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#a6548a", "#b07d00", "#2f7fae"]  # after Okabe and Ito, dark enough for text
 
@@ -133,10 +135,11 @@ def _in_order(house: dict[str, str]) -> list[str]:
 def picture(root: Path, house: dict[str, str] = HOUSE) -> str:
     """The house as an SVG: a storey for each name, and arcs for imports. Left out are those that others imply."""
     storeys = list(house)
+    upwards = {tuple(name.partition(".")[0] for name in pair) for pair in UPWARDS}
     direct: dict[str, set[str]] = {name: set() for name in storeys}
     for arrow in arrows(root):
         above, below = (name.partition(".")[0] for name in arrow[:2])
-        if above != below and (above, below) not in UPWARDS:
+        if above != below and (above, below) not in upwards:
             direct[above].add(below)
     reached: dict[str, set[str]] = {}  # by any number of arrows
     for name in reversed(storeys):
@@ -153,7 +156,7 @@ def picture(root: Path, house: dict[str, str] = HOUSE) -> str:
         lines.append(f'<text x="{left + 110}" y="{y[name] + 4}" fill="#555">{parts}</text>')
         implied = set().union(*(reached[below] for below in direct[name]))
         lines += [_arc(right, y[name], y[below], colour) for below in storeys if below in direct[name] - implied]
-        lines += [_arc(left, y[name], y[above], colour) for below, above in sorted(UPWARDS) if below == name]
+        lines += [_arc(left, y[name], y[above], colour) for below, above in sorted(upwards) if below == name]
     line = y[EVENING] - height // 2 + 1
     lines.append(f'<path d="M{left},{line} H{right}" stroke="#000" stroke-dasharray="6 4"/>')
     return (

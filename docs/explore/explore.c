@@ -1,10 +1,11 @@
 /* explore.c: the engine of the explorer, compiled with csrc/ to WebAssembly by tools/explorer.py; the page has the controls.
  *
  * One network at a time: Linear, then BatchNorm1d and an activation where they are asked for, layer after layer, as
- * minidl's Sequential has them; the loss is the mean cross-entropy. Draws, sums and steps are csrc's own, called with what
- * minidl calls them with, so that the numbers are Python's. Leaves out how a number is shown, and whatever checks an
- * argument for a reader: the page asks for what its controls allow, and for classes below
- * the last layer's outputs. What fails here (memory) returns 0 or NAN. */
+ * minidl's Sequential has them; the loss is the mean cross-entropy. It holds a data set, and each pass takes some of its
+ * rows. Draws, sums and steps are csrc's own, called with what minidl calls them with, so that the numbers are Python's.
+ * Leaves out what the numbers mean (network.mjs), how they are shown (page.mjs), and whatever checks an argument for a
+ * reader: the page asks for what its controls allow, and for classes below the last layer's outputs. What fails here
+ * (memory) returns 0 or NAN. */
 #include "fused.h"
 #include "isa.h"
 #include "matmul.h"
@@ -35,9 +36,10 @@ void threads_deal(size_t n, size_t grain, size_t parts, void (*body)(const void 
         body(job, 0, n);
 }
 
-/* What a layer is initialized with: minidl.init's Constant(first), Uniform(first, second), Normal(first, second), or
- * VarianceScaling(first, mode, distribution), whose mode is `second`: 0 for fan_in, 1 for fan_out, 2 for fan_avg. */
-enum { CONSTANT, UNIFORM, NORMAL, SCALED_NORMAL, SCALED_UNIFORM, SCALED_TRUNCATED };
+/* What a layer is initialized with: minidl.init's Constant(first), Uniform(first, second), Normal(first, second),
+ * VarianceScaling(first, mode, distribution), whose mode is `second`: 0 for fan_in, 1 for fan_out, 2 for fan_avg; or
+ * Orthogonal(first). */
+enum { CONSTANT, UNIFORM, NORMAL, SCALED_NORMAL, SCALED_UNIFORM, SCALED_TRUNCATED, ORTHOGONAL };
 
 /* The standard deviation of a standard normal that is cut at -+2, the probability beyond one of the two, and that between:
  * CUT_STD of minidl/init/distributions.py, and what minidl/random.py's _interval(-2, 2) gives. */
@@ -61,8 +63,9 @@ typedef struct {
 
 enum { LAYERS = 64, MEMORY = 32 * LAYERS };
 
+/* Of `rows` rows of data, at most `most` pass at a time; these are the `passing` ones from `first` on. */
 static struct {
-    size_t rows, inputs, count, taken, steps;
+    size_t rows, inputs, most, first, passing, count, taken, steps;
     draw next;
     int failed;
     float *x, *p, *losses;
@@ -93,16 +96,23 @@ static void seed_with(uint32_t low, uint32_t high)
 }
 
 /* Forgets the network and begins another, whose weights will come from this seed. */
-EXPORT(begin) int begin(size_t rows, size_t inputs, uint32_t seed_low, uint32_t seed_high)
+EXPORT(begin) int begin(size_t rows, size_t inputs, size_t most, uint32_t seed_low, uint32_t seed_high)
 {
     while (net.taken)
         free(net.memory[--net.taken]);
     net.rows = rows, net.inputs = inputs, net.count = net.steps = 0, net.failed = 0;
+    net.most = net.passing = most, net.first = 0;
     seed_with(seed_low, seed_high);
     net.x = numbers(rows * inputs);
     net.labels = take(rows, sizeof *net.labels);
-    net.losses = numbers(rows);
+    net.losses = numbers(most);
     return !net.failed;
+}
+
+/* Which rows pass from now on: n of them, at most as many as `begin` was told. */
+EXPORT(take_rows) void take_rows(size_t first, size_t n)
+{
+    net.first = first, net.passing = n;
 }
 
 static parameter learned(size_t n)
@@ -116,6 +126,46 @@ static void fill(parameter p, float value)
         p.value[i] = value;
 }
 
+/* n rows of m numbers, made orthonormal in order by Gram and Schmidt's process; the second time removes what rounding left
+ * in the first. */
+static void orthonormalize(double *rows, size_t n, size_t m)
+{
+    for (size_t i = 0; i < 2 * n; i++) {
+        double *row = rows + i % n * m, square = 0;
+        for (size_t j = 0; j < i % n; j++) {
+            double along = 0;
+            for (size_t k = 0; k < m; k++)
+                along += row[k] * rows[j * m + k];
+            for (size_t k = 0; k < m; k++)
+                row[k] -= along * rows[j * m + k];
+        }
+        for (size_t k = 0; k < m; k++)
+            square += row[k] * row[k];
+        for (size_t k = 0; k < m; k++)
+            row[k] /= sqrt(square);
+    }
+}
+
+/* As minidl/init/matrices.py has it, but for the order of the sums. */
+static void initialize_orthogonal(parameter p, size_t in, size_t out, double gain)
+{
+    size_t n = in < out ? in : out, m = in < out ? out : in;
+    distribution standard = {.low = -INFINITY, .high = INFINITY, .std = 1, .width = 1};
+    double *rows = malloc(n * m * sizeof *rows);
+    if (!rows) {
+        net.failed = 1;
+        return;
+    }
+    net.next.n = n * m;
+    sample_normal_f64(net.next, standard, rows);
+    net.next.position += 2 * n * m;
+    orthonormalize(rows, n, m);
+    for (size_t i = 0; i < out; i++)
+        for (size_t j = 0; j < in; j++)
+            p.value[i * in + j] = (float)(gain * rows[out <= in ? i * m + j : j * m + i]);
+    free(rows);
+}
+
 /* As minidl/init/distributions.py has them; the fans are those of a linear layer. */
 static void initialize(parameter p, size_t in, size_t out, int kind, double first, double second)
 {
@@ -124,6 +174,10 @@ static void initialize(parameter p, size_t in, size_t out, int kind, double firs
     double std = sqrt(first / fan), bound = sqrt(3.0) * std;
     if (kind == CONSTANT) {
         fill(p, (float)first);
+        return;
+    }
+    if (kind == ORTHOGONAL) {
+        initialize_orthogonal(p, in, out, first);
         return;
     }
     net.next.n = p.n;
@@ -149,7 +203,7 @@ EXPORT(add) int add(size_t out, int activation, int batch_norm, double bias, int
 {
     if (net.count == LAYERS)
         return 0;
-    size_t in = net.count ? net.layers[net.count - 1].out : net.inputs, n = net.rows * out;
+    size_t in = net.count ? net.layers[net.count - 1].out : net.inputs, n = net.most * out;
     layer *l = &net.layers[net.count];
     *l = (layer){.in = in, .out = out, .activation = activation};
     l->learned[WEIGHT] = learned(in * out);
@@ -169,41 +223,61 @@ EXPORT(add) int add(size_t out, int activation, int batch_norm, double bias, int
     fill(l->learned[BIAS], (float)bias);
     fill(l->learned[NORM_WEIGHT], 1);
     net.count++;
-    return 1;
+    return !net.failed;
 }
 
 static const float *input_of(size_t i)
 {
-    return i ? net.layers[i - 1].y : net.x;
+    return i ? net.layers[i - 1].y : net.x + net.first * net.inputs;
 }
 
-/* The mean loss, of the outputs and labels as they are. */
-static double loss(void)
+/* What layer i makes of x, n rows: z, normed, y. By batch norm's statistics of these rows, or by those of the last ones. */
+static int pass(layer *l, size_t n, const float *x, int training)
 {
-    const layer *last = &net.layers[net.count - 1];
-    double total = 0;
-    fused_cross_entropy(&(cross_entropy_job){net.rows, last->out, last->y, net.labels, net.p, net.losses}, 0);
-    for (size_t i = 0; i < net.rows; i++)
-        total += (double)net.losses[i];
-    return (float)(total * (1 / (double)net.rows));
+    parameter *of = l->learned;
+    if (matmul_f32(n, l->out, l->in, x, (ptrdiff_t)l->in, 1, of[WEIGHT].value, 1, (ptrdiff_t)l->in, of[BIAS].value, l->z,
+                   (ptrdiff_t)l->out, 1))
+        return 0;
+    if (l->mean)
+        fused_batch_norm(&(batch_norm_job){n, l->out, 1, training, 1e-5, l->z, of[NORM_WEIGHT].value, of[NORM_BIAS].value, l->mean,
+                                           l->var, l->normed}, 0);
+    if (l->activation >= 0)
+        fused_elementwise(&(elementwise_job){l->activation, n * l->out, l->activation == ELU ? 1 : 0.01, 1, l->normed, NULL, l->y}, 0);
+    return 1;
 }
 
+/* The mean loss of the rows that pass. */
 EXPORT(forward) double forward(void)
 {
-    for (size_t i = 0; i < net.count; i++) {
-        layer *l = &net.layers[i];
-        parameter *of = l->learned;
-        if (matmul_f32(net.rows, l->out, l->in, input_of(i), (ptrdiff_t)l->in, 1, of[WEIGHT].value, 1, (ptrdiff_t)l->in,
-                       of[BIAS].value, l->z, (ptrdiff_t)l->out, 1))
+    for (size_t i = 0; i < net.count; i++)
+        if (!pass(&net.layers[i], net.passing, input_of(i), 1))
             return NAN;
-        if (l->mean)
-            fused_batch_norm(&(batch_norm_job){net.rows, l->out, 1, 1, 1e-5, l->z, of[NORM_WEIGHT].value, of[NORM_BIAS].value, l->mean,
-                                               l->var, l->normed}, 0);
-        if (l->activation >= 0)
-            fused_elementwise(&(elementwise_job){l->activation, net.rows * l->out, l->activation == ELU ? 1 : 0.01, 1,
-                                                 l->normed, NULL, l->y}, 0);
+    const layer *last = &net.layers[net.count - 1];
+    double total = 0;
+    fused_cross_entropy(&(cross_entropy_job){net.passing, last->out, last->y, net.labels + net.first, net.p, net.losses}, 0);
+    for (size_t i = 0; i < net.passing; i++)
+        total += (double)net.losses[i];
+    return (float)(total * (1 / (double)net.passing));
+}
+
+/* The class of the largest output for each of n points x, of any number, into `classes`. */
+EXPORT(classify) int classify(size_t n, const float *x, uint8_t *classes)
+{
+    const layer *last = &net.layers[net.count - 1];
+    for (size_t begin = 0; begin < n; begin += net.most) {
+        size_t some = n - begin < net.most ? n - begin : net.most;
+        for (size_t i = 0; i < net.count; i++)
+            if (!pass(&net.layers[i], some, i ? net.layers[i - 1].y : x + begin * net.inputs, 0))
+                return 0;
+        for (size_t i = 0; i < some; i++) {
+            const float *row = last->y + i * last->out;
+            size_t best = 0;
+            for (size_t j = 1; j < last->out; j++)
+                best = row[j] > row[best] ? j : best;
+            classes[begin + i] = (uint8_t)best;
+        }
     }
-    return loss();
+    return 1;
 }
 
 /* What a backward function takes of its activation: the output for some, the input for others; see fused.h. */
@@ -218,24 +292,24 @@ EXPORT(backward) int backward(void)
 {
     layer *last = &net.layers[net.count - 1];
     float one = 1;
-    fused_cross_entropy_backward(&(cross_entropy_backward_job){net.rows, last->out, net.p, &one, 0, 1 / (double)net.rows,
-                                                               net.labels, last->dy}, 0);
+    fused_cross_entropy_backward(&(cross_entropy_backward_job){net.passing, last->out, net.p, &one, 0, 1 / (double)net.passing,
+                                                               net.labels + net.first, last->dy}, 0);
     for (size_t i = net.count; i--;) {
         layer *l = &net.layers[i];
         parameter *of = l->learned;
         ptrdiff_t in = (ptrdiff_t)l->in, out = (ptrdiff_t)l->out;
         if (l->activation >= 0)
-            fused_elementwise(&(elementwise_job){l->activation + 1, net.rows * l->out, l->activation == ELU ? 1 : 0.01, 1,
+            fused_elementwise(&(elementwise_job){l->activation + 1, net.passing * l->out, l->activation == ELU ? 1 : 0.01, 1,
                                                  remembered(l), l->dy, l->dnormed}, 0);
         if (l->mean)
-            fused_batch_norm_backward(&(batch_norm_backward_job){net.rows, l->out, 1, 1, 1e-5, l->dnormed, l->z,
+            fused_batch_norm_backward(&(batch_norm_backward_job){net.passing, l->out, 1, 1, 1e-5, l->dnormed, l->z,
                                                                  of[NORM_WEIGHT].value, l->mean, l->var, l->dz, of[NORM_WEIGHT].gradient,
                                                                  of[NORM_BIAS].gradient}, 0);
-        if (matmul_f32(l->out, l->in, net.rows, l->dz, 1, out, input_of(i), in, 1, NULL, of[WEIGHT].gradient, in, 1)) /* dy^T x */
+        if (matmul_f32(l->out, l->in, net.passing, l->dz, 1, out, input_of(i), in, 1, NULL, of[WEIGHT].gradient, in, 1)) /* dy^T x */
             return 0;
         if (of[BIAS].n)
-            fused_column_sums(&(column_sums_job){net.rows, l->out, 1, l->dz, of[BIAS].gradient}, 0);
-        if (i && matmul_f32(net.rows, l->in, l->out, l->dz, out, 1, of[WEIGHT].value, in, 1, NULL, net.layers[i - 1].dy, in, 1))
+            fused_column_sums(&(column_sums_job){net.passing, l->out, 1, l->dz, of[BIAS].gradient}, 0);
+        if (i && matmul_f32(net.passing, l->in, l->out, l->dz, out, 1, of[WEIGHT].value, in, 1, NULL, net.layers[i - 1].dy, in, 1))
             return 0;
     }
     return 1;
@@ -253,22 +327,7 @@ EXPORT(step) void step(double lr, double momentum)
     net.steps++;
 }
 
-/* The fraction of rows whose largest output is that of their class, after `forward`. */
-EXPORT(accuracy) double accuracy(void)
-{
-    const layer *last = &net.layers[net.count - 1];
-    size_t right = 0;
-    for (size_t i = 0; i < net.rows; i++) {
-        const float *row = last->y + i * last->out;
-        size_t best = 0;
-        for (size_t j = 1; j < last->out; j++)
-            best = row[j] > row[best] ? j : best;
-        right += best == (size_t)net.labels[i];
-    }
-    return (double)right / (double)net.rows;
-}
-
-/* Where an array of layer i lies, as a float32 array: z, normed, y, dz, dnormed, dy of shape (rows, out); then the values of
+/* Where an array of layer i lies, as a float32 array: z, normed, y, dz, dnormed, dy of shape (most, out); then the values of
  * weight, bias, batch norm's weight and bias; then their gradients. NULL for what the layer does not have. */
 EXPORT(array) const float *array(size_t i, int which)
 {
@@ -288,7 +347,7 @@ EXPORT(summarize) void summarize(size_t n, const float *x, size_t bins, double *
     shown[0] = s.mean, shown[1] = s.std, shown[2] = s.low, shown[3] = s.high;
 }
 
-/* Room for `bytes`, until `begin` is called again. */
+/* Room for `bytes`, until `begin` is called again. NULL if there is none. */
 EXPORT(room) void *room(size_t bytes)
 {
     return take(bytes, 1);

@@ -14,6 +14,7 @@ from .. import data as datasets
 from .. import init, nn
 from ..names import named
 from ..sweep import sweep
+from ..sweep.run import seeds_of
 from ..sweep.usual import curves
 
 
@@ -133,9 +134,9 @@ def compare(
     if not isinstance(initializers, Mapping) or not initializers or not all(isinstance(name, str) for name in initializers):
         raise TypeError(f"compare takes a mapping from names to initializers, such as {{'zeros': 0.0}}, got {initializers!r}")
     split = datasets.digits() if data is None else datasets.Split(*map(datasets.as_array, data))
-    seeds = list(range(seeds)) if isinstance(seeds, (int, np.integer)) else list(seeds)
-    if not seeds or isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 1:
-        raise ValueError(f"compare: epochs must be a positive integer, and there must be a seed, got {epochs!r} and {seeds}")
+    seeds = seeds_of(seeds, "compare")
+    if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 1:
+        raise ValueError(f"compare: epochs must be a positive integer, got {epochs!r}")
     if model is None:
         model = _default_model(split)
     for name, spec in initializers.items():  # before the first is trained

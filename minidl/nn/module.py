@@ -337,6 +337,30 @@ class Module:
         """
         return Description(self)
 
+    def explore(self) -> Any:
+        """The explorer with a network of this model's shape and initializers, in a notebook: sliders, and what they do.
+
+        Returns
+        -------
+        Explorer
+            What a notebook shows; its `link` stands behind the address of the page that `python -m minidl.explore` opens.
+
+        Raises
+        ------
+        ValueError
+            If the explorer cannot show this model; see `minidl.explore.link`, which says what it can.
+
+        Examples
+        --------
+        >>> from minidl import nn
+        >>> model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 3))
+        >>> model.explore().link
+        '#data=spirals&activation=tanh&init=xavier_uniform&norm=0&depth=2&width=8&gain=1&bias=0'
+        """
+        from ..explore import Explorer
+
+        return Explorer(self)
+
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers, by name; row-major, as formats of files want them."""
         return {name: np.array(_array_of(value), order="C") for name, _, _, value in self._state()}

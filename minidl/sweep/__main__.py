@@ -74,7 +74,11 @@ def function(text: str) -> Callable[..., Any]:
     file, _, name = text.partition(":") if isinstance(text, str) else ("", "", "")
     if not file.endswith(".py") or not name:
         raise ValueError(f'a function is named such as "experiment.py:train", got {text!r}')
-    return getattr(importlib.import_module(file.removesuffix(".py")), name)
+    try:
+        module = importlib.import_module(file.removesuffix(".py"))
+    except Exception as error:  # whatever the file does when it is run
+        raise ImportError(f"{file} cannot be run: {type(error).__name__}: {error}") from error
+    return getattr(module, name)
 
 
 @contextlib.contextmanager

@@ -103,7 +103,7 @@ def sweep(
     array([[0.7, 0.8],
            [0.9, 0.9]])
     """
-    points, seeds = _points(grid), _seeds(seeds)
+    points, seeds = _points(grid), seeds_of(seeds)
     _check(train, n_jobs)
     if isinstance(train, Training):
         train.check(points)
@@ -155,13 +155,16 @@ def _points(grid: Any) -> list[dict[str, Any]]:
     return [{name: x.item() if isinstance(x, np.generic) else x for name, x in point.items()} for point in points]
 
 
-def _seeds(seeds: Any) -> list[int]:
+def seeds_of(seeds: Any, caller: str = "sweep") -> list[int]:
+    """Which seeds are meant, in an argument that says how many or which."""
     count = isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool)
     found = list(range(seeds)) if count else list(seeds) if isinstance(seeds, Iterable) else []
     if not found or not all(isinstance(seed, (int, np.integer)) and 0 <= seed < 2**64 for seed in found):
-        raise ValueError(f"sweep: seeds must be a positive integer (how many), or non-negative integers (which), got {seeds!r}")
+        raise ValueError(
+            f"{caller}: seeds must be a positive integer (how many), or non-negative integers (which), got {seeds!r}"
+        )
     if len(set(found)) < len(found):
-        raise ValueError(f"sweep: a seed is there twice in {found}")
+        raise ValueError(f"{caller}: a seed is there twice in {found}")
     return [int(seed) for seed in found]
 
 

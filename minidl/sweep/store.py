@@ -76,6 +76,8 @@ class Store:
     """
 
     def __init__(self, folder: Any):
+        if not os.fspath(folder):
+            raise ValueError('sweep: the store must name a folder, such as "sweep", got an empty name')
         self.folder = os.path.abspath(folder)
         header = os.path.join(self.folder, HEADER)
         if os.path.exists(self.folder) and not os.path.isdir(self.folder):

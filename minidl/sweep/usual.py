@@ -50,6 +50,10 @@ class Training:
     ):
         if isinstance(model, nn.Module) or not callable(model):
             raise TypeError(f"Training: model must be a function that makes one, such as lambda width: ..., got {model!r}")
+        for name, number in {"epochs": epochs, "batch_size": batch_size}.items():
+            if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
+                raise ValueError(f"Training: {name} must be a positive integer, got {number!r}")
+        optim.SGD([nn.Parameter(0.0)], lr=lr, momentum=momentum)  # refuses what it would refuse at every point
         self.model, self.data = model, _digits if data is None else data
         self.settings = {"epochs": epochs, "lr": lr, "momentum": momentum, "batch_size": batch_size}
 

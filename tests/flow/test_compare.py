@@ -166,7 +166,8 @@ def test_a_picture_of_nothing_but_divergence_can_be_drawn(tmp_path):
             "compare: 'mine': the rule '9.weight' matches no parameter",
         ),
         ({"initializers": {"a": 0.0}, "epochs": 0}, ValueError, "epochs must be a positive integer"),
-        ({"initializers": {"a": 0.0}, "seeds": 0}, ValueError, "there must be a seed"),
+        ({"initializers": {"a": 0.0}, "seeds": 0}, ValueError, "compare: seeds must be a positive integer"),
+        ({"initializers": {"a": 0.0}, "seeds": 1.5}, ValueError, "compare: seeds must be a positive integer"),
     ],
 )
 def test_errors_name_the_initializer(arguments, error, message):
