@@ -9,6 +9,8 @@ import re
 import shutil
 from pathlib import Path
 
+from sphinx.util.nodes import make_refnode
+
 import minidl
 
 ROOT = Path(__file__).parent.parent
@@ -23,13 +25,15 @@ suppress_warnings = ["myst.header"]  # a page may begin with what the README inc
 autodoc_typehints = "none"  # numpydoc says the types
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False  # attributes are in the docstrings' own sections
+default_role = "py:obj"
 html_theme = "furo"
 html_title = "minidl"
 html_copy_source = False
 
 
 def links_that_sphinx_can_follow(app, docname, source):
-    """Folders become their names, source files downloads, and the explorer a plain link; the first pages are the READMEs."""
+    """Folders and pages elsewhere become their names, source files downloads, the explorer a plain link; and the two first
+    pages are the READMEs."""
     if readme := {"index": "README.md", "zh": "README.zh-CN.md"}.get(docname):
         text = (ROOT / readme).read_text(encoding="utf-8")
         # From docs/ the README's docs/tour.md is tour.md, and LICENSE is ../LICENSE.
@@ -37,14 +41,15 @@ def links_that_sphinx_can_follow(app, docname, source):
         source[0] = source[0].replace("README", text)
 
     def shown(match):
-        text, target = match.groups()
+        text, target, anchor = match.groups(default="")
         if target.endswith("explore/index.html"):
             return f'<a href="explore/index.html">{text}</a>'
         page = {"../README.md": "index.md", "../README.zh-CN.md": "zh.md"}.get(target, target)
-        is_there = ((Path(app.srcdir) / docname).parent / page).is_file()
-        return f"[{text}]({page})" if is_there else text
+        path = ((Path(app.srcdir) / docname).parent / page).resolve()
+        is_there = path.is_file() and (path.suffix != ".md" or path.is_relative_to(app.srcdir))
+        return f"[{text}]({page}{anchor})" if is_there else text
 
-    source[0] = re.sub(r"(?<!!)\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)\)", shown, source[0])
+    source[0] = re.sub(r"(?<!!)\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)\s]+)?\)", shown, source[0])
 
 
 def copy_the_explorer(app, exception):
@@ -53,6 +58,19 @@ def copy_the_explorer(app, exception):
         shutil.copy(ROOT / "docs/explore/index.html", Path(app.outdir) / "explore/index.html")
 
 
+def names_without_minidl(app, env, node, contnode):
+    """Docstrings say `functional.elu` and `Linear`: the names as the reader of that file knows them."""
+    python, target = env.get_domain("py"), node.get("reftarget", "")
+    modules = [node.get("py:module") or "minidl", "minidl"]
+    modules += [f"minidl.{part}" for part in ("nn", "functional", "init", "optim", "flow", "data")]
+    for name in [f"{module}.{target}" for module in modules if target]:
+        if name in python.objects:
+            found = python.objects[name]
+            return make_refnode(app.builder, node["refdoc"], found.docname, found.node_id, contnode, name)
+    return None
+
+
 def setup(app):
+    app.connect("missing-reference", names_without_minidl)
     app.connect("source-read", links_that_sphinx_can_follow)
     app.connect("build-finished", copy_the_explorer)

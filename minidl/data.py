@@ -1,6 +1,6 @@
 """Data to learn on: real digits and given names, toy problems, files of MNIST's format, and a loader that deals out batches.
 
-Everything is NumPy arrays; nothing is downloaded. The digits and the names come with the package, see datasets/*.md.
+Everything is NumPy arrays; nothing is downloaded. The digits and the names come with the package, see `datasets/*.md`.
 """
 
 import gzip

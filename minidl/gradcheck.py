@@ -39,13 +39,13 @@ def gradcheck(
 ) -> bool:
     """Whether `backward()` finds the derivatives of `fn` that central differences find.
 
-    L = sum(v * fn(*inputs)), with v fixed and random, is differentiated by each element x of each input that requires a
+    `L = sum(v * fn(*inputs))`, with v fixed and random, is differentiated by each element x of each input that requires a
     gradient; the difference quotient is (L(x + eps) - L(x - eps)) / (2 eps). The two may differ by
 
-        rtol |quotient| + atol (the largest |quotient| of this input) + what rounding can do to the quotient,
+        `rtol |quotient| + atol (the largest |quotient| of this input)` + what rounding can do to the quotient,
 
     so that a gradient which is small everywhere is checked as closely as a large one. The last is taken as 100 units in the
-    last place of sum(|v fn|), divided by 2 eps: about 1e-8 where the values are about 1.
+    last place of `sum(|v fn|)`, divided by 2 eps: about 1e-8 where the values are about 1.
 
     What is wrong is called by its name where it is a well-known mistake (`mistakes.py`): dy not used, a factor, a sign, a
     transpose, the order of the gradients, a sum over the batch, a path that is missing, and so on.

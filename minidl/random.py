@@ -202,7 +202,7 @@ class Generator:
             Those of the normal distribution before it is truncated. Afterwards the standard deviation is smaller: 0.8796
             std where it is truncated at mean -+ 2 std.
         low, high : float
-            Bounds of the samples themselves, not counted in standard deviations (as in torch.nn.init.trunc_normal_).
+            Bounds of the samples themselves, not counted in standard deviations (as in `torch.nn.init.trunc_normal_`).
         dtype : float32 or float64
 
         Raises

@@ -87,7 +87,7 @@ class CoordinateCheck(NamedTuple):
     ----------
     widths : tuple of int
     changes : dict from layer name to tuple of float
-        The mean |change| of an element of the layer's output, at each width.
+        The mean absolute change of an element of the layer's output, at each width.
     """
 
     widths: tuple[int, ...]
@@ -186,7 +186,7 @@ def lsuv(model: Module, x: Any, tol: float = 0.1, max_iter: int = 10, rng: Gener
     """Layer-sequential unit variance: orthogonal weights, scaled by data so that each layer's output has variance 1.
 
     For each layer in the order of its calls: W is drawn by `Orthogonal()` from the stream "<name>.weight", and then, while
-    |v - 1| >= tol, where v is the variance of all elements of the layer's output (before the activation) over the batch,
+    `|v - 1| >= tol`, where v is the variance of all elements of the layer's output (before the activation) over the batch,
     W = W / sqrt(v). It needs no theory of the activation, and works where the theory of Xavier and He does not apply: other
     activations, inputs that are far from normal, several branches. Without it, the errors of the layers multiply.
 

@@ -274,7 +274,7 @@ class Tensor:
         self._version[0] += 1
 
     def abs(self) -> "Tensor":
-        """|x|, elementwise: see `functional.abs`."""
+        """`|x|`, elementwise: see `functional.abs`."""
         return F.abs(self)
 
     def cos(self) -> "Tensor":

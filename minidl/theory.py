@@ -354,7 +354,7 @@ class Signal:
     pair : float
         The mean of y_a y_b for two different inputs a and b of one unit.
     scatter : float
-        The variance of (y_a . y_b) / |y|^2 over pairs of inputs: how far pairs are from the average pair.
+        The variance of `(y_a . y_b) / |y|^2` over pairs of inputs: how far pairs are from the average pair.
     one, shared : float
         The variance of `square` over random networks, relative to its square, for a single input; and the part of it that
         two inputs have in common, so that a larger batch does not average it away.

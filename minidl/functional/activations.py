@@ -109,7 +109,7 @@ def silu(x: Array) -> Tensor:
 
 
 def softplus(x: Array) -> Tensor:
-    """y = ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|), which cannot overflow.  Backward: dx = dy sigmoid(x)."""
+    """y = ln(1 + e^x) = `max(x, 0) + ln(1 + e^-|x|)`, which cannot overflow.  Backward: dx = dy sigmoid(x)."""
     x = as_real(x)
     a = x._data
 

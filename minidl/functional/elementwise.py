@@ -67,7 +67,7 @@ def cos(x: Array) -> Tensor:
 
 
 def abs(x: Array) -> Tensor:
-    """y = |x|.  Backward: dx = dy sign(x), with 0 at 0."""
+    """`y = |x|`.  Backward: dx = dy sign(x), with 0 at 0."""
     x = as_tensor(x)
     sign = np.sign(x._data)
 

@@ -218,7 +218,7 @@ def mse_loss(input: Array, target: Array, reduction: str = "mean") -> Tensor:
 
 
 def l1_loss(input: Array, target: Array, reduction: str = "mean") -> Tensor:
-    """L = the mean (or sum, or none) of |x - t|.  Backward: dx = dL sign(x - t) / N, dt = -dx."""
+    """L = the mean (or sum, or none) of `|x - t|`.  Backward: dx = dL sign(x - t) / N, dt = -dx."""
     x, t = _same_shape("l1_loss", input, target)
     difference = x._data - t._data
     loss, factor = _reduced(np.abs(difference), reduction)
@@ -231,7 +231,7 @@ def l1_loss(input: Array, target: Array, reduction: str = "mean") -> Tensor:
 
 
 def huber_loss(input: Array, target: Array, reduction: str = "mean", delta: float = 1.0) -> Tensor:
-    """L = the mean (or sum, or none) of d^2 / 2 where |d| <= delta, and delta (|d| - delta / 2) beyond, with d = x - t.
+    """L = the mean (or sum, or none) of d^2 / 2 where `|d| <= delta`, and `delta (|d| - delta / 2)` beyond, with d = x - t.
 
     Backward: dx = dL clip(d, -delta, delta) / N, dt = -dx.
 

@@ -125,9 +125,9 @@ def std(x: Array, dim: Dim = None, correction: int = 1, keepdim: bool = False) -
 
 @numpy_names
 def norm(x: Array, p: float = 2, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """y = (sum |x|^p)^(1/p), over the axes `dim`; for p = inf the largest |x|.
+    """`y = (sum |x|^p)^(1/p)`, over the axes `dim`; for p = inf the largest `|x|`.
 
-    Backward: dx = dy sign(x) (|x| / y)^(p - 1), with 0 where x or y is 0; for p = inf the largest share dy evenly.
+    Backward: `dx = dy sign(x) (|x| / y)^(p - 1)`, with 0 where x or y is 0; for p = inf the largest share dy evenly.
     """
     if isinstance(p, bool) or not isinstance(p, (int, float, np.number)) or not p > 0:
         raise ValueError(f"norm: p must be a number above 0, or inf, got {p!r}")

@@ -127,7 +127,7 @@ class Normal(Initializer):
 
 @called("truncated_normal")
 class TruncatedNormal(Initializer):
-    """Normal, given that it lies in [low, high]: values, not numbers of standard deviations (as in trunc_normal_).
+    """Normal, given that it lies in [low, high]: values, not numbers of standard deviations (as in `trunc_normal_`).
 
     No weight is far out, so no unit is saturated from the beginning. The standard deviation after the cut is smaller
     than `std`: by 0.8796 for a cut at mean -+ 2 std; whoever forgets that loses 23 % of the variance in every layer.

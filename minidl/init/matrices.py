@@ -338,7 +338,7 @@ class LooksLinear(Initializer):
 class Bilinear(Fixed):
     """Interpolation: a kernel that resizes each channel by itself, by the factor f = ceil(k / 2) that is its stride.
 
-    Along each axis of the kernel, at place x: 1 - |x - (k - 1) / 2| / f, and the product of these. For one input channel per
+    Along each axis of the kernel, at place x: `1 - |x - (k - 1) / 2| / f`, and the product of these. For one input channel per
     group, shape (channels, 1, k, ...), it is the same in every channel; otherwise it joins channel i to channel i, and the rest
     is 0. Random kernels leave a chequered pattern, for places overlap unevenly. (Chainer's
     UpsamplingDeconvFilter and DownsamplingConvFilter. MXNet's Bilinear joins every channel to every other, and is off centre

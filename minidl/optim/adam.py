@@ -18,7 +18,7 @@ class Adam(Optimizer):
         v = beta2 v + (1 - beta2) g^2
         p = p - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 
-    The quotients by 1 - beta^t correct the bias of a mean that began as 0. So the first step is lr g / (|g| + eps): as long
+    The quotients by 1 - beta^t correct the bias of a mean that began as 0. So the first step is `lr g / (|g| + eps)`: as long
     as lr, whatever the gradient is.
 
     Parameters
