@@ -1,5 +1,6 @@
 """What all tests share; and a guard: they never test an uncompiled copy of minidl by accident."""
 
+import importlib.util
 import os
 import warnings
 from pathlib import Path
@@ -10,6 +11,8 @@ with warnings.catch_warnings(action="ignore"):  # the guard below says it better
     from minidl import kernels
 
 collect_ignore = list(Path(__file__).parent.glob("course/*.py"))  # modules that import one another
+if importlib.util.find_spec("sklearn") is None:
+    collect_ignore.append(Path(__file__).parent / "minidl/interop/scikit_learn.py")
 collect_ignore_glob = ["tests/recorded/*", "course/hw*/*", "*/conftest.py"]  # need PyTorch; are no modules of their own
 
 

@@ -1033,12 +1033,22 @@ def _as_array(data: Any) -> np.ndarray:
     refuse_masks(data)
     array = np.asarray(data) if not isinstance(data, (list, tuple)) else np.array(_lists(data))
     native = array.dtype.newbyteorder("=")
+    _refuse_missing(data, array)
     if array.dtype.kind not in "fiub":
         missing = ", perhaps because some are missing: fill or drop those" if array.dtype == object else ""
         raise TypeError(f"a Tensor holds real numbers, got {type(data).__name__} of dtype {array.dtype}{missing}")
     if hasattr(data, "__array__") and native in (np.float32, np.float64):  # an array, whoever's
         return array.astype(native, copy=False)
     return array.astype(np.float32)
+
+
+def _refuse_missing(data: Any, array: np.ndarray) -> None:
+    """A TypeError where a column of pandas or polars, whose numbers may be missing, has become NaN where they are."""
+    if array.dtype.kind == "f" and type(data).__module__.partition(".")[0] in ("pandas", "polars"):
+        nulls = data.isna() if hasattr(data, "isna") else data.is_null() if hasattr(data, "is_null") else data.null_count()
+        count = int(np.asarray(nulls).sum())
+        if count and np.isnan(array).any():
+            raise TypeError(f"a Tensor holds numbers; {count} of this {type(data).__name__} are missing: fill or drop those")
 
 
 def _lists(data: Any) -> Any:

@@ -20,6 +20,7 @@ HOUSE = {
     "__main__": "",
     "minidl": "",
     "explore": "",
+    "interop": "pytorch onnx_format scikit_learn",
     "flow": "report quantities measure predict remedy diagnose compare watch",
     "theory": "",
     "sweep": "identity store result usual run __main__",
