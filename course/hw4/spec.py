@@ -27,7 +27,7 @@
 # units are equal again. By induction they stay so for ever. Such units are called *clones*.
 #
 # **Zeros.** If W, b and v are all 0, then h is tanh 0 = 0, so dv = 0, and v is 0, so dw = 0 and db = 0. Each of the
-# two blocks the gradient of the other. Only c moves.
+# two blocks the gradient of the other. Only c can move, and where the classes are equally large not even that.
 #
 # **Constants.** If W, b and v have the same value in each unit, gradients flow, but the m units are clones. Then sum
 # of v_i h_ni = (m v) tanh(w · x_n + b): whatever m is, the network computes what one unit with the outgoing weight
@@ -92,7 +92,7 @@
 #
 # 请看下标。dw_i、db_i 和 dv_i 的右边没有任何别的神经元的东西：只有 v_i 和 h_ni（后者由 w_i 和 b_i 算出），再就是 x_n 和 e_n，它们对所有神经元都一样。所以对每个神经元，这三个梯度都是 (w_i, b_i, v_i) 的同一个函数。两个神经元相同，得到的梯度就相同。只要优化器对所有的数都用同一条规则（SGD、动量、Adam 都是如此），它们的更新就相同，更新之后仍然相同。由归纳法，它们永远相同。这样的神经元叫作*副本*。
 #
-# **全零。** 如果 W、b、v 全为 0，那么 h = tanh 0 = 0，所以 dv = 0；而 v 为 0，所以 dw = 0，db = 0。两层互相挡住了对方的梯度，只有 c 会动。
+# **全零。** 如果 W、b、v 全为 0，那么 h = tanh 0 = 0，所以 dv = 0；而 v 为 0，所以 dw = 0，db = 0。两层互相挡住了对方的梯度。只有 c 可能会动；两类样本一样多时，连它也不动。
 #
 # **常数。** 如果 W、b、v 在每个神经元中取值都相同，梯度是有的，但 m 个神经元互为副本。这时 v_i h_ni 之和等于 (m v) tanh(w · x_n + b)：不论 m 是多少，这个网络算出的都与输出权重为 u = m v 的一个神经元相同。单个 tanh 神经元不过是两块平地之间的一道坡，它能把平面一分为二，却看不出一圈点在另一圈里面。
 #
@@ -335,8 +335,9 @@ def test_one_unit_for_one():
 # The network above has m = 8 units and is trained on two circles, with all samples in each step, for 50 steps. What
 # W, b and v begin with stands in the list below; "random" means that all are different. Where nothing is said of b,
 # it is 0, and where nothing is said of the activation or the optimizer, they are tanh and SGD. Predict two things for
-# each line, and fill them in as a pair: does any number of W, b or v ever move (True or False), and how many distinct
-# units are there in the end, in the sense of question 1?
+# each line, and fill them in as a pair such as (True, 3): does any number of W, b or v ever move, by more than rounding
+# (True or False), and how many distinct units are there in the end, in the sense of question 1? c begins at 0, both
+# circles have equally many points, the learning rate is 0.5 (Adam: 0.01), and ReLU's slope at 0 counts as 0.
 #
 # Use a pencil, not the computer: write down h, then dv, dw and db of the first step, then the second step where it is
 # needed. The tests train all ten and compare. You can run the tests of the first four.
@@ -344,7 +345,7 @@ def test_one_unit_for_one():
 # %% [markdown] question="predictions" lang="zh"
 # ## 第 3 题：预测（5 分）
 #
-# 上面的网络取 m = 8 个神经元，在两圈点上训练 50 步，每一步使用全部样本。W、b 和 v 的初值写在下面的表里；“random” 表示各不相同。没有提到 b 时，b 为 0；没有提到激活函数和优化器时，它们是 tanh 和 SGD。请对每一行预测两件事，填成一对：W、b、v 中是否有任何一个数动过（True 或 False）；最后按第 1 题的含义有几个互不相同的神经元？
+# 上面的网络取 m = 8 个神经元，在两圈点上训练 50 步，每一步使用全部样本。W、b 和 v 的初值写在下面的表里；“random” 表示各不相同。没有提到 b 时，b 为 0；没有提到激活函数和优化器时，它们是 tanh 和 SGD。请对每一行预测两件事，填成一对，例如 (True, 3)：W、b、v 中是否有任何一个数动过（舍入误差不算；True 或 False）；最后按第 1 题的含义有几个互不相同的神经元？c 从 0 开始，两圈点一样多，学习率是 0.5（Adam 是 0.01），ReLU 在 0 处的斜率取 0。
 #
 # 请用笔，不要用计算机：写出 h，再写出第一步的 dv、dw 和 db，需要时再写第二步。测试会把这十种情况都训练一遍，与你的预测比较。前四种的测试你自己可以运行。
 
@@ -359,7 +360,7 @@ PREDICTIONS = {
     "W = 0, v random": (True, 8),
     "W = 0.5, v = 0.5 and -0.5 by turns": (True, 2),
     "W = 0, v random, with ReLU": (False, 8),
-    "W = 0, v = 0, with sigmoid": (True, 1),
+    "W = 0, v = 0.5, with sigmoid": (True, 1),
     "W = 0.5, v = 0.5, with Adam": (True, 1),
     "W = 0.5, v = 0.5, with dropout of the units": (True, 8),
 }
@@ -371,7 +372,7 @@ PREDICTIONS = {
 # STUB:     "W = 0, v random": None,
 # STUB:     "W = 0.5, v = 0.5 and -0.5 by turns": None,
 # STUB:     "W = 0, v random, with ReLU": None,
-# STUB:     "W = 0, v = 0, with sigmoid": None,
+# STUB:     "W = 0, v = 0.5, with sigmoid": None,
 # STUB:     "W = 0.5, v = 0.5, with Adam": None,
 # STUB:     "W = 0.5, v = 0.5, with dropout of the units": None,
 # STUB: }
@@ -389,7 +390,7 @@ def check_prediction(student, predictions, name, w, b, v, hint, **how):
     )
     before = np.full((8, 2), 1.0) * w, np.full(8, 1.0) * b, np.full((1, 8), 1.0) * v
     after = trained(student, *before, 50, 0.01 if how.get("adam") else 0.5, **how)[:3]
-    moves = any(not np.array_equal(p, q) for p, q in zip(before, after, strict=True))
+    moves = any(np.abs(p - q).max() > 1e-9 for p, q in zip(before, after, strict=True))  # by more than rounding
     assert bool(given[0]) == moves, (
         f"{name}: you say that {'something' if given[0] else 'nothing'} moves, and in training "
         f"{'something' if moves else 'nothing'} does; {hint}"
@@ -454,13 +455,13 @@ def test_predictions_for_outgoing_weights():
 
 # %% part="hidden" question="predictions" points=1
 def test_predictions_for_other_activations():
-    """What becomes of W = 0 with ReLU, and of zeros with sigmoid."""
+    """What becomes of W = 0 with ReLU, and with sigmoid."""
     hint = "the slope of ReLU at 0 is taken as 0, and h is 0: what is left of the gradients? And v belongs to a unit, too"
     check_prediction(
         STUDENT, PREDICTIONS, "W = 0, v random, with ReLU", 0, 0, own_random(STUDENT, 1, 8), hint, activation="relu"
     )
     hint = "h is 1/2 in every unit, so dv is not 0; and does anything tell the units apart?"
-    check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0, with sigmoid", 0, 0, 0, hint, activation="sigmoid")
+    check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0.5, with sigmoid", 0, 0, 0.5, hint, activation="sigmoid")
 
 
 # %% part="hidden" question="predictions" points=1

@@ -181,11 +181,11 @@ from course.expect import expect
 from minidl import optim
 
 
-def leaf(*values):
+def _leaf(*values):
     return Tensor(np.array(values), requires_grad=True)
 
 
-def step(optimizer):
+def _step(optimizer):
     """One step, of the student's own."""
 
     def refused(*args):
@@ -195,47 +195,76 @@ def step(optimizer):
         optimizer.step()
 
 
-def steps(optimizer, w, gradients):
+def _steps(optimizer, w, gradients):
     """w after each step with these gradients."""
     places = []
     for gradient in gradients:
         w.grad = np.array(gradient)
-        step(optimizer)
+        _step(optimizer)
         places.append(w.data.copy())
+        assert np.isfinite(w.data).all(), (
+            f"after step {len(places)} the parameter is {w.data}: what is divided by 0? (Adam's t is 1 in the first step; 1 - β^0 is 0)"
+        )
     return np.array(places)
 
 
 def hold_to_the_rules(make):
-    """What holds for any optimizer: make(params) is one."""
-    w, u, other = leaf(1.0, -2.0), leaf(3.0, 0.0), leaf(0.5, 0.5)
-    optimizer = make([w, u, other])
-    w.grad, u.grad = np.array([0.5, 0.25]), np.array([2.0, -1.0])
-    kept = w.grad
-    for _ in range(3):
+    """What holds for any optimizer: make(params) is one. The shapes are those of a network's weights, biases and scales."""
+    values = [np.array([1.0, -2.0]), np.array(0.5), np.arange(6.0).reshape(3, 2) - 2.5]
+    gradients = [np.array([0.5, 0.25]), np.array(-1.0), np.linspace(-1.0, 2.0, 6).reshape(3, 2)]
+    params = [Tensor(value.copy(), requires_grad=True) for value in values]
+    never = _leaf(0.5, 0.5)
+    optimizer = make([params[0], never, *params[1:]])
+    _, other, _ = params
+    for p, gradient in zip(params, gradients, strict=True):
+        p.grad = gradient.copy()
+    for n in range(4):
+        other.grad = other.grad if n < 2 else None
+        before, kept = other.data.copy(), [p.grad for p in params]
         try:
-            step(optimizer)
+            _step(optimizer)
         except TypeError as error:
             raise AssertionError(f"step raises '{error}': where a parameter's .grad is None, leave it alone") from error
-    assert not np.array_equal(w.data, [1.0, -2.0]), "step does not move a parameter that has a gradient"
-    assert np.array_equal(other.data, [0.5, 0.5]), "step moves a parameter whose .grad is None: leave it alone"
-    assert np.array_equal(kept, [0.5, 0.25]), (
-        "step changes p.grad: what you keep from step to step must be an array of your own, and `a = p.grad` makes no copy"
-    )
-    alone = leaf(1.0, -2.0)
-    steps(make([alone]), alone, 3 * [[0.5, 0.25]])
-    assert np.allclose(alone.data, w.data), (
-        "a parameter moves differently when there is another one: keep state for each by itself"
-    )
-    loss, w.grad = (w * w).sum(), None
+        except ValueError as error:
+            raise AssertionError(f"step raises '{error}': keep state for each parameter by itself, in its own shape") from error
+        assert n < 2 or np.array_equal(other.data, before), (
+            "step moves a parameter whose .grad is None, and had moved before: leave it alone, whatever its velocity"
+        )
+        for p, grad, gradient in zip(params, kept, gradients, strict=True):
+            assert p.grad is grad, "step sets p.grad to something else: leave it as it is, for zero_grad is there to clear it"
+            assert grad is None or np.array_equal(grad, gradient), (
+                "step changes p.grad: what you keep from step to step must be an array of your own, and `a = p.grad` makes no copy"
+            )
+    assert np.array_equal(never.data, [0.5, 0.5]), "step moves a parameter whose .grad is None: leave it alone"
+    for p, value in zip(params, values, strict=True):
+        assert not np.array_equal(p.data, value), (
+            "step does not move each parameter that has a gradient: does the loop go on after the first, and after one without?"
+        )
+        assert p.dtype == value.dtype, f"a parameter of {value.dtype} has become one of {p.dtype}"
+    for p, value, gradient in list(zip(params, values, gradients, strict=True))[::2]:
+        alone = Tensor(value.copy(), requires_grad=True)
+        _steps(make([alone]), alone, 4 * [gradient])
+        assert np.allclose(alone.data, p.data), (
+            "a parameter moves differently when there are others, and one of them without a gradient: keep state for each by itself"
+        )
+        hold_to_noticing(make([_leaf(1.0), p]), p)
+    single = Tensor(np.float32([1.0, 2.0]), requires_grad=True)
+    _steps(make([single]), single, [np.float32([0.5, 0.5])])
+    assert single.dtype == np.float32, f"a parameter of float32 has become one of {single.dtype}: change p.data in place"
+
+
+def hold_to_noticing(optimizer, p):
+    """That minidl notices a step that changes p between the forward and the backward pass."""
+    loss, p.grad = (p * p).sum(), None
     loss.backward(retain_graph=True)
-    right = w.grad.copy()
-    step(optimizer)
-    w.grad = None
+    right = p.grad.copy()
+    _step(optimizer)
+    p.grad = None
     try:
         loss.backward()
-    except RuntimeError:  # minidl has noticed that w is another one now
+    except RuntimeError:  # minidl has noticed that p is another one now
         return
-    assert np.array_equal(w.grad, right), (
+    assert np.array_equal(p.grad, right), (
         "minidl does not notice that step changed a parameter, so that a later backward() is wrong: write p.data -= ..., or call "
         "p.changed() afterwards"
     )
@@ -290,8 +319,8 @@ class Momentum(Optimizer):
 # %% part="public" question="momentum" points=2
 def test_momentum_three_steps():
     """Three steps from w = 1 with the gradients 2, 1.6 and 1.08, for lr = 0.1 and momentum = 0.5."""
-    w = leaf(1.0)
-    given = steps(Momentum([w], lr=0.1, momentum=0.5), w, [[2.0], [1.6], [1.08]])
+    w = _leaf(1.0)
+    given = _steps(Momentum([w], lr=0.1, momentum=0.5), w, [[2.0], [1.6], [1.08]])
     mistakes = {
         "these are steps without momentum; is v kept from step to step?": [[0.8], [0.64], [0.532]],
         "the gradient is multiplied by 1 - momentum; in this rule v = momentum v + dp": [[0.9], [0.77], [0.651]],
@@ -307,8 +336,8 @@ def test_momentum_of_two_numbers():
     """Four steps of two numbers, with momentum = 0.9 and with momentum = 0."""
     gradients = np.array([[1.0, -3.0], [0.5, 2.0], [-2.0, 0.0], [0.0, 1.0]])
     for m in (0.9, 0.0):
-        w = leaf(1.0, 2.0)
-        given = steps(Momentum([w], lr=0.2, momentum=m), w, gradients)[-1]
+        w = _leaf(1.0, 2.0)
+        given = _steps(Momentum([w], lr=0.2, momentum=m), w, gradients)[-1]
         # A gradient is still felt k steps later with the weight m^k: after four steps g_1 has moved w by 1 + m + m² + m³.
         felt = [1 + m + m**2 + m**3, 1 + m + m**2, 1 + m, 1]
         expect(f"w after four steps of Momentum with momentum={m}", given, [1.0, 2.0] - 0.2 * (felt @ gradients))
@@ -365,8 +394,8 @@ class Adam(Optimizer):
 # %% part="public" question="adam" points=2
 def test_adam_first_step():
     """The first step, with lr = 0.5, for the gradients 2 and -200."""
-    w = leaf(1.0, -100.0)
-    given = steps(Adam([w], lr=0.5), w, [[2.0, -200.0]])[0]
+    w = _leaf(1.0, -100.0)
+    given = _steps(Adam([w], lr=0.5), w, [[2.0, -200.0]])[0]
     root = 0.001**0.5
     mistakes = {
         "the averages are too small at first; divide by 1 - beta^t": [1 - 0.05 / root, -100 + 0.05 / root],
@@ -392,8 +421,8 @@ def test_adam_five_steps():
             place = place - 0.1 * mean / np.average(gradients[:t] ** 2, axis=0, weights=beta2**old) ** 0.5
         return place
 
-    w = leaf(1.0, 2.0)
-    given = steps(Adam([w], lr=0.1, betas=(0.5, 0.8)), w, gradients)[-1]
+    w = _leaf(1.0, 2.0)
+    given = _steps(Adam([w], lr=0.1, betas=(0.5, 0.8)), w, gradients)[-1]
     swapped = "beta1 is for the average of the gradients, beta2 for that of their squares"
     expect("w after five steps of Adam", given, path(0.5, 0.8), mistakes={swapped: path(0.8, 0.5)})
 
@@ -401,8 +430,8 @@ def test_adam_five_steps():
 # %% part="hidden" question="adam" points=1
 def test_adam_where_eps_counts():
     """The first step where the gradient is as small as eps: half of lr."""
-    w = leaf(0.0)
-    given = steps(Adam([w], lr=1.0, eps=1e-3), w, [[1e-3]])[0]
+    w = _leaf(0.0)
+    given = _steps(Adam([w], lr=1.0, eps=1e-3), w, [[1e-3]])[0]
     under = {"eps is added to the root of v̂, not to v̂": [-1e-3 / (1e-3 + 1e-6) ** 0.5], "where is eps?": [-1.0]}
     expect("w after a step of Adam with a gradient as small as eps", given, [-0.5], mistakes=under)
 
