@@ -384,7 +384,7 @@ def test_one_value_twice():
 
 # %% part="hidden" question="values" points=1
 def test_plain_numbers():
-    """2 + x, x + 2, 3 · x, x · 3, and powers of -1 and -1/2 at x = 4."""
+    """2 + x, x + 2, 3 · x, x · 3, 0.5 and 0.25, and powers of -1 and -1/2 at x = 4."""
     x = Value(4.0)
     check_value("x + 2 for x = 4", x + 2, 6.0, x=(x, 1.0))
     check_value("2 + x for x = 4", 2 + x, 6.0, x=(x, 1.0))
@@ -392,11 +392,14 @@ def test_plain_numbers():
     check_value("3 * x for x = 4", 3 * x, 12.0, x=(x, 3.0))
     check_value("x ** -1 for x = 4", x**-1, 0.25, x=(x, -1 / 16))
     check_value("x ** -0.5 for x = 4", x**-0.5, 0.5, x=(x, -1 / 16))
+    check_value("x + 0.5 for x = 4", x + 0.5, 4.5, x=(x, 1.0))
+    check_value("0.25 * x for x = 4", 0.25 * x, 1.0, x=(x, 0.25))
+    expect("x after all of these", x.data, 4.0)
 
 
 # %% part="hidden" question="values" points=1
 def test_slopes_at_random_numbers():
-    """The slopes of all five operations at random numbers, compared with difference quotients."""
+    """The slopes of all five operations at random numbers, compared with difference quotients; and at -2."""
     p, q = own_numbers(STUDENT, 2)
     for what, operation, plain in (
         ("a + b", lambda a, b: a + b, lambda a, b: a + b),
@@ -409,6 +412,11 @@ def test_slopes_at_random_numbers():
         slopes = dict(zip("ab", zip((a, b), quotients(plain, [p, q]), strict=True), strict=True))
         used = slopes if " b" in what else {"a": slopes["a"]}
         check_value(f"{what} for a = {p:.3f}, b = {q:.3f}", operation(a, b), plain(p, q), **used)
+        expect(f"a and b after {what}", [a.data, b.data], [p, q])
+    y = Value(-2.0)
+    check_value("y ** 2 for y = -2", y**2, 4.0, y=(y, -4.0))
+    check_value("y ** 3 for y = -2", y**3, -8.0, y=(y, 12.0))
+    check_value("tanh of y = -2", y.tanh(), math.tanh(-2.0), y=(y, 1 - math.tanh(2.0) ** 2))
 
 
 # %% [markdown] question="walk"
@@ -532,7 +540,7 @@ def test_the_whole_engine():
 # Then, with questions 2, 3 and 4 answered, run the file, or the cell below, for the picture. On the left is a function
 # with tangents whose slopes your engine computed: if one of them does not touch the curve, look at its operations
 # again. On the right a unit tanh(w x + b) learns to go through five points. The grey lines are those of equal loss.
-# Explain to yourself why the path of the smallest learning rate is always at right angles to them, and what keeps that
+# Explain to yourself why the path of the smallest learning rate is nearly at right angles to them, and what keeps that
 # of the largest from coming to rest.
 
 # %% [markdown] question="downhill" lang="zh"
@@ -540,7 +548,7 @@ def test_the_whole_engine():
 #
 # 请写 `descend(slopes, w, b, lr, steps)`。`slopes(w, b)` 返回三个数：这一点的损失，以及损失对 w 和对 b 的导数。从 (w, b) 出发，逆着导数走 `steps` 步，每一步同时改变两者，返回所有到过的点的列表，每个点是三元组 (w, b, loss)，起点和终点都在内，一共 `steps` + 1 个。
 #
-# 做完第 2、3、4 题以后，运行这个文件（或下面的单元格），把图画出来。左图是一个函数和它的几条切线，切线的斜率由你的引擎算出：如果哪一条没有贴着曲线，就再看看那里用到的运算。右图是一个神经元 tanh(w x + b) 学习穿过五个点，图中灰色的线是损失的等高线。请想一想：学习率最小的那条路径为什么总是与等高线垂直？学习率最大的那条为什么停不下来？
+# 做完第 2、3、4 题以后，运行这个文件（或下面的单元格），把图画出来。左图是一个函数和它的几条切线，切线的斜率由你的引擎算出：如果哪一条没有贴着曲线，就再看看那里用到的运算。右图是一个神经元 tanh(w x + b) 学习穿过五个点，图中灰色的线是损失的等高线。请想一想：学习率最小的那条路径为什么几乎与等高线垂直？学习率最大的那条为什么停不下来？
 
 
 # %% part="solution" question="downhill"
@@ -574,10 +582,14 @@ def test_both_at_once():
 
 # %% part="hidden" question="downhill" points=1
 def test_no_step():
-    """The path of no step is the first place alone, and that of one has two places."""
+    """The path of no step is the first place alone, and that of one has two places; and a path that goes up goes on."""
     expect("the path of 0 steps from (3, 4)", descend(lambda w, b: (w + b, 1.0, 1.0), 3.0, 4.0, 0.5, 0), [[3.0, 4.0, 7.0]])
     path = descend(lambda w, b: (w + b, 1.0, 1.0), 3.0, 4.0, 0.5, 1)
     expect("the path of 1 step from (3, 4), where both slopes are 1, lr = 0.5,", path, [[3.0, 4.0, 7.0], [2.5, 3.5, 6.0]])
+    # with lr = 1 a step takes w to -3 w in L = 2 w²: it jumps over the valley, higher each time
+    path = descend(lambda w, b: (2 * w * w, 4 * w, 0.0), 1.0, 0.0, 1.0, 3)
+    right = [[1.0, 0.0, 2.0], [-3.0, 0.0, 18.0], [9.0, 0.0, 162.0], [-27.0, 0.0, 1458.0]]
+    expect("the path of 3 steps from (1, 0) in L = 2 w², with lr = 1, which is too large", path, right)
 
 
 # %% part="given" question="downhill"

@@ -86,6 +86,13 @@ WRONG = [
         18,
     ),
     (
+        "values: powers by logarithms",
+        "return Value(self.data**n,",
+        "return Value(math.exp(n * math.log(self.data)),",
+        "math domain error",
+        19,
+    ),
+    (
         "values: the exponent not lowered",
         "n * self.data ** (n - 1)",
         "n * self.data**n",

@@ -235,13 +235,18 @@ def test_units_that_are_clones():
 
 # %% part="hidden" question="units" points=1
 def test_units_apart_by_rounding():
-    """Clones that differ by 1e-12 count as one; units that differ by 1e-6 do not."""
+    """Clones that differ by 1e-12 count as one; units that differ by 1e-6 do not. Two pairs of clones are two units."""
     w = np.full((5, 2), 1 / 3)
     w[1, 0] += 1e-12
     w[2, 1] -= 1e-12
     expect("distinct_units of 5 clones that differ by 1e-12", distinct_units(w, np.zeros(5), np.ones((1, 5))), 1)
     w[3, 1] += 1e-6
     expect("distinct_units of 4 clones, and one unit that differs by 1e-6", distinct_units(w, np.zeros(5), np.ones((1, 5))), 2)
+    b = np.array([0.0, 5e-10, -0.5, -0.5, 3e-9])
+    found = distinct_units(np.ones((5, 2)), b, np.ones((1, 5)))
+    expect("distinct_units of 5 units with the biases 0, 5e-10, -0.5, -0.5 and 3e-9", found, 3)
+    w = np.array([[3.0, 4.0], [4.0, 3.0], [4.0, 3.0], [-3.0, -4.0]])
+    expect("distinct_units of (3, 4), twice (4, 3), and (-3, -4)", distinct_units(w, np.zeros(4), np.ones((1, 4))), 3)
 
 
 # %% [markdown] question="clones"
@@ -251,13 +256,14 @@ def test_units_apart_by_rounding():
 # (numbers), and is trained with SGD, without momentum, at the learning rate `lr`. Write `one_unit(w, b, v, m, lr)`.
 # It returns five things that describe a network with a single unit: its incoming weights, its bias, its outgoing
 # weight, the learning rate of its incoming weights and bias, and the learning rate of its outgoing weight. They must
-# be such that both networks give the same scores before training and after every step. (c has the learning rate lr in
-# both.)
+# be such that both networks give the same scores before training and after every step, to the precision of the numbers
+# that come in. Its w and b are the clones' own. b and v are plain numbers, and so are the four that you return after w.
+# (c has the learning rate lr in both.)
 
 # %% [markdown] question="clones" lang="zh"
 # ## 第 2 题：用一个神经元代替所有副本（5 分）
 #
-# 某个网络有 m 个副本，每个的输入权重是 `w`（数组），偏置是 `b`，输出权重是 `v`（都是数），用不带动量的 SGD 训练，学习率为 `lr`。请写 `one_unit(w, b, v, m, lr)`，返回描述只有一个神经元的网络的五样东西：它的输入权重、偏置、输出权重，输入权重和偏置所用的学习率，以及输出权重所用的学习率。要求两个网络在训练前和每一步之后给出的得分都相同。（两者的 c 的学习率都是 lr。）
+# 某个网络有 m 个副本，每个的输入权重是 `w`（数组），偏置是 `b`，输出权重是 `v`（b 和 v 都是数），用不带动量的 SGD 训练，学习率为 `lr`。请写 `one_unit(w, b, v, m, lr)`，返回描述只有一个神经元的网络的五样东西：它的输入权重、偏置、输出权重，输入权重和偏置所用的学习率，以及输出权重所用的学习率。要求两个网络在训练前和每一步之后给出的得分都相同，精度与给出的数一样。它的 w 和 b 就是副本自己的 w 和 b；后面四样都是数。（两者的 c 的学习率都是 lr。）
 
 
 # %% part="solution" question="clones"
@@ -298,7 +304,7 @@ def one_trained(student, given, lr, steps):
 def test_one_unit_before_training():
     """The scores of 5 clones, and of the one unit that stands for them, before training."""
     w, b, v = own_unit(STUDENT)
-    given = one_unit(w, b, v, 5, 0.3)
+    given = one_unit(w.copy(), b, v, 5, 0.3)
     check_one_unit(given, w, b)
     right = trained(STUDENT, *clones(w, b, v, 5), 0, 0.3)[3]
     expect("the score, before training, of the one unit for 5 clones", one_trained(STUDENT, given, 0.3, 0)[3], right)
@@ -308,7 +314,7 @@ def test_one_unit_before_training():
 def test_one_unit_after_steps():
     """What a step makes of 5 clones, and of the one unit that stands for them; and their scores after 20 steps."""
     w, b, v = own_unit(STUDENT)
-    given = one_unit(w, b, v, 5, 0.3)
+    given = one_unit(w.copy(), b, v, 5, 0.3)
     check_one_unit(given, w, b)
     all_w, _, all_v, _ = trained(STUDENT, *clones(w, b, v, 5), 1, 0.3)
     one_w, _, u, _ = one_trained(STUDENT, given, 0.3, 1)
@@ -324,7 +330,7 @@ def test_one_unit_after_steps():
 def test_one_unit_for_one():
     """Of a single clone nothing changes, whatever its learning rate."""
     w, b, v = own_unit(STUDENT)
-    given = one_unit(w, b, v, 1, 0.7)
+    given = one_unit(w.copy(), b, v, 1, 0.7)
     check_one_unit(given, w, b)
     expect("what one_unit returns last for m = 1 and lr = 0.7", given[2:], [v, 0.7, 0.7])
 
@@ -526,7 +532,7 @@ def test_nearly_constant_with_little_noise():
 # %% [markdown] question="steps"
 # ## Question 5: how long it takes (4 points)
 #
-# Write `steps_until(model, x, labels, lr, below, most)`. Train the model with gradient descent, all samples in each
+# Write `steps_until(model, x, labels, lr, below, most=5000)`. Train the model that is given with gradient descent, all samples in each
 # step, `loss_of(model, x, labels)` for the loss, and `optim.SGD` without momentum or a loop of your own for the step.
 # Return the number of steps that were made before the loss was smaller than `below` for the first time; 0 if it is at
 # once, and `most` if it is not after that many.
@@ -540,7 +546,7 @@ def test_nearly_constant_with_little_noise():
 # %% [markdown] question="steps" lang="zh"
 # ## 第 5 题：需要多久（4 分）
 #
-# 请写 `steps_until(model, x, labels, lr, below, most)`。用梯度下降训练模型，每一步使用全部样本，损失用 `loss_of(model, x, labels)`，更新用不带动量的 `optim.SGD` 或自己写的循环。返回损失第一次小于 `below` 之前做了多少步：如果一开始就小于，返回 0；如果做了 `most` 步仍不小于，返回 `most`。
+# 请写 `steps_until(model, x, labels, lr, below, most=5000)`。用梯度下降训练给出的模型本身，每一步使用全部样本，损失用 `loss_of(model, x, labels)`，更新用不带动量的 `optim.SGD` 或自己写的循环。返回损失第一次小于 `below` 之前做了多少步：如果一开始就小于，返回 0；如果做了 `most` 步仍不小于，返回 `most`。
 #
 # 做完第 1、4、5 题以后，运行这个文件（或下面的单元格），把图画出来。左图是八个副本给出的得分，中图是八个神经元给出的得分，它们一开始相差 0.001。右图是步数与这个差别的关系。请自己由直线的斜率算一算，每一步差别变为原来的几倍。如果神经元之间只相差舍入误差，也就是 1e-16，需要多少步？这种事确实会发生：NumPy 的矩阵乘法对各列的舍入可能不同。
 
@@ -567,6 +573,17 @@ def one_weight():
     return nn.Linear(1, 1, weight_init=0.0, dtype=np.float64), np.array([[1.0]]), np.array([1.0])
 
 
+def logistic(x, labels, lr, below):
+    """How many steps s = x · w + b takes, in plain NumPy, and w after them."""
+    w, b, steps = np.zeros(x.shape[1]), 0.0, 0
+    while True:
+        p = 1 / (1 + np.exp(-(x @ w + b)))
+        if -np.mean(np.log(np.where(labels == 1, p, 1 - p))) < below:
+            return steps, w
+        e = (p - labels) / len(x)
+        w, b, steps = w - lr * (e @ x), b - lr * e.sum(), steps + 1
+
+
 # %% part="public" question="steps" points=1
 def test_steps_of_one_weight():
     """The number of steps of s = w x + b with lr = 1, whose loss is 0.69, then 0.31, then 0.19."""
@@ -584,13 +601,20 @@ def test_steps_of_a_loss_that_is_small_at_once():
 
 # %% part="hidden" question="steps" points=1
 def test_steps_go_by_their_own_gradient():
-    """The number of steps of s = w x + b until the loss is below 0.15, with lr = 1 and with lr = 0.5."""
+    """The number of steps of s = w x + b until the loss is below 0.15, with lr = 1 and with lr = 0.5; and on 40 samples."""
     given = steps_until(*one_weight(), 1.0, 0.15)
     more = "it is 2, where 3 is right: a step uses more than its own gradient. Set .grad to None before backward(), no momentum"
     expect("the number of steps until 0.69, 0.31, 0.19, 0.14 is below 0.15", given, 3, mistakes={more: 2})
     expect(
         "the number of steps until 0.69, 0.47, 0.36, 0.28 is below 0.3, with lr = 0.5,", steps_until(*one_weight(), 0.5, 0.3), 3
     )
+    rng = Generator(7).stream(f"{STUDENT} samples")
+    x = rng.normal((40, 3), dtype=np.float64)
+    labels = (x[:, 0] + 0.5 * x[:, 1] > 0.3).astype(np.float64)
+    model = nn.Linear(3, 1, weight_init=0.0, dtype=np.float64)
+    steps, w = logistic(x, labels, 0.8, 0.3)
+    expect("the number of steps of 40 samples until the loss is below 0.3", steps_until(model, x, labels, 0.8, 0.3), steps)
+    expect("the weights of the model that was given, after these steps", model.weight, w[None])
 
 
 # %% part="hidden" question="steps" points=1

@@ -13,7 +13,7 @@ WRONG = [
         "np.column_stack([w, b, v.T])",
         "np.column_stack([w, v.T])",
         "differ in w, in b and in v alone is 3, expected 4",
-        19,
+        18,
     ),
     (
         "units: one output alone",
@@ -197,4 +197,11 @@ WRONG = [
     ("steps: None in the end", "    return most", "", "is None: does the function end with `return`?", 19),
     ("steps: at most one less", "return most", "return most - 1", "most = 100, is 99, expected 100", 19),
     ("steps: lr of its own", "lr=lr)", "lr=0.1)", "until 0.69, 0.31, 0.19 is below 0.5", 18),
+    (
+        "steps: one sample in each",
+        "loss = loss_of(model, x, labels)",
+        "loss = loss_of(model, x[:1], labels[:1])",
+        "number of steps of 40 samples",
+        18,
+    ),
 ]

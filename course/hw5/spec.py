@@ -131,6 +131,7 @@ from itertools import pairwise
 import numpy as np
 
 from minidl import data, flow, init, nn
+from minidl.random import Generator
 
 STUDENT = ""  # your id, if your instructor gave each student numbers of their own
 
@@ -140,7 +141,6 @@ import functools
 from unittest import mock
 
 from course.expect import expect
-from minidl.random import Generator
 
 
 @contextlib.contextmanager
@@ -162,6 +162,15 @@ def checked(initializer, **expected):
     """What init.check says of the student's initializer."""
     with by_hand():
         return init.check(initializer, **expected)
+
+
+def hold_to_the_normal_distribution(what, weights):
+    """Of n normal numbers, the mean of w^4 by that of w^2, squared, is 3, but for sqrt(24 / n): 0.017 for 80,000."""
+    fourth = np.mean(weights**4) / np.mean(weights**2) ** 2
+    assert abs(fourth - 3) < 0.15, (
+        f"{what} is not normal: the mean of w^4 is {fourth:.2f} times that of w^2, squared, where normal numbers have 3, and "
+        "uniform ones 1.8; draw with rng.normal, and leave what it gives"
+    )
 
 
 def both(found):
@@ -309,6 +318,8 @@ def test_he_normal_for_a_leaky_relu():
         leaky.__qualname__ = f"he_normal with a={a:g}"
         report = checked(leaky, variance=lambda fan_in, fan_out, s=scale: s / fan_in)
         assert report, f"for slope a={a:g} the variance should be {scale:g} / fan_in. {report}"
+    with by_hand():
+        hold_to_the_normal_distribution("what he_normal draws", he_normal((200, 400), Generator(0)))
 
 
 # %% [markdown] question="scaling"
@@ -318,13 +329,13 @@ def test_he_normal_for_a_leaky_relu():
 # its first two lengths), and the dtype. In return it states its moments, from which `flow.predict` computes what a
 # network will do. Complete `Scaling`: normal weights of mean 0 and variance scale / n, where n is fan_in, fan_out or
 # the mean of the two for the modes "fan_in", "fan_out" and "fan_avg". So `Scaling(2.0)` is He's initializer, and
-# `Scaling(1.0, "fan_avg")` is Xavier's with a normal distribution. `fans` is the pair (fan_in, fan_out), and
-# `rng.normal(shape, mean, std, dtype)` takes a dtype, too.
+# `Scaling(1.0, "fan_avg")` is Xavier's with a normal distribution. `super().__init__` keeps both as `self.scale` and
+# `self.mode`. `fans` is the pair (fan_in, fan_out), and `rng.normal(shape, mean, std, dtype)` takes a dtype, too.
 
 # %% [markdown] question="scaling" lang="zh"
 # ## 第 4 题：层和理论都能理解的初始化方法（4 分）
 #
-# 函数只看得到形状，类得到的更多：层所给的扇入和扇出（卷积层的扇入和扇出并不是形状的前两个数），以及数据类型。反过来，它也给出自己的矩，`flow.predict` 由此算出网络会怎样。请完成 `Scaling`：均值为 0、方差为 scale / n 的正态权重；对于模式 "fan_in"、"fan_out" 和 "fan_avg"，n 分别是 fan_in、fan_out 和两者的平均。所以 `Scaling(2.0)` 就是 He 初始化，`Scaling(1.0, "fan_avg")` 就是正态分布的 Xavier 初始化。`fans` 是一对数 (fan_in, fan_out)；`rng.normal(shape, mean, std, dtype)` 也接受数据类型。
+# 函数只看得到形状，类得到的更多：层所给的扇入和扇出（卷积层的扇入和扇出并不是形状的前两个数），以及数据类型。反过来，它也给出自己的矩，`flow.predict` 由此算出网络会怎样。请完成 `Scaling`：均值为 0、方差为 scale / n 的正态权重；对于模式 "fan_in"、"fan_out" 和 "fan_avg"，n 分别是 fan_in、fan_out 和两者的平均。所以 `Scaling(2.0)` 就是 He 初始化，`Scaling(1.0, "fan_avg")` 就是正态分布的 Xavier 初始化。`super().__init__` 把两者保存为 `self.scale` 和 `self.mode`。`fans` 是一对数 (fan_in, fan_out)；`rng.normal(shape, mean, std, dtype)` 也接受数据类型。
 
 
 # %% part="solution" question="scaling"
@@ -356,9 +367,10 @@ class Scaling(init.Initializer):
 
 # %% part="public" question="scaling" points=2
 def test_scaling_has_its_standard_deviation():
-    """The standard deviation for fan_in = 500 and fan_out = 400, in all three modes."""
+    """The standard deviation for fan_in = 500 and fan_out = 400, in all three modes; and for 5 and 4."""
     for scale, mode, right in ((2.0, "fan_in", 0.0632455532), (2.0, "fan_out", 0.0707106781), (2.0, "fan_avg", 1 / 15)):
         expect(f'Scaling({scale}, "{mode}").std((500, 400))', Scaling(scale, mode).std((500, 400)), right)
+    expect('Scaling(2.0, "fan_avg").std((5, 4))', Scaling(2.0, "fan_avg").std((5, 4)), 2 / 3)  # the root of 2 / 4.5
 
 
 # %% part="hidden" question="scaling" points=1
@@ -371,6 +383,9 @@ def test_scaling_draws_by_the_fans_that_the_layer_states():
     ):
         report = checked(Scaling(2.0, mode), variance=variance)
         assert report, str(report)
+    with by_hand():
+        weights = Scaling(2.0).sample((200, 400), (400, 200), Generator(0), np.float64)
+    hold_to_the_normal_distribution("what Scaling(2.0) draws", weights)
 
 
 # %% part="hidden" question="scaling" points=1
@@ -397,16 +412,17 @@ def test_scaling_states_its_moments():
 # gradient for them, in the same order. Leave `widths` as it was.
 #
 # When it works, run this file, or the last cell. It draws thirty ReLU layers with Xavier's weights, with He's, and
-# with weights of variance 3 / fan_in. The points are what one random network does, the lines are what you predicted. By
-# which factor does Xavier's line fall in each layer, and is that the factor that you expect of a root mean square? What
-# happens to the gradient under He's weights where the layers become narrower, behind layer 15?
+# with weights of variance 3 / fan_in. The points are what one random network does, the lines are what you predicted. The
+# picture shows root mean squares: by which factor does Xavier's line fall in each layer, and which factor do you get
+# from your mean squares? What happens to the gradient under He's weights where the layers become narrower, behind layer
+# 15? (One network of this width may be off by a factor of 2 or 3.)
 
 # %% [markdown] question="sizes" lang="zh"
 # ## 第 5 题：预测三十层网络（4 分）
 #
 # 写出 `sizes(widths, variance, kept)`。`widths` 先列出输入的个数，再列出各层神经元的个数，所以一共有 `len(widths) - 1` 层。`variance(fan_in, fan_out)` 是一个函数，给出一层权重的方差。保留比例为 `kept` 的激活函数位于两层**之间**：第一层之前没有，最后一层之后也没有。输入的均方值为 1，最后一层加权和的梯度的均方值为 1。返回两个列表：从第一层到最后一层，各层加权和的均方值；以及按同样次序排列的、它们的梯度的均方值。不要改变 `widths`。
 #
-# 写好之后，运行这个文件（或最后一个单元格）。它画出三十层的 ReLU 网络，分别用 Xavier 的权重、He 的权重和方差为 3 / fan_in 的权重。点是一个随机网络的实测值，线是你的预测。Xavier 的线每层下降多少倍，对均方根来说，这是不是你预料的倍数？第 15 层之后各层变窄，He 的权重下的梯度在那里有什么变化？
+# 写好之后，运行这个文件（或最后一个单元格）。它画出三十层的 ReLU 网络，分别用 Xavier 的权重、He 的权重和方差为 3 / fan_in 的权重。点是一个随机网络的实测值，线是你的预测。图中画的是均方根：Xavier 的线每层变为原来的几分之几？由你的均方值算出来是多少？第 15 层之后各层变窄，He 的权重下的梯度在那里有什么变化？（这样宽的单个网络，可能相差两三倍。）
 
 
 # %% part="solution" question="sizes"
@@ -486,9 +502,9 @@ def draw():
     x, y = digits.x_train[:256], digits.y_train[:256]
     x = x / np.sqrt(np.mean(x**2))
     kinds = {
-        "Xavier's": (xavier_uniform, lambda n, m: 2 / (n + m)),
-        "He's": (he_normal, lambda n, m: 2 / n),
-        "variance 3 / fan_in": (Scaling(3.0), lambda n, m: 3 / n),
+        "Xavier's": (xavier_uniform, lambda fan_in, fan_out: 2 / (fan_in + fan_out)),
+        "He's": (he_normal, lambda fan_in, fan_out: 2 / fan_in),
+        "variance 3 / fan_in": (Scaling(3.0), lambda fan_in, fan_out: 3 / fan_in),
     }
     figure, panels = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for name, (weight_init, variance) in kinds.items():

@@ -251,4 +251,18 @@ WRONG = [
         "a shape is (fan_out, fan_in)",
         12,
     ),
+    (
+        "he: uniform",
+        HE,
+        "    b = np.sqrt(6 / ((1 + a**2) * n))\n    return rng.uniform(shape, -b, b)",
+        "what he_normal draws is not normal",
+        18,
+    ),
+    (
+        "scaling: integer mean of the fans",
+        "(fans[0] + fans[1]) / 2}",
+        "(fans[0] + fans[1]) // 2}",
+        'Scaling(2.0, "fan_avg").std((5, 4)) is',
+        18,
+    ),
 ]

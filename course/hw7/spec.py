@@ -445,17 +445,17 @@ def test_adam_keeps_the_rules():
 # %% [markdown] question="rate"
 # ## Question 3: the largest rate (4 points)
 #
-# - `largest_rate(curvature, momentum=0.0)`: the largest rate at which descent with this momentum still comes to rest in
-#   a valley of this curvature. Finish the derivation above.
+# - `largest_rate(curvature, momentum=0.0)`: the rate below which descent with this momentum comes to rest in a valley of
+#   this curvature. Finish the derivation above.
 # - `curvature(a, b)`: the curvature, across the valley, at the minimum of L = (a b - 1)² / 2 that descent reaches in
-#   small steps from these weights. Let a be positive and b not negative, but not at the minimum: use what stays the
-#   same on the way.
+#   small steps from these weights. a is positive, b is 0 or positive, and in general they are not at the minimum: use
+#   what stays the same on the way.
 
 # %% [markdown] question="rate" lang="zh"
 # ## 第 3 题：最大的学习率（4 分）
 #
-# - `largest_rate(curvature, momentum=0.0)`：在这个曲率的山谷中，用这个动量的梯度下降还能停下来的最大学习率。请把上面的推导做完。
-# - `curvature(a, b)`：从权重 a、b 出发，以很小的步子沿 L = (a b - 1)² / 2 下降，所到达的极小值处横跨山谷的曲率。a 为正，b 不为负，但一般不在极小值处：请利用途中保持不变的量。
+# - `largest_rate(curvature, momentum=0.0)`：在这个曲率的山谷中，学习率小于此值时，用这个动量的梯度下降才停得下来。请把上面的推导做完。
+# - `curvature(a, b)`：从权重 a、b 出发，以很小的步子沿 L = (a b - 1)² / 2 下降，所到达的极小值处横跨山谷的曲率。a 为正，b 为 0 或为正，一般不在极小值处：请利用途中保持不变的量。
 
 
 # %% part="solution" question="rate"
@@ -518,7 +518,9 @@ def test_curvature_that_descent_reaches():
         w = w + 0.02 / 6 * (k1 + 2 * k2 + 2 * k3 + slope(w + 0.02 * k3))
     a, b = start.tolist()
     given = curvature(a, b)
-    at_the_start = {"this is a² + b² at the start; what is it where descent ends?": a * a + b * b}
+    start = "this is a² + b² at the start; what is it where descent ends?"
+    expect("curvature(2, 0), where b begins at 0", curvature(2, 0), 20**0.5, mistakes={start: 4.0})  # the root of (4 - 0)² + 4
+    at_the_start = {start: a * a + b * b}
     expect(f"curvature({a:.4f}, {b:.4f})", given, float(w @ w), 1e-5, at_the_start)
 
 
@@ -594,8 +596,16 @@ def test_sharpness_of_the_smallest_network():
             "sharpness finds the smaller eigenvalue: begin with a random direction from rng, not with ones"
         )
     expect("sharpness of a bowl that is steepest along (1, -1)", given, 4.0, 1e-3)
-    given = sharpness(lambda w: w**3, np.zeros(1), Generator(0), eps=0.5)  # ((εu)³ - (-εu)³) / (2 ε) = ε² u³ with u = ±1
-    expect("sharpness of w⁴ / 4 at 0 with eps = 1/2", given, 0.25, mistakes={"eps is not used": 1e-8})
+    given = sharpness(lambda w: np.array([-6.0, 5.0]) * w, np.zeros(2), Generator(0))
+    added = {"this finds the largest one, and -6 is larger in absolute value: multiply by H alone, and add nothing": 5.0}
+    expect("sharpness where the eigenvalues are -6 and 5", given, -6.0, 1e-3, added)
+    given = sharpness(lambda w: w**3, np.ones(1), Generator(0), eps=0.5)  # ((1 + εu)³ - (1 - εu)³) / (2 ε) u = 3 + ε², u = ±1
+    mistakes = {
+        "eps is not used": 3.0 + 1e-8,
+        "the difference goes to one side only; take w + ε u and w - ε u": 4.75,
+        "the difference goes to one side only; take the other side, too": 1.75,
+    }
+    expect("sharpness of w⁴ / 4 at 1 with eps = 1/2", given, 3.25, mistakes=mistakes)
 
 
 # %% [markdown] question="train"

@@ -176,7 +176,7 @@ WRONG = [
         18,
     ),
     ("sharpness: twice", QUOTIENT, QUOTIENT.replace("(2 * eps)", "eps"), "w + ε u and w - ε u are 2 ε apart", 16),
-    ("sharpness: the length", "return float(u @ hu)", "return float(np.linalg.norm(hu))", "the sign is lost", 19),
+    ("sharpness: the length", "return float(u @ hu)", "return float(np.linalg.norm(hu))", "the sign is lost", 18),
     (
         "sharpness: a start of ones",
         "hu = rng.normal(w.shape, dtype=np.float64)",
@@ -264,5 +264,19 @@ WRONG = [
         "    last if np.isfinite(last) else np.inf",
         "is None: does the function end with",
         18,
+    ),
+    (
+        "sharpness: a difference to one side",
+        QUOTIENT,
+        "hu = (gradient(w + eps * u) - gradient(w)) / eps",
+        "the difference goes to one side only",
+        19,
+    ),
+    (
+        "sharpness: I + H",
+        "u = hu / np.linalg.norm(hu)",
+        "hu = u + hu if _ else hu\n        u = hu / np.linalg.norm(hu)",
+        "multiply by H alone, and add nothing",
+        19,
     ),
 ]

@@ -177,7 +177,10 @@ def _draw(initializer: Initializer, shape: Shape, fans: tuple[int, int], rng: An
     if values.dtype.kind != "f":
         raise _Broken(f"it gives an array of {values.dtype}, where numbers of float32 or float64 are expected")
     if values.dtype != dtype and not isinstance(initializer, Custom):
-        raise _Broken(f"it gives an array of {values.dtype} where {np.dtype(dtype)} is asked for: pass dtype on to rng")
+        raise _Broken(
+            f"it gives an array of {values.dtype} where {np.dtype(dtype)} is asked for: pass dtype on to rng, and "
+            "mind that a float64 number times a float32 array is a float64 array"
+        )
     if not np.isfinite(values).all():
         raise _Broken(f"for shape {shape} {np.count_nonzero(~np.isfinite(values))} of {values.size} values are NaN or infinite")
     return values.astype(np.float64)
