@@ -61,7 +61,9 @@ def expect(what: str, got: object, right: object, tolerance: float = 1e-6, mista
         raise AssertionError(f"{what} holds {given[~np.isfinite(given)].flat[0]}, where every number is finite")
     at = np.unravel_index(np.abs(given - numbers).argmax(), given.shape)
     where = f"[{', '.join(map(str, at))}]" if at else ""
-    raise AssertionError(f"{what}{where} is {given[at]:.6g}, expected {numbers[at]:.6g}")
+    digits = 6 if f"{given[at]:.6g}" != f"{numbers[at]:.6g}" else 17  # as many as show a difference
+    subject = f"{what.removesuffix(',')}{where}{',' * what.endswith(',')}"
+    raise AssertionError(f"{subject} is {given[at]:.{digits}g}, expected {numbers[at]:.{digits}g}")
 
 
 def _refuse_text(what: str, got: object, values: np.ndarray) -> None:

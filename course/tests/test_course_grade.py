@@ -37,6 +37,7 @@ def test_check_of_a_solution(answer, tiny):
 def test_check_of_a_skeleton_says_where_to_begin(tiny, tmp_path, capsys):
     assert main(["build", str(tiny.folder), "--to", "plain", "--out", str(tmp_path / "built")]) == 0
     assert main(["check", str(tiny.folder), str(tmp_path / "built" / "student")]) == 0
+    assert main(["check", str(tiny.folder), "--lang", "zh", str(tmp_path / "built" / "student")]) == 0  # in any order
     said = capsys.readouterr().out
     assert "Nothing is written yet. Open tiny.py and begin with Question 1: tanh; then run this command again." in said
     assert said.splitlines()[-1] == "0 / 2"
