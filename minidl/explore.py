@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
+
 from . import init, nn
 
 DATA = {(64, 10): "digits", (2, 3): "spirals", (2, 2): "circles"}  # by the units that come in and go out
@@ -22,6 +24,7 @@ ACTIVATIONS: dict[type[nn.Module], str] = {
     nn.Tanh: "tanh", nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.LeakyReLU: "leaky_relu", nn.ELU: "elu", nn.SiLU: "silu",
     nn.GELU: "gelu",
 }  # fmt: skip
+FIXED = {nn.LeakyReLU: ("negative_slope", 0.01), nn.ELU: ("alpha", 1.0), nn.BatchNorm1d: ("eps", 1e-5)}  # what they have there
 HEIGHT = 900  # of the page in a notebook, in pixels
 
 
@@ -72,6 +75,7 @@ def link(model: nn.Module) -> str:
     """
     layers = [(name, module) for name, module in model.named_modules() if next(module.named_children(), None) is None]
     linear = [(name, module) for name, module in layers if isinstance(module, nn.Linear)]
+    _check_layers(layers)
     if not linear:
         raise ValueError(f"explore shows networks of Linear layers, and {type(model).__name__} has none")
     sizes = [linear[0][1].in_features, *(module.out_features for _, module in linear)]
@@ -96,6 +100,22 @@ def link(model: nn.Module) -> str:
     if len(set(sizes[1:-1])) > 1:
         said["widths"] = ",".join(map(str, sizes[1:-1]))
     return "#" + urlencode(said, safe=":,")
+
+
+def _check_layers(layers: Sequence[tuple[str, nn.Module]]) -> None:
+    """A ValueError for what would be shown as something else."""
+    for i, (name, module) in enumerate(layers):
+        if any(module is other for _, other in layers[:i]):
+            raise ValueError(
+                f"explore cannot show that '{name}' is a layer that was there before: its layers have their own weights"
+            )
+        attribute, value = FIXED.get(type(module), ("training", module.training))
+        if getattr(module, attribute) != value:
+            raise ValueError(f"explore has {type(module).__name__} with {attribute}={value} only; '{name}' is {module!r}")
+        if isinstance(module, nn.BatchNorm1d) and module.weight is None:
+            raise ValueError(f"explore has BatchNorm1d with a weight and a bias that learn; '{name}' has none")
+        if any(parameter.dtype != np.float32 for parameter in module.parameters()):
+            raise ValueError(f"explore computes in float32, and '{name}' has parameters of another dtype")
 
 
 def _between(layers: Sequence[tuple[str, nn.Module]]) -> tuple[str, bool]:

@@ -314,6 +314,12 @@ def test_a_notebook_shows_the_page_with_the_models_link():
         (nn.Sequential(nn.Linear(64, 10, weight_init=np.ones((10, 64)))), "initializer of Linear '0'"),
         (nn.Sequential(nn.Linear(64, 10, bias=False)), "Linear '0' has None"),
         (nn.Sequential(nn.Linear(64, 8, bias_init=1.0), nn.Linear(8, 10)), "same number; these begin with"),
+        (nn.Sequential(nn.Linear(64, 8), nn.LeakyReLU(0.2), nn.Linear(8, 10)), "negative_slope=0.01 only; '1' is LeakyReLU"),
+        (nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8, eps=0.1), nn.Linear(8, 10)), "eps=1e-05 only; '1' is"),
+        (nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8, affine=False), nn.Linear(8, 10)), "that learn; '1' has none"),
+        (nn.Sequential(nn.Linear(64, 10, dtype=np.float64)), "computes in float32, and '0' has"),
+        (nn.Sequential(nn.Linear(64, 64), *[nn.Linear(64, 64)] * 2, nn.Linear(64, 10)), "'2' is a layer that was there before"),
+        (nn.Sequential(nn.Linear(64, 10, weight_init=-0.1)), "initializer of Linear '0'"),
     ],
 )
 def test_what_the_explorer_cannot_show_is_refused_by_name(model, message):

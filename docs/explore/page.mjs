@@ -146,6 +146,7 @@ function speak() {
   for (const element of document.querySelectorAll("[data-word]")) element.textContent = words[element.dataset.word];
   at("lang").textContent = words.other;
   at("lang").lang = state.lang === "zh" ? "en" : "zh-CN";
+  at("link").hidden = location.protocol === "about:"; // a page inside a notebook has no address
   at("presets").setAttribute("aria-label", words.presets);
   at("presets").innerHTML = words.presetList.map(([name, text]) => `<button type="button" data-preset="${name}">${escape(text)}</button>`).join("");
   writeControls();
@@ -194,7 +195,7 @@ function frame(now) {
     return;
   }
   const end = performance.now() + 24;
-  for (let steps = 0; steps < 60 && performance.now() < end && !network.lost; steps += 5) advance(5);
+  for (let steps = 0; steps < 60 && performance.now() < end && !network.lost; steps++) advance(1);
   if (network.lost) stop();
   if (network.lost || now - lastDrawn > 3 * drawingTakes) {
     lastDrawn = now;
@@ -204,14 +205,20 @@ function frame(now) {
   if (isTraining) requestAnimationFrame(frame);
 }
 
-const advance = (steps) => losses.push(...network.train(steps));
+/** A curve of at most so many points: every other one is left out when it gets longer. Points are [step, value]. */
+const thinned = (points) => (points.length > 1000 ? points.filter((_, i) => i % 2 === 0) : points);
+
+function advance(steps) {
+  const first = network.steps;
+  losses = thinned([...losses, ...network.train(steps).map((loss, i) => [first + i, loss])]);
+}
 
 /** Measures the network as it is and shows everything. */
 function draw() {
   const accuracy = network.accuracy(), reach = 1.5, size = 48;
   const surface = state.data === "digits" ? null : network.surface(size, reach);
   measured = network.measure();
-  accuracies.push([network.steps, accuracy]);
+  accuracies = thinned([...accuracies, [network.steps, accuracy]]);
   drawVerdict();
   drawFlow();
   drawCounts();
@@ -277,13 +284,14 @@ function drawCounts() {
 }
 
 function drawCurve(accuracy) {
-  const steps = Math.max(network.steps, 1), every = Math.max(Math.ceil(losses.length / 250), 1), thin = losses.filter((_, i) => i % every === 0);
-  const finite = thin.filter(Number.isFinite), most = Math.max(1e-9, Math.log(DATA[state.data].classes), ...finite.slice(-250));
-  const height = (fraction) => BOTTOM - fraction * (BOTTOM - TOP), points = accuracies.filter((_, i) => i % Math.max(Math.ceil(accuracies.length / 250), 1) === 0);
-  const svg = chart([["g", thin.map((v) => v / most)]], (i) => LEFT + (i * every / steps) * (RIGHT - LEFT), height, [[0, "0"], [steps / every, steps.toLocaleString("en")]],
+  const steps = Math.max(network.steps, 1), finite = losses.map(([, loss]) => loss).filter(Number.isFinite);
+  const most = Math.max(Math.log(DATA[state.data].classes), ...finite), height = (fraction) => BOTTOM - fraction * (BOTTOM - TOP);
+  const line = (points, scale) => points.filter(([, v]) => Number.isFinite(v))
+    .map(([k, v], i) => `${i ? "L" : "M"}${(LEFT + (k / steps) * (RIGHT - LEFT)).toFixed(1)} ${height(v / scale).toFixed(1)}`).join("");
+  const svg = chart([], (i) => LEFT + i * (RIGHT - LEFT), height, [[0, "0"], [1, steps.toLocaleString("en")]],
     [[0, "0"], [0.5, shown.n(most / 2)], [1, shown.n(most)]], words.steps(network.steps, measured.loss, accuracy), [["g", words.loss], ["c", `${words.accuracy} (0 - 100 %)`]]);
-  const line = points.map(([k, a], i) => `${i ? "L" : "M"}${(LEFT + (k / steps) * (RIGHT - LEFT)).toFixed(1)} ${height(a).toFixed(1)}`).join("");
-  at("curve").innerHTML = `<p class="quiet" id="progress">${escape(words.steps(network.steps, measured.loss, accuracy))}</p>${svg.replace("</svg>", `<path class="c" d="${line}"/></svg>`)}`;
+  const lines = `<path class="g" d="${line(losses, most)}"/><path class="c" d="${line(accuracies, 1)}"/></svg>`;
+  at("curve").innerHTML = `<p class="quiet" id="progress">${escape(words.steps(network.steps, measured.loss, accuracy))}</p>${svg.replace("</svg>", lines)}`;
 }
 
 const bars = ({ counts }, name) => {
@@ -292,12 +300,14 @@ const bars = ({ counts }, name) => {
 };
 
 function drawLayers() {
+  const focused = document.activeElement?.closest("#layers button")?.dataset.layer; // it is made anew
   at("layers").innerHTML = measured.records.map((r, i) => {
     const tags = [r.distinct < r.units ? words.tags.distinct(r.distinct, r.units) : "", r.dead ? words.tags.dead(r.dead) : "", r.saturated > 0.5 && !r.dead ? words.tags.saturated(r.saturated) : ""].filter(Boolean);
     const own = state.layers[i + 1] ? ` ${words.inits[state.layers[i + 1][0]]}` : "", said = (text) => `<span class="said">${escape(text)} </span>`;
     return `<button type="button" data-layer="${i + 1}" aria-pressed="${i + 1 === chosen}" title="${escape(words.record(r, i + 1))}"><span>${said(words.layer)}${i + 1}${escape(own)}</span>
       ${bars(r.out, "o")}<span>${said(words.out)}${shown.n(r.out.std)}</span>${bars(r.grad, "g")}<span>${said(words.gradStd)}${shown.n(r.grad.std)}</span>${tags.map((tag) => `<span class="bad">${escape(tag)}</span>`).join("")}</button>`;
   }).join("");
+  if (focused) at("layers").querySelector(`[data-layer="${focused}"]`)?.focus();
 }
 
 const CLASSES = [[86, 156, 214], [230, 143, 60], [80, 176, 130]]; // of points and planes
