@@ -49,6 +49,7 @@ def links_that_sphinx_can_follow(app, docname, source):
         is_there = path.is_file() and (path.suffix != ".md" or path.is_relative_to(app.srcdir))
         return f"[{text}]({page}{anchor})" if is_there else text
 
+    source[0] = re.sub(r"\[(!\[[^\]]*\]\([^)]*\))\]\((explore/index\.html)\)", r'<a href="\2">\1</a>', source[0])
     source[0] = re.sub(r"(?<!!)\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)\s]+)?\)", shown, source[0])
 
 

@@ -73,12 +73,17 @@ def link(model: nn.Module) -> str:
     >>> link(nn.Sequential(nn.Linear(64, 32, weight_init="he_normal"), nn.ReLU(), nn.Linear(32, 10, weight_init=0.0)))
     '#data=digits&activation=relu&init=he_normal&norm=0&depth=2&width=32&gain=1&bias=0&layers=2:zeros:1'
     """
-    layers = [(name, module) for name, module in model.named_modules() if next(module.named_children(), None) is None]
+    modules = list(model.named_modules())
+    if own := [name for name, module in modules if next(module.named_children(), None) and type(module) is not nn.Sequential]:
+        raise ValueError(f"explore shows a Sequential of layers, one after the other; '{own[0]}' may call its own in any order")
+    layers = [(name, module) for name, module in modules if type(module) is not nn.Sequential]
     linear = [(name, module) for name, module in layers if isinstance(module, nn.Linear)]
     _check_layers(layers)
     if not linear:
         raise ValueError(f"explore shows networks of Linear layers, and {type(model).__name__} has none")
     sizes = [linear[0][1].in_features, *(module.out_features for _, module in linear)]
+    if unfit := [name for (name, module), units in zip(linear, sizes, strict=False) if module.in_features != units]:
+        raise ValueError(f"explore: Linear '{unfit[0]}' does not take what the layer before it gives")
     if (sizes[0], sizes[-1]) not in DATA:
         raise ValueError(
             "explore shows networks for its data, which have 64 features and 10 classes, or 2 and 3, or 2 and 2; this model "
@@ -112,17 +117,23 @@ def _check_layers(layers: Sequence[tuple[str, nn.Module]]) -> None:
         attribute, value = FIXED.get(type(module), ("training", module.training))
         if getattr(module, attribute) != value:
             raise ValueError(f"explore has {type(module).__name__} with {attribute}={value} only; '{name}' is {module!r}")
-        if isinstance(module, nn.BatchNorm1d) and module.weight is None:
-            raise ValueError(f"explore has BatchNorm1d with a weight and a bias that learn; '{name}' has none")
+        if isinstance(module, nn.BatchNorm1d) and not _begins_as_usual(module):
+            raise ValueError(f"explore has BatchNorm1d with a weight and a bias that learn, and begin as 1 and 0; not '{name}'")
         if any(parameter.dtype != np.float32 for parameter in module.parameters()):
             raise ValueError(f"explore computes in float32, and '{name}' has parameters of another dtype")
+
+
+def _begins_as_usual(norm: nn.BatchNorm1d) -> bool:
+    return (
+        norm.weight is not None and norm.bias is not None and bool((norm.weight.data == 1).all() and not norm.bias.data.any())
+    )
 
 
 def _between(layers: Sequence[tuple[str, nn.Module]]) -> tuple[str, bool]:
     """The activation between linear layers, and whether there is batch norm: the same everywhere."""
     groups: list[list[nn.Module]] = []
     for name, module in layers:
-        if isinstance(module, nn.Linear):
+        if type(module) is nn.Linear:
             groups.append([])
         elif not groups or type(module) not in (*ACTIVATIONS, nn.BatchNorm1d):
             raise ValueError(f"explore cannot show {module!r} ('{name}'): only Linear, then BatchNorm1d, then an activation")
@@ -143,7 +154,7 @@ def _between(layers: Sequence[tuple[str, nn.Module]]) -> tuple[str, bool]:
 def _initializer(name: str, layer: nn.Linear) -> tuple[str, float]:
     """What the explorer calls the initializer of a layer's weights, and its gain."""
     made = layer.weight.initializer
-    match made:
+    match made if type(made).__module__.startswith("minidl.init.") else None:  # and no subclass, which may do anything
         case init.Zeros() | init.Constant(value=0):
             return "zeros", 1.0
         case init.Ones():
@@ -200,8 +211,8 @@ def _bias(linear: Sequence[tuple[str, nn.Linear]]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m minidl.explore", description="Opens the explorer in the browser.")
-    parser.parse_args()
-    address = page().resolve().as_uri()
+    parser.add_argument("link", nargs="?", default="", help="a network to begin with: '#depth=20&init=he_normal'")
+    address = page().resolve().as_uri() + parser.parse_args().link
     print(address if webbrowser.open(address) else f"There is no browser to open; open this file in one: {address}")
 
 

@@ -474,7 +474,7 @@ def _of_rows(rows: np.ndarray) -> Signal:
     pair = (float((rows.sum(axis=0) ** 2).sum()) - total) / pairs / width
     squares = (float((gram * gram).sum()) - float(own @ own)) / pairs  # of y_a . y_b
     square = total / rows.size
-    return Signal(width, float(rows.mean()), square, pair, max(squares / width**2 - pair**2, 0.0) / square**2)
+    return Signal(width, float(rows.mean()), square, pair, max(squares / width**2 - pair**2, 0.0) / square / square)
 
 
 def propagate(
@@ -511,7 +511,7 @@ def propagate(
         incoming = known.get(source)
         step = None
         if incoming is not None:
-            with np.errstate(all="ignore"), contextlib.suppress(OverflowError):  # which Python's own floats raise
+            with np.errstate(all="ignore"), contextlib.suppress(ArithmeticError):  # which Python's own floats raise
                 step = layer.propagate(Incoming(incoming, samples, actual))
             if step is not None and math.isfinite(step.out.square):
                 known[i] = step.out
@@ -590,8 +590,8 @@ def _elementwise(layer: nn.Elementwise, x: Signal, samples: int) -> _Step:
         size, bend = float(a[g, 0]), float(table[2, g])
         if not size:
             return 0.0, 0.0
-        one = float(squares[g, 1:].sum()) / size**2 / x.width
-        shared = (pairs[g] - size**2 + 0.5 * scatter * bend) / size**2 / x.width
+        one = float(squares[g, 1:].sum()) / size / size / x.width
+        shared = (pairs[g] - size**2 + 0.5 * scatter * bend) / size / size / x.width
         return follows(g) ** 2 * x.one + one, follows(g) ** 2 * x.shared + shared
 
     def follows(g: int) -> float:
@@ -601,14 +601,14 @@ def _elementwise(layer: nn.Elementwise, x: Signal, samples: int) -> _Step:
     scattered = 0.0
     if square:
         fresh = max(pairs[2] - pairs[0] ** 2, 0.0)  # the variance of f(u_a) f(u_b)
-        scattered = (float(table[1, 0]) ** 2 * scatter + fresh / x.width) / square**2
+        scattered = (float(table[1, 0]) ** 2 * scatter + fresh / x.width) / square / square
     out = Signal(x.width, mean, square, pairs[0], scattered, *noise(2))
     return _Step(
         out,
         _std(out),
         0.5 * math.sqrt(_together(*noise(3), samples)),
         factor=chi,
-        kurtosis=(float(squares[4].sum()) / chi**2, pairs[4] / chi**2) if chi else (1.0, 1.0),
+        kurtosis=(float(squares[4].sum()) / chi / chi, pairs[4] / chi / chi) if chi else (1.0, 1.0),
         overlap=pairs[1] / chi if chi else 0.0,
         coherent=follows(4) * math.sqrt(_together(x.one, x.shared, samples)),
     )

@@ -4,7 +4,7 @@
 # A network with two inputs, three tanh units and one output takes one step of training. We do it twice: with minidl, which
 # finds the gradients itself, and by hand, with five lines of NumPy. Then we look at what the step has changed.
 #
-# You need `pip install -e ".[examples]"` in a clone of minidl, and ten minutes.
+# You need `pip install -e ".[examples]" notebook` in a clone of minidl, and ten minutes.
 
 # %%
 import numpy as np
@@ -99,6 +99,6 @@ assert history[-1] < 0.5 * history[0]
 #
 # 1. Set `lr` to 2 and run the last two cells again. What does the loss do, and why?
 # 2. Leave out `optimizer.zero_grad()`. What happens to the gradients, and what to the loss?
-# 3. Replace `nn.Tanh()` by `nn.ReLU()`. Which one line of the NumPy version has to change, and to what?
+# 3. Replace `nn.Tanh()` by `nn.ReLU()`. Which two lines of the NumPy version have to change, and to what?
 # 4. Make all weights zero: `nn.Linear(2, 3, weight_init=0.0)`, and so for the other layer. Which gradients are exactly 0? The
 #    next notebook is about that.

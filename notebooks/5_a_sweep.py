@@ -52,6 +52,6 @@ again.table()[:2]
 # ## Exercises
 #
 # 1. Put `lr` into the grid, `"lr": [0.01, 0.05, 0.2]`. Does the best initializer depend on it?
-# 2. Let the grid hold a depth of 0. What becomes of the sweep?
+# 2. Put a name that does not exist into the grid, `"initializer": ["xavier"]`. What becomes of the sweep?
 # 3. How many seeds do you need until He and orthogonal differ by more than chance at depth 12?
 # 4. Run it on both cores, `n_jobs=2`. Are the numbers the same? Exactly?

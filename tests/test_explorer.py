@@ -176,6 +176,9 @@ LINKS = [
     "#depth=5&width=256&init=normal&gain=100&activation=identity&layers=2:zeros:1,4:constant:2",
     "#data=spirals&depth=20&width=64&activation=relu&init=normal&gain=10",
     "#depth=12&norm=1&activation=relu&init=constant&gain=0.5",
+    "#depth=50&gain=0.01",
+    "#gain=100&init=uniform",
+    "#depth=10&activation=silu&init=normal&gain=1&seed=2591736961&width=8",
 ]
 
 
@@ -265,7 +268,8 @@ def test_links_are_read_back_and_what_is_wrong_with_one_is_said():
         assert found["unread"] == []
         assert shown(found["link"])[0]["state"] == found["state"], link
     wrong = ["depth=0", "depth=2.5", "width=1e9", "gain=-1", "gain=", "rate=NaN", "init=he", "init=__proto__", "toString=1",
-             "layers=3:zero:1", "layers=9:zeros:1", "widths=3,3", "seed=-1", "data=<b>", "norm=2"]  # fmt: skip
+             "constructor=1", "layers=3:zero:1", "layers=3:zeros:1:5", "layers=9:zeros:1", "widths=3,3", "seed=-1",
+             "data=<b>", "norm=2"]  # fmt: skip
     for link in wrong:
         (found,) = shown(f"#{link}")
         assert [key for key, _ in found["unread"]] == [link.partition("=")[0]], link
@@ -316,7 +320,13 @@ def test_a_notebook_shows_the_page_with_the_models_link():
         (nn.Sequential(nn.Linear(64, 8, bias_init=1.0), nn.Linear(8, 10)), "same number; these begin with"),
         (nn.Sequential(nn.Linear(64, 8), nn.LeakyReLU(0.2), nn.Linear(8, 10)), "negative_slope=0.01 only; '1' is LeakyReLU"),
         (nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8, eps=0.1), nn.Linear(8, 10)), "eps=1e-05 only; '1' is"),
-        (nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8, affine=False), nn.Linear(8, 10)), "that learn; '1' has none"),
+        (
+            nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8, affine=False), nn.Linear(8, 10)),
+            "that learn, and begin as 1 and 0; not '1'",
+        ),
+        (nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8, weight_init=0.1), nn.Linear(8, 10)), "begin as 1 and 0; not '1'"),
+        (nn.Sequential(nn.Linear(64, 8), nn.Residual(nn.Linear(8, 8)), nn.Linear(8, 10)), "'1' may call its own in any order"),
+        (nn.Sequential(nn.Linear(64, 8), nn.Tanh(), nn.Linear(16, 10)), "Linear '2' does not take what"),
         (nn.Sequential(nn.Linear(64, 10, dtype=np.float64)), "computes in float32, and '0' has"),
         (nn.Sequential(nn.Linear(64, 64), *[nn.Linear(64, 64)] * 2, nn.Linear(64, 10)), "'2' is a layer that was there before"),
         (nn.Sequential(nn.Linear(64, 10, weight_init=-0.1)), "initializer of Linear '0'"),

@@ -95,8 +95,8 @@ export function readLink(hash) {
 
 function readLayers(state, text, unread) {
   for (const part of text.split(",")) {
-    const [layer, name, gain = "1"] = part.split(":");
-    const known = /^\d+$/.test(layer) && isNumber("depth", layer, Number(layer)) && NAMES.init.includes(name) && isNumber("gain", gain, Number(gain));
+    const [layer, name, gain = "1", ...more] = part.split(":");
+    const known = !more.length && /^\d+$/.test(layer) && isNumber("depth", layer, Number(layer)) && NAMES.init.includes(name) && isNumber("gain", gain, Number(gain));
     if (known) state.layers[Number(layer)] = [name, Number(gain)];
     else unread.push(["layers", part]);
   }
@@ -144,16 +144,29 @@ export function python(state) {
 
 // Theory: the second moment forward and backward, as minidl/theory.py follows it
 
-const STEP = 1 / 64, REACH = 8.5; // of the integrals over a normal variable
+const STEP = 1 / 64, REACH = 8.5, NEAR = 0.05; // of the integrals over a normal variable
 
 /** E[g(u)] for u ~ N(mean, std^2). The points lie around u = 0, where activations have their kinks, and never on it. */
 function expectation(g, mean, std) {
   if (!std) return g(mean);
+  if (std > 4) return wideExpectation(g, mean, std);
   const kink = -mean / std, first = Math.ceil((-REACH - kink) / STEP - 0.5), points = 2 * REACH / STEP;
   let total = 0, weights = 0;
   for (let k = first; k <= first + points; k++) {
     const z = kink + (k + 0.5) * STEP, weight = Math.exp(-z * z / 2);
     total += weight * g(mean + std * z);
+    weights += weight;
+  }
+  return total / weights;
+}
+
+/** The same where an activation bends within a small part of std: u = NEAR sinh(t), so that points are dense around 0. */
+function wideExpectation(g, mean, std) {
+  const end = Math.asinh((Math.abs(mean) + REACH * std) / NEAR), points = 1000;
+  let total = 0, weights = 0;
+  for (let k = 0; k < points; k++) {
+    const t = end * (2 * (k + 0.5) / points - 1), u = NEAR * Math.sinh(t), z = (u - mean) / std, weight = Math.exp(-z * z / 2) * Math.cosh(t);
+    total += weight * g(u);
     weights += weight;
   }
   return total / weights;
@@ -232,12 +245,19 @@ const largestSlope = (activation) => {
 /** How often, for inputs from N(0, 1), the slope is 0; and how often it is under 1 % of the largest. */
 function flatness(activation) {
   const { f, slope } = ACTIVATIONS[activation], limit = 0.01 * (1 - 1e-6) * largestSlope(activation);
-  return [(s) => s === 0, (s) => Math.abs(s) < limit].map((is) => expectation((u) => Number(is(slope(u, f(u)))), 0, 1));
+  let never = 0, flat = 0, weights = 0;
+  for (let z = -REACH; z <= REACH; z += 1 / 1024) {
+    const weight = Math.exp(-z * z / 2), s = Math.abs(slope(z, f(z)));
+    never += weight * Number(s === 0), flat += weight * Number(s < limit), weights += weight;
+  }
+  return [never / weights, flat / weights];
 }
 
 /** What is wrong with a measured network: {symptom, layers, ...numbers}; "none" if nothing is. Layers count from 1. */
 export function verdict({ records, loss }, state) {
   const hidden = records.slice(0, -1), places = (of) => hidden.flatMap((record, i) => (of(record, i) ? [i + 1] : []));
+  const broken = records.findIndex(({ weight }) => !Number.isFinite(weight.mean + weight.std));
+  if (broken >= 0) return { symptom: "overflow", layers: [broken + 1] };
   const clones = places((record) => record.distinct < record.units && (record.stayClones || record.distinct === 1));
   if (clones.length) return { symptom: "clones", layers: clones, distinct: hidden[clones[0] - 1].distinct, units: hidden[clones[0] - 1].units, stay: clones.every((i) => hidden[i - 1].stayClones) };
   const overflow = records.findIndex((record) => ![record.out, record.grad, record.sum, record.sumGrad].every(({ mean, std }) => Number.isFinite(mean + std)));
@@ -332,7 +352,7 @@ export class Network {
     const predicted = this.#predict(measured);
     records.forEach((record, i) => Object.assign(record, { ratio: Math.hypot(record.grad.mean, record.grad.std) / scale, predicted: predicted[i] }));
     const found = { records, loss };
-    return { ...found, verdict: verdict(found, this.state) };
+    return { ...found, verdict: { ...verdict(found, this.state), steps: this.steps } };
   }
 
   #record({ out, isLast }, i, rows) {

@@ -104,11 +104,20 @@ function listen() {
     speak();
     changed({ keepsWeights: true });
   });
-  at("train").addEventListener("click", () => (isTraining ? stop() : start()));
-  at("step").addEventListener("click", () => { stop(); advance(1); draw(); });
+  at("train").addEventListener("click", () => {
+    if (!isTraining) return start();
+    stop();
+    refresh();
+  });
+  at("step").addEventListener("click", () => {
+    stop();
+    if (!network.state) refresh(); // a change waits to be drawn
+    advance(1);
+    draw();
+  });
   at("reset").addEventListener("click", () => { stop(); changed(); });
   at("copy").addEventListener("click", () => copy(python(state)));
-  at("link").addEventListener("click", () => copy(location.href.replace(/#.*/, "") + writeLink(state)));
+  at("link").addEventListener("click", () => copy(location.href.replace(/#.*/, "") + link()));
   window.addEventListener("hashchange", () => { readState(location.hash); speak(); changed(); });
 }
 
@@ -122,20 +131,24 @@ async function copy(text) {
   setTimeout(() => (at("copied").textContent = ""), 4000);
 }
 
+/** The state as a link; English is said where the browser's language would choose Chinese. */
+const link = () => writeLink(state) + (state.lang === "en" && navigator.language.startsWith("zh") ? "&lang=en" : "");
+
 const say = (text) => (at("notice").textContent = text);
 
 function readState(hash) {
   const { state: read, unread } = readLink(hash);
   if (!/\blang=/.test(hash) && navigator.language.startsWith("zh")) read.lang = "zh";
   state = read, words = WORDS[state.lang], question = null;
-  say(unread.map(([key, text]) => words.unread(key, text, allowed(key))).join(" "));
+  const short = (text) => (text.length > 40 ? `${text.slice(0, 40)}...` : text);
+  say(unread.slice(0, 5).map(([key, text]) => words.unread(short(key), short(text), allowed(key))).join(" "));
 }
 
 function allowed(key) {
-  if (key === "layers" || key === "widths") return words.layersAllowed;
-  if (key in NUMBERS) return words.numbersAllowed(NUMBERS[key][0], NUMBERS[key][1], ["depth", "width", "seed"].includes(key));
-  const names = { data: DATA, activation: ACTIVATIONS, init: INITIALIZERS, norm: { 0: 0, 1: 1 }, lang: WORDS }[key];
-  return names ? words.namesAllowed(Object.keys(names)) : words.keysAllowed;
+  if (key === "layers" || key === "widths") return words[`${key}Allowed`];
+  if (Object.hasOwn(NUMBERS, key)) return words.numbersAllowed(NUMBERS[key][0], NUMBERS[key][1], ["depth", "width", "seed"].includes(key));
+  const names = { data: DATA, activation: ACTIVATIONS, init: INITIALIZERS, norm: { 0: 0, 1: 1 }, lang: WORDS };
+  return Object.hasOwn(names, key) ? words.namesAllowed(Object.keys(names[key])) : words.keysAllowed;
 }
 
 /** Puts all words into the page, in the state's language. */
@@ -157,7 +170,7 @@ function speak() {
 function changed({ keepsWeights = false } = {}) {
   showControls();
   try {
-    history.replaceState(null, "", writeLink(state));
+    history.replaceState(null, "", link());
   } catch { /* a page inside a notebook has no address */ }
   if (!keepsWeights) network.state = null; // to be built anew
   else if (network.state) Object.assign(network.state, { rate: state.rate, momentum: state.momentum });
