@@ -43,7 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--jobs", type=positive_integer, help="submissions at a time, 64 at most; by default one for each processor"
     )
 
-    given = parser.parse_args(arguments)
+    given, left = parser.parse_known_args(arguments)
+    if given.command == "check" and given.folder == Path() and len(left) == 1 and not left[0].startswith("-"):
+        given.folder, left = Path(left[0]), []  # argparse takes no optional argument that stands behind an option
+    if left:
+        commands.choices[given.command].error(f"unrecognized arguments: {' '.join(left)}")
     try:
         if given.command == "check":
             from .check import check as run_check
