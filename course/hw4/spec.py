@@ -539,7 +539,7 @@ def check_nearly_constant(value, noise):
     initializer = nearly_constant(value, noise)
     assert callable(initializer), f"{what} is {initializer!r}, where a function is expected: end with `return initializer`"
     values = initializer((200, 200), Generator(1))
-    assert values is not None, f"what {what} returned draws nothing: it returns None. Does it end with `return`?"
+    assert values is not None, f"{what} gives no array, it returns None: does the inner function end with `return`?"
     expect(f"the shape of an array of {what}", np.shape(values), (200, 200))
     mean, std = np.mean(values), np.std(values)
     # five standard errors of the mean of 40,000 numbers
@@ -692,9 +692,8 @@ def test_steps_go_by_their_own_gradient():
         got, right = np.ravel(model.weight.data), weights[steps]
         assert not np.allclose(got, 40 * weights[1]), "a step uses the gradient of the sum of the losses: loss_of is their mean"
         assert np.allclose(got, right, rtol=1e-6), (
-            f"until a loss that {steps} of the steps with lr = 0.5 lead to, on 40 samples, the weights are {np.round(got, 6)}, "
-            f"expected {np.round(right, 6)}: a step is lr times the gradient of the mean loss of all samples, without momentum "
-            "or weight decay"
+            f"on 40 samples, with lr = 0.5 and until step {steps}, the weights become {np.round(got, 6)}, expected "
+            f"{np.round(right, 6)}: a step is lr times the gradient of the mean loss of all samples, without momentum or weight decay"
         )
 
 

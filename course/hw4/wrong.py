@@ -363,4 +363,11 @@ WRONG = [
     ),
     ("steps: no training", "        optimizer.step()\n", "", "does a step change the parameters, and against", 18),
     ("steps: the bias left out", "model.parameters()", "list(model.parameters())[:1]", "are all parameters trained", 18),
+    (
+        "predictions: no dict",
+        "PREDICTIONS = {",
+        "PREDICTIONS = None\n_ = {",
+        "PREDICTIONS is a NoneType, where a dict of ten lines is expected",
+        15,
+    ),
 ]
