@@ -693,7 +693,8 @@ def test_steps_go_by_their_own_gradient():
         assert not np.allclose(got, 40 * weights[1]), "a step uses the gradient of the sum of the losses: loss_of is their mean"
         assert np.allclose(got, right, rtol=1e-6), (
             f"on 40 samples, with lr = 0.5 and until step {steps}, the weights become {np.round(got, 6)}, expected "
-            f"{np.round(right, 6)}: a step is lr times the gradient of the mean loss of all samples, without momentum or weight decay"
+            f"{np.round(right, 6)}: a step is lr times the gradient of the mean loss of all samples, without momentum "
+            "or weight decay"
         )
 
 

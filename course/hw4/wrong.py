@@ -343,8 +343,8 @@ WRONG = [
         19,
     ),
     ("steps: the gradient of the sum", "loss.backward()", "(loss * len(x)).backward()", "the gradient of the sum", 19),
-    ("steps: with a little momentum", "lr=lr)", "lr=lr, momentum=0.1)", "without momentum or weight decay", 19),
-    ("steps: with weight decay", "lr=lr)", "lr=lr, weight_decay=0.01)", "without momentum or weight decay", 19),
+    ("steps: with a little momentum", "lr=lr)", "lr=lr, momentum=0.1)", "of all samples, without momentum or weight decay", 19),
+    ("steps: with weight decay", "lr=lr)", "lr=lr, weight_decay=0.01)", "of all samples, without momentum or weight decay", 19),
     ("steps: nearly below", "loss.item() < below", "loss.item() - below < 0.01", "0.3133 is not smaller than 0.313", 19),
     ("steps: the last left out", "range(most)", "range(most - 1)", "Is the last of them made", 19),
     (
