@@ -43,11 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--jobs", type=positive_integer, help="submissions at a time, 64 at most; by default one for each processor"
     )
 
-    given, rest = parser.parse_known_args(arguments)
-    if given.command == "check" and given.folder == Path() and len(rest) == 1 and not rest[0].startswith("-"):
-        given.folder, rest = Path(rest[0]), []  # argparse has filled it in before an option that stands in front of it
-    if rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    given, left = parser.parse_known_args(arguments)
+    if given.command == "check" and given.folder == Path() and len(left) == 1 and not left[0].startswith("-"):
+        given.folder, left = Path(left[0]), []  # argparse takes no optional argument that stands behind an option
+    if left:
+        commands.choices[given.command].error(f"unrecognized arguments: {' '.join(left)}")
     try:
         if given.command == "check":
             from .check import check as run_check

@@ -38,7 +38,8 @@ def expect(what: str, got: object, right: object, tolerance: float = 1e-6, mista
         if got == right:
             return
         said = [sentence for sentence, wrong in (mistakes or {}).items() if got == wrong]
-        raise AssertionError(f"{what}: {said[0]}" if said else f"{what} is {_digits(got)}, expected {_digits(right)}")
+        so = f"{what.removesuffix(',')}: {said[0]}" if said else f"{what} is {_digits(got)}, expected {_digits(right)}"
+        raise AssertionError(so)
     try:
         values = np.asarray(got.data if isinstance(got, Tensor) else got)
         _refuse_text(what, got, values)
@@ -54,16 +55,16 @@ def expect(what: str, got: object, right: object, tolerance: float = 1e-6, mista
         return
     for sentence, wrong in (mistakes or {}).items():
         if given.shape == np.shape(wrong) and np.allclose(given, wrong, rtol=1e-4):
-            raise AssertionError(f"{what}: {sentence}")
+            raise AssertionError(f"{what.removesuffix(',')}: {sentence}")
     if not fits:
         raise AssertionError(f"{what} has shape {given.shape}, expected {numbers.shape}")
     if not np.isfinite(given).all():
         raise AssertionError(f"{what} holds {given[~np.isfinite(given)].flat[0]}, where every number is finite")
     at = np.unravel_index(np.abs(given - numbers).argmax(), given.shape)
-    where = f"[{', '.join(map(str, at))}]" if at else ""
-    digits = 6 if f"{given[at]:.6g}" != f"{numbers[at]:.6g}" else 17  # as many as show a difference
-    subject = f"{what.removesuffix(',')}{where}{',' * what.endswith(',')}"
-    raise AssertionError(f"{subject} is {given[at]:.{digits}g}, expected {numbers[at]:.{digits}g}")
+    where = f"{what.removesuffix(',')}[{', '.join(map(str, at))}]" if at else what
+    alike = f"{given[at]:.6g}" == f"{numbers[at]:.6g}"
+    off = f": it is off by {given[at] - numbers[at]:.2g}, and {allowed:.2g} is allowed" if alike else ""
+    raise AssertionError(f"{where} is {given[at]:.6g}, expected {numbers[at]:.6g}{off}")
 
 
 def _refuse_text(what: str, got: object, values: np.ndarray) -> None:

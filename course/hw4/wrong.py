@@ -13,7 +13,7 @@ WRONG = [
         "np.column_stack([w, b, v.T])",
         "np.column_stack([w, v.T])",
         "differ in w, in b and in v alone is 3, expected 4",
-        18,
+        19,
     ),
     (
         "units: one output alone",
@@ -72,7 +72,7 @@ WRONG = [
         "clones: one rate",
         "return w, b, m * v, lr / m, lr * m",
         "return w, b, m * v, lr",
-        "where five things are expected: w, b, v and two learning rates",
+        "where a tuple of five is expected: w, b, v and two learning rates",
         15,
     ),
     (
@@ -119,7 +119,13 @@ WRONG = [
         "the slope of ReLU at 0 is taken as 0",
         19,
     ),
-    ("predictions: sigmoid as tanh", 'with sigmoid": (True, 1)', 'with sigmoid": (False, 1)', "h is 1/2 in every unit", 19),
+    (
+        "predictions: sigmoid as tanh",
+        'with sigmoid": (True, 1)',
+        'with sigmoid": (False, 1)',
+        "dv_i is half of dc, and is that 0?",
+        19,
+    ),
     ("predictions: Adam parts them", 'with Adam": (True, 1)', 'with Adam": (True, 8)', "equal gradients, equal steps", 19),
     (
         "predictions: dropout does not",
@@ -142,7 +148,13 @@ WRONG = [
         "is 1: fill in a pair, such as (True, 3)",
         19,
     ),
-    ("predictions: a line renamed", '"W = 0, v = 0": (False, 1)', '"zeros": (False, 1)', "is 'not there'", 19),
+    (
+        "predictions: a line renamed",
+        '"W = 0, v = 0": (False, 1)',
+        '"zeros": (False, 1)',
+        "PREDICTIONS has no line 'W = 0, v = 0'",
+        19,
+    ),
     (
         "initializer: np.random",
         "rng.normal(shape, mean=value, std=noise, dtype=np.float64)",
@@ -198,10 +210,164 @@ WRONG = [
     ("steps: at most one less", "return most", "return most - 1", "most = 100, is 99, expected 100", 19),
     ("steps: lr of its own", "lr=lr)", "lr=0.1)", "until 0.69, 0.31, 0.19 is below 0.5", 18),
     (
-        "steps: one sample in each",
-        "loss = loss_of(model, x, labels)",
-        "loss = loss_of(model, x[:1], labels[:1])",
-        "number of steps of 40 samples",
+        "units: compared with the first alone",
+        "for other in found):",
+        "for other in found[:1]):",
+        "3 units, of which the last 2 are equal: it is 3, expected 2: is each unit compared with all",
         18,
+    ),
+    (
+        "units: the size of a difference forgotten",
+        "np.abs(unit - other).max()",
+        "(unit - other).max()",
+        "is the sign of a difference left out of account?",
+        19,
+    ),
+    (
+        "units: by their length",
+        "np.abs(unit - other).max()",
+        "abs(np.linalg.norm(unit) - np.linalg.norm(other))",
+        "(1, 2) and (2, 1), which have one length and one sum, is 1, expected 2",
+        18,
+    ),
+    (
+        "units: neighbours when sorted",
+        """    found = []
+    for unit in np.column_stack([w, b, v.T]):
+        if not any(np.abs(unit - other).max() <= 1e-9 for other in found):
+            found.append(unit)
+    return len(found)""",
+        """    units = np.column_stack([w, b, v.T])
+    units = units[np.lexsort(units.T)]
+    return 1 + int((np.abs(np.diff(units, axis=0)).max(axis=1) > 1e-9).sum())""",
+        "clones need not be neighbours when the units are sorted",
+        19,
+    ),
+    ("units: a limit of 1e-7", "<= 1e-9", "<= 1e-7", "2 units that differ by 2e-09, where 1e-9 is the limit, is 1", 19),
+    ("units: a limit of 1e-11", "<= 1e-9", "<= 1e-11", "2 units that differ by 5e-10, where 1e-9 is the limit, is 2", 19),
+    (
+        "clones: w changed in place",
+        "return w, b, m * v, lr / m, lr * m",
+        "w *= 1.5\n    return w, b, m * v, lr / m, lr * m",
+        "one_unit has changed the array w",
+        15,
+    ),
+    (
+        "clones: all signs turned",
+        "return w, b, m * v, lr / m, lr * m",
+        "return -w, -b, -m * v, lr / m, lr * m",
+        "the question asks for the signs of the clones",
+        15,
+    ),
+    (
+        "clones: a bias that is an array",
+        "return w, b, m * v, lr / m, lr * m",
+        "return w, np.array([b]), m * v, lr / m, lr * m",
+        "what one_unit returns for the bias is array([",
+        15,
+    ),
+    (
+        "clones: v as a matrix",
+        "return w, b, m * v, lr / m, lr * m",
+        "return w, b, [[m * v]], lr / m, np.array([lr * m])",
+        "what one_unit returns for the outgoing weight is [[",
+        15,
+    ),
+    (
+        "clones: text",
+        "return w, b, m * v, lr / m, lr * m",
+        "return w, b, 'm * v', lr / m, lr * m",
+        "is 'm * v', where a plain number is expected",
+        15,
+    ),
+    (
+        "predictions: a pair the other way round",
+        '"W = 0, v = 0": (False, 1)',
+        '"W = 0, v = 0": (1, False)',
+        "is (1, False): fill in a pair, such as (True, 3)",
+        19,
+    ),
+    (
+        "predictions: text",
+        '"W = 0, v = 0": (False, 1)',
+        '"W = 0, v = 0": ("False", 1)',
+        "is ('False', 1): fill in a pair, such as (True, 3)",
+        19,
+    ),
+    (
+        "initializer: returns no function",
+        "return rng.normal(shape, mean=value, std=noise, dtype=np.float64)\n\n    return initializer",
+        "return rng.normal(shape, mean=value, std=noise, dtype=np.float64)\n",
+        "nearly_constant(0.5, 0.1) is None, where a function is expected: end with `return initializer`",
+        17,
+    ),
+    (
+        "initializer: noise times value",
+        "rng.normal(shape, mean=value, std=noise, dtype=np.float64)",
+        "value * rng.normal(shape, mean=1, std=noise, dtype=np.float64)",
+        "noise is multiplied by value, where it should be added",
+        17,
+    ),
+    (
+        "initializer: U(-1/2, 1/2)",
+        "rng.normal(shape, mean=value, std=noise, dtype=np.float64)",
+        "value + noise * (rng.uniform(shape, dtype=np.float64) - 0.5)",
+        "the variance is 1/12 of noise²",
+        17,
+    ),
+    ("initializer: std squared", "std=noise,", "std=noise**2,", "it is the square of noise", 17),
+    (
+        "initializer: value and noise exchanged",
+        "mean=value, std=noise,",
+        "mean=noise, std=value,",
+        "the mean is 2.5 for nearly_constant(0, 2.5), expected 0",
+        17,
+    ),
+    (
+        "steps: mini-batches",
+        """        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()""",
+        """        for first in range(0, len(x), 16):
+            optimizer.zero_grad()
+            loss_of(model, x[first : first + 16], labels[first : first + 16]).backward()
+            optimizer.step()""",
+        "the gradient of the mean loss of all samples",
+        19,
+    ),
+    (
+        "steps: one sample at a time",
+        "        loss.backward()",
+        "        i = step % len(x)\n        loss_of(model, x[i : i + 1], labels[i : i + 1]).backward()",
+        "the gradient of the mean loss of all samples",
+        19,
+    ),
+    ("steps: the gradient of the sum", "loss.backward()", "(loss * len(x)).backward()", "the gradient of the sum", 19),
+    ("steps: with a little momentum", "lr=lr)", "lr=lr, momentum=0.1)", "of all samples, without momentum or weight decay", 19),
+    ("steps: with weight decay", "lr=lr)", "lr=lr, weight_decay=0.01)", "of all samples, without momentum or weight decay", 19),
+    ("steps: nearly below", "loss.item() < below", "loss.item() - below < 0.01", "0.3133 is not smaller than 0.313", 19),
+    ("steps: the last left out", "range(most)", "range(most - 1)", "Is the last of them made", 19),
+    (
+        "steps: a copy is trained",
+        "    optimizer = optim",
+        "    import copy\n\n    model = copy.deepcopy(model)\n    optimizer = optim",
+        "train the model itself, and no copy of it",
+        18,
+    ),
+    (
+        "steps: uphill",
+        "        loss.backward()",
+        "        (-loss).backward()",
+        "does a step change the parameters, and against",
+        18,
+    ),
+    ("steps: no training", "        optimizer.step()\n", "", "does a step change the parameters, and against", 18),
+    ("steps: the bias left out", "model.parameters()", "list(model.parameters())[:1]", "are all parameters trained", 18),
+    (
+        "predictions: no dict",
+        "PREDICTIONS = {",
+        "PREDICTIONS = None\n_ = {",
+        "PREDICTIONS is a NoneType, where a dict of ten lines is expected",
+        15,
     ),
 ]

@@ -37,10 +37,20 @@ def test_check_of_a_solution(answer, tiny):
 def test_check_of_a_skeleton_says_where_to_begin(tiny, tmp_path, capsys):
     assert main(["build", str(tiny.folder), "--to", "plain", "--out", str(tmp_path / "built")]) == 0
     assert main(["check", str(tiny.folder), str(tmp_path / "built" / "student")]) == 0
-    assert main(["check", str(tiny.folder), "--lang", "zh", str(tmp_path / "built" / "student")]) == 0  # in any order
     said = capsys.readouterr().out
     assert "Nothing is written yet. Open tiny.py and begin with Question 1: tanh; then run this command again." in said
     assert said.splitlines()[-1] == "0 / 2"
+
+
+def test_check_takes_the_language_before_the_folder_too(answer, tiny, capsys):
+    work = str(answer().parent)
+    for order in ([work, "--lang", "zh"], ["--lang", "zh", work]):
+        assert main(["check", str(tiny.folder), *order]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == "2 / 2"
+    for left in ([work, "--lang", "zh", work], [work, "--language", "zh"]):
+        with pytest.raises(SystemExit):
+            main(["check", str(tiny.folder), *left])
+        assert "usage: python -m course check" in capsys.readouterr().err
 
 
 def test_check_says_what_to_go_on_with(answer, tiny):
