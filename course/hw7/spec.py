@@ -230,7 +230,10 @@ def hold_to_the_rules(make):
         try:
             _step(optimizer)
         except TypeError as error:
-            raise AssertionError(f"step raises '{error}': where a parameter's .grad is None, leave it alone") from error
+            mistake = "where a parameter's .grad is None, leave it alone"
+            if "NoneType" not in str(error):
+                mistake = "the parameters have the shapes (2,), () and (3, 2), and arrays of NumPy add up whatever their shape"
+            raise AssertionError(f"step raises '{error}': {mistake}") from error
         except ValueError as error:
             raise AssertionError(f"step raises '{error}': keep state for each parameter by itself, in its own shape") from error
         assert n < 2 or np.array_equal(other.data, before, equal_nan=True), (
@@ -588,7 +591,7 @@ def test_sharpness_of_a_bowl():
         assert not abs(given) > 1e6, f"sharpness is {given:g}: bring u back to length 1 before each step"
         first = sharpness(lambda w: a @ w, w, Generator(0), steps=1)
         assert abs(given - 4) < 4e-3 or given != first, (
-            f"sharpness is {given:.6g} after 50 steps, as after one: go on with H u each time; does `return` stand inside the loop?"
+            f"sharpness is {given:.6g} after 50 steps, as after one: go on with H u each time; does `return` stand in the loop?"
         )
     # 50 steps leave (2/4)^50 of the other eigenvector, and rounding in a quotient of 1e-4 leaves 1e-12.
     mistakes = {
@@ -618,8 +621,8 @@ def test_sharpness_in_twenty_directions():
     for seed in range(100):
         once = sharpness(lambda w: a @ w, turned[0].copy(), Generator(seed), steps=1)
         assert abs(once) < 9.001, (
-            f"after one step sharpness is {once:.3g}, where no eigenvalue is larger than 9: with a u of length 1, in the first step, "
-            "too, u · H u cannot be"
+            f"after one step sharpness is {once:.3g}, where no eigenvalue is larger than 9: u · H u cannot be, if u has length 1, "
+            "in the first step, too"
         )
     # One step leaves about as much of each of the twenty eigenvectors as there was of it in a random direction.
     assert abs(one + 9) > 0.01, "sharpness is exact after a single step: make as many steps of power iteration as it is told"
@@ -704,7 +707,7 @@ def test_train_two_steps():
         given = train(model, optim.SGD(model.parameters(), lr=4.0), x, y, steps)
         for made, weight in enumerate((0.0, one, two)):
             assert made == steps or abs(model.weight.data[0, 0] - weight) > 1e-9, (
-                f"train makes {made} of {steps} step{'s' * (steps > 1)}: is there an optimizer.step() for each, and is the loop as long?"
+                f"train makes {made} of {steps} step{'s' * (steps > 1)}: is there an optimizer.step() for each?"
             )
         mistakes = {
             "this is the loss before the last step; compute it once more afterwards": loss(one if steps == 2 else 0),

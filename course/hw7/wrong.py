@@ -85,6 +85,13 @@ WRONG = [
         "minidl's own optimizers do not count",
         15,
     ),
+    (
+        "momentum: element by element",
+        MOVE,
+        "                for j in range(len(p.data)):\n                    p.data[j] -= self.lr * v[j]\n",
+        "the parameters have the shapes",
+        18,
+    ),
     ("momentum: does nothing", MOVE, "                pass\n", "w does not move", 15),
     (
         "momentum: p = p - lr v",
@@ -316,7 +323,7 @@ WRONG = [
         "sharpness: returned in the loop",
         "    return float(u @ hu)",
         "        return float(u @ hu)",
-        "does `return` stand inside the loop?",
+        "does `return` stand in the loop?",
         16,
     ),
     (
