@@ -163,12 +163,12 @@ from course.expect import expect
 from minidl.random import Generator
 
 
-def own_numbers(student, count):
+def _own_numbers(student, count):
     """Numbers between 0.2 and 1.2, the student's own."""
     return [float(number) for number in Generator(7).stream(str(student)).uniform(count, 0.2, 1.2, dtype="float64")]
 
 
-def quotients(f, numbers, eps=1e-5):
+def _quotients(f, numbers, eps=1e-5):
     """The central difference quotients of f by each of its arguments, whose error is about eps²."""
     found = []
     for i in range(len(numbers)):
@@ -205,7 +205,7 @@ def slopes_by_hand(u, b, w, x, t):
 
 
 # %% part="tests"
-def check_slopes(given, right, where, tolerance):
+def _check_slopes(given, right, where, tolerance):
     assert given is not None, "slopes_by_hand(...) is None: does the function end with `return`?"
     three = hasattr(given, "__len__") and len(given) == 3
     assert three, f"slopes_by_hand(...) is {given!r}, where the three numbers dL/du, dL/db and dL/dw are expected"
@@ -218,19 +218,19 @@ def test_slopes_where_tanh_is_easy():
     """The three derivatives for u x + b = ln 2, where tanh is 3/5, with x = 2, w = 2 and t = 1."""
     given = slopes_by_hand(math.log(2) / 2, 0.0, 2.0, 2.0, 1.0)
     where = "where h = tanh(u x + b) = 0.6, x = 2, w = 2, t = 1 (so y = w h = 1.2, dL/dy = 0.4, dy/dh = 2, dh/dz = 0.64)"
-    check_slopes(given, [1.024, 0.512, 0.24], where, 1e-6)
+    _check_slopes(given, [1.024, 0.512, 0.24], where, 1e-6)
 
 
 # %% part="hidden" question="hand" points=2
 def test_slopes_elsewhere():
     """The three derivatives at five random places, compared with difference quotients."""
-    numbers = own_numbers(STUDENT, 25)
+    numbers = _own_numbers(STUDENT, 25)
     for n in range(5):
         *parameters, x, t = numbers[5 * n : 5 * n + 5]
-        right = quotients(lambda u, b, w, x=x, t=t: (w * math.tanh(u * x + b) - t) ** 2, parameters)
+        right = _quotients(lambda u, b, w, x=x, t=t: (w * math.tanh(u * x + b) - t) ** 2, parameters)
         where = "for u = {:.3f}, b = {:.3f}, w = {:.3f}, x = {:.3f}, t = {:.3f}".format(*parameters, x, t)
         # the quotients err by 1e-10 or so; one of the three may be much smaller than the others
-        check_slopes(slopes_by_hand(*parameters, x, t), right, where, 1e-4)
+        _check_slopes(slopes_by_hand(*parameters, x, t), right, where, 1e-4)
 
 
 # %% [markdown] question="values"
@@ -334,7 +334,7 @@ def as_value(x):
 
 
 # %% part="tests"
-def check_value(what, value, data, **slopes):
+def _check_value(what, value, data, **slopes):
     """The number of a Value, and its total slope by each input, given by name as (input, slope)."""
     assert hasattr(value, "inputs"), (
         f"{what} is a {type(value).__name__}, where a Value is expected: end with `return Value(number, [(input, slope), ...])`"
@@ -354,53 +354,53 @@ def check_value(what, value, data, **slopes):
 def test_sum_and_product():
     """2 + 5 and 2 · 5, with their slopes."""
     a, b = Value(2.0), Value(5.0)
-    check_value("a + b for a = 2, b = 5", a + b, 7.0, a=(a, 1.0), b=(b, 1.0))
-    check_value("a * b for a = 2, b = 5", a * b, 10.0, a=(a, 5.0), b=(b, 2.0))
+    _check_value("a + b for a = 2, b = 5", a + b, 7.0, a=(a, 1.0), b=(b, 1.0))
+    _check_value("a * b for a = 2, b = 5", a * b, 10.0, a=(a, 5.0), b=(b, 2.0))
 
 
 # %% part="public" question="values" points=1
 def test_exp_and_tanh():
     """e^a at ln 3, which is 3, and tanh at ln 2, which is 3/5, with their slopes."""
     a, b = Value(math.log(3)), Value(math.log(2))
-    check_value("exp of a = ln 3", a.exp(), 3.0, a=(a, 3.0))
-    check_value("tanh of a = ln 2", b.tanh(), 0.6, a=(b, 0.64))
+    _check_value("exp of a = ln 3", a.exp(), 3.0, a=(a, 3.0))
+    _check_value("tanh of a = ln 2", b.tanh(), 0.6, a=(b, 0.64))
 
 
 # %% part="public" question="values" points=1
 def test_power():
     """2³ with its slope, and a square."""
     a = Value(2.0)
-    check_value("a ** 3 for a = 2", a**3, 8.0, a=(a, 12.0))
-    check_value("a ** 2 for a = 2", a**2, 4.0, a=(a, 4.0))
+    _check_value("a ** 3 for a = 2", a**3, 8.0, a=(a, 12.0))
+    _check_value("a ** 2 for a = 2", a**2, 4.0, a=(a, 4.0))
 
 
 # %% part="hidden" question="values" points=1
 def test_one_value_twice():
     """x · x and x + x, in which both inputs are one value."""
     x = Value(3.0)
-    check_value("x * x for x = 3", x * x, 9.0, x=(x, 6.0))
-    check_value("x + x for x = 3", x + x, 6.0, x=(x, 2.0))
+    _check_value("x * x for x = 3", x * x, 9.0, x=(x, 6.0))
+    _check_value("x + x for x = 3", x + x, 6.0, x=(x, 2.0))
 
 
 # %% part="hidden" question="values" points=1
 def test_plain_numbers():
     """2 + x, x + 2, 3 · x, x · 3, 0.5 and 0.25, and powers of -1 and -1/2 at x = 4."""
     x = Value(4.0)
-    check_value("x + 2 for x = 4", x + 2, 6.0, x=(x, 1.0))
-    check_value("2 + x for x = 4", 2 + x, 6.0, x=(x, 1.0))
-    check_value("x * 3 for x = 4", x * 3, 12.0, x=(x, 3.0))
-    check_value("3 * x for x = 4", 3 * x, 12.0, x=(x, 3.0))
-    check_value("x ** -1 for x = 4", x**-1, 0.25, x=(x, -1 / 16))
-    check_value("x ** -0.5 for x = 4", x**-0.5, 0.5, x=(x, -1 / 16))
-    check_value("x + 0.5 for x = 4", x + 0.5, 4.5, x=(x, 1.0))
-    check_value("0.25 * x for x = 4", 0.25 * x, 1.0, x=(x, 0.25))
+    _check_value("x + 2 for x = 4", x + 2, 6.0, x=(x, 1.0))
+    _check_value("2 + x for x = 4", 2 + x, 6.0, x=(x, 1.0))
+    _check_value("x * 3 for x = 4", x * 3, 12.0, x=(x, 3.0))
+    _check_value("3 * x for x = 4", 3 * x, 12.0, x=(x, 3.0))
+    _check_value("x ** -1 for x = 4", x**-1, 0.25, x=(x, -1 / 16))
+    _check_value("x ** -0.5 for x = 4", x**-0.5, 0.5, x=(x, -1 / 16))
+    _check_value("x + 0.5 for x = 4", x + 0.5, 4.5, x=(x, 1.0))
+    _check_value("0.25 * x for x = 4", 0.25 * x, 1.0, x=(x, 0.25))
     expect("x after all of these", x.data, 4.0)
 
 
 # %% part="hidden" question="values" points=1
 def test_slopes_at_random_numbers():
     """The slopes of all five operations at random numbers, compared with difference quotients; and at -2."""
-    p, q = own_numbers(STUDENT, 2)
+    p, q = _own_numbers(STUDENT, 2)
     for what, operation, plain in (
         ("a + b", lambda a, b: a + b, lambda a, b: a + b),
         ("a * b", lambda a, b: a * b, lambda a, b: a * b),
@@ -409,14 +409,14 @@ def test_slopes_at_random_numbers():
         ("tanh of a", lambda a, b: a.tanh(), lambda a, b: math.tanh(a)),
     ):
         a, b = Value(p), Value(q)
-        slopes = dict(zip("ab", zip((a, b), quotients(plain, [p, q]), strict=True), strict=True))
+        slopes = dict(zip("ab", zip((a, b), _quotients(plain, [p, q]), strict=True), strict=True))
         used = slopes if " b" in what else {"a": slopes["a"]}
-        check_value(f"{what} for a = {p:.3f}, b = {q:.3f}", operation(a, b), plain(p, q), **used)
+        _check_value(f"{what} for a = {p:.3f}, b = {q:.3f}", operation(a, b), plain(p, q), **used)
         expect(f"a and b after {what}", [a.data, b.data], [p, q])
     y = Value(-2.0)
-    check_value("y ** 2 for y = -2", y**2, 4.0, y=(y, -4.0))
-    check_value("y ** 3 for y = -2", y**3, -8.0, y=(y, 12.0))
-    check_value("tanh of y = -2", y.tanh(), math.tanh(-2.0), y=(y, 1 - math.tanh(2.0) ** 2))
+    _check_value("y ** 2 for y = -2", y**2, 4.0, y=(y, -4.0))
+    _check_value("y ** 3 for y = -2", y**3, -8.0, y=(y, 12.0))
+    _check_value("tanh of y = -2", y.tanh(), math.tanh(-2.0), y=(y, 1 - math.tanh(2.0) ** 2))
 
 
 # %% [markdown] question="walk"
@@ -480,7 +480,7 @@ def test_walk_of_a_chain():
 
 
 # %% part="tests"
-def early(right, *parts):
+def _early(right, *parts):
     """What x, by which m has the slope 2, gets where m passes on one part of its grad too early; as `mistakes` for expect."""
     found = {}
     for part in parts:
@@ -498,7 +498,7 @@ def test_walk_through_a_value_that_is_used_twice():
     p, q = Value(6.0, [(m, 3.0)]), Value(10.0, [(m, 5.0)])
     backward(Value(16.0, [(p, 1.0), (q, 1.0)]))
     expect("the grad of m, to which p brings 3 and q brings 5,", m.grad, 8.0)
-    expect("the grad of x, 2 times that of m,", x.grad, 16.0, mistakes=early(16, 3, 5))
+    expect("the grad of x, 2 times that of m,", x.grad, 16.0, mistakes=_early(16, 3, 5))
 
 
 # %% part="hidden" question="walk" points=1
@@ -511,13 +511,13 @@ def test_walk_with_a_shortcut():
         pairs = [(m, 7.0), (p, 1.0)]
         backward(Value(20.0, pairs[::-1] if turned else pairs))
         expect("the grad of m, to which L brings 7 and p brings 3,", m.grad, 10.0)
-        expect("the grad of x, 2 times that of m,", x.grad, 20.0, mistakes=early(20, 7, 3))
+        expect("the grad of x, 2 times that of m,", x.grad, 20.0, mistakes=_early(20, 7, 3))
 
 
 # %% part="hidden" question="walk" points=1
 def test_the_whole_engine():
     """The derivatives of a formula with all operations of question 2, compared with difference quotients."""
-    numbers = own_numbers(STUDENT, 3)
+    numbers = _own_numbers(STUDENT, 3)
 
     def formula(a, b, c, exp, tanh):
         h = tanh(a * b + c)
@@ -525,7 +525,7 @@ def test_the_whole_engine():
 
     values = [Value(number) for number in numbers]
     backward(formula(*values, Value.exp, Value.tanh))
-    right = quotients(lambda a, b, c: formula(a, b, c, math.exp, math.tanh), numbers)
+    right = _quotients(lambda a, b, c: formula(a, b, c, math.exp, math.tanh), numbers)
     # the quotients err by 1e-10, times third derivatives of a few units
     expect("the grads of a, b and c in a formula with all operations", [value.grad for value in values], right, 1e-7)
 

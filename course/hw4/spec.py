@@ -125,7 +125,7 @@
 # %% part="setup"
 import numpy as np
 
-from minidl import data, nn, optim
+from minidl import data, init, nn, optim
 from minidl import functional as F
 from minidl.random import Generator
 
@@ -139,27 +139,26 @@ def loss_of(model, x, labels):
 
 # %% part="tests"
 from course.expect import expect
-from minidl import init
 
 
-def own_circles(student):
+def _own_circles(student):
     """Points on two circles, the student's own, in double precision."""
     x, labels = data.circles(40, noise=0.1, rng=Generator(7).stream(str(student)))
     return x.astype(np.float64), labels.astype(np.float64)
 
 
-ACTIVATIONS = {
+_ACTIVATIONS = {
     "tanh": (np.tanh, lambda a: 1 - np.tanh(a) ** 2),
     "relu": (lambda a: np.maximum(a, 0), lambda a: (a > 0).astype(float)),
     "sigmoid": (lambda a: 1 / (1 + np.exp(-a)), lambda a: np.exp(-a) / (1 + np.exp(-a)) ** 2),
 }
 
 
-def trained(student, w, b, v, steps, lr, *, activation="tanh", adam=False, dropout=False):
+def _trained(student, w, b, v, steps, lr, *, activation="tanh", adam=False, dropout=False):
     """W, b and v after these steps, and the scores, in plain NumPy; `lr` may be a number for each of W, b, v and c."""
-    x, labels = own_circles(student)
+    x, labels = _own_circles(student)
     rng = Generator(7).stream(f"{student} dropout")
-    f, slope = ACTIVATIONS[activation]
+    f, slope = _ACTIVATIONS[activation]
     parameters = [np.array(p, dtype=np.float64) for p in (w, b, v)] + [np.zeros(1)]
     rates = np.broadcast_to(lr, 4)
     means, squares = [0.0] * 4, [0.0] * 4
@@ -180,7 +179,7 @@ def trained(student, w, b, v, steps, lr, *, activation="tanh", adam=False, dropo
             parameters[i] = parameters[i] - rates[i] * g
 
 
-def number_of_kinds(w, b, v):
+def _number_of_kinds(w, b, v):
     """How many different units there are, found by comparing each unit with each."""
     rows = np.hstack([w, b[:, None], v.T])
     same = np.abs(rows[:, None] - rows[None]).max(axis=2) < 1e-9
@@ -275,17 +274,17 @@ def one_unit(w, b, v, m, lr):
 
 
 # %% part="tests"
-def own_unit(student):
+def _own_unit(student):
     """The incoming weights, the bias and the outgoing weight of a unit, the student's own."""
     w0, w1, b, v = Generator(7).stream(f"{student} clones").normal(4, dtype=np.float64)
     return np.array([w0, w1]), b, v
 
 
-def clones(w, b, v, m):
+def _clones(w, b, v, m):
     return np.tile(w, (m, 1)), np.full(m, b), np.full((1, m), v)
 
 
-def check_one_unit(given, w, b):
+def _check_one_unit(given, w, b):
     """That what one_unit returned is five things, the first of which are clear."""
     assert given is not None, "one_unit(...) is None: does the function end with `return`?"
     five = isinstance(given, (tuple, list)) and len(given) == 5
@@ -294,44 +293,44 @@ def check_one_unit(given, w, b):
     expect("the bias of the one unit", given[1], b)
 
 
-def one_trained(student, given, lr, steps):
+def _one_trained(student, given, lr, steps):
     """W, b, v and the scores of the one unit after these steps."""
     w, b, v, lr_in, lr_out = (np.array(value, dtype=np.float64) for value in given)
-    return trained(student, w[None], b.reshape(1), v.reshape(1, 1), steps, [lr_in, lr_in, lr_out, lr])
+    return _trained(student, w[None], b.reshape(1), v.reshape(1, 1), steps, [lr_in, lr_in, lr_out, lr])
 
 
 # %% part="public" question="clones" points=2
 def test_one_unit_before_training():
     """The scores of 5 clones, and of the one unit that stands for them, before training."""
-    w, b, v = own_unit(STUDENT)
+    w, b, v = _own_unit(STUDENT)
     given = one_unit(w.copy(), b, v, 5, 0.3)
-    check_one_unit(given, w, b)
-    right = trained(STUDENT, *clones(w, b, v, 5), 0, 0.3)[3]
-    expect("the score, before training, of the one unit for 5 clones", one_trained(STUDENT, given, 0.3, 0)[3], right)
+    _check_one_unit(given, w, b)
+    right = _trained(STUDENT, *_clones(w, b, v, 5), 0, 0.3)[3]
+    expect("the score, before training, of the one unit for 5 clones", _one_trained(STUDENT, given, 0.3, 0)[3], right)
 
 
 # %% part="hidden" question="clones" points=2
 def test_one_unit_after_steps():
     """What a step makes of 5 clones, and of the one unit that stands for them; and their scores after 20 steps."""
-    w, b, v = own_unit(STUDENT)
+    w, b, v = _own_unit(STUDENT)
     given = one_unit(w.copy(), b, v, 5, 0.3)
-    check_one_unit(given, w, b)
-    all_w, _, all_v, _ = trained(STUDENT, *clones(w, b, v, 5), 1, 0.3)
-    one_w, _, u, _ = one_trained(STUDENT, given, 0.3, 1)
+    _check_one_unit(given, w, b)
+    all_w, _, all_v, _ = _trained(STUDENT, *_clones(w, b, v, 5), 1, 0.3)
+    one_w, _, u, _ = _one_trained(STUDENT, given, 0.3, 1)
     moved = u[0, 0] - float(given[2])
     expect("by how much a step moves u, the sum of the 5 outgoing weights: the one unit's", moved, all_v.sum() - 5 * v)
     expect("by how much a step moves w, the same in all 5 clones: the one unit's", one_w[0] - w, all_w[0] - w)
     # what differs by rounding, 1e-16, grows by a few percent a step
-    right = trained(STUDENT, *clones(w, b, v, 5), 20, 0.3)[3]
-    expect("the score, after 20 steps, of the one unit for 5 clones", one_trained(STUDENT, given, 0.3, 20)[3], right, 1e-9)
+    right = _trained(STUDENT, *_clones(w, b, v, 5), 20, 0.3)[3]
+    expect("the score, after 20 steps, of the one unit for 5 clones", _one_trained(STUDENT, given, 0.3, 20)[3], right, 1e-9)
 
 
 # %% part="hidden" question="clones" points=1
 def test_one_unit_for_one():
     """Of a single clone nothing changes, whatever its learning rate."""
-    w, b, v = own_unit(STUDENT)
+    w, b, v = _own_unit(STUDENT)
     given = one_unit(w.copy(), b, v, 1, 0.7)
-    check_one_unit(given, w, b)
+    _check_one_unit(given, w, b)
     expect("what one_unit returns last for m = 1 and lr = 0.7", given[2:], [v, 0.7, 0.7])
 
 
@@ -386,7 +385,7 @@ PREDICTIONS = {
 
 
 # %% part="tests"
-def check_prediction(student, predictions, name, w, b, v, hint, **how):
+def _check_prediction(student, predictions, name, w, b, v, hint, **how):
     """Trains the network that this line of PREDICTIONS is about, and compares."""
     given = dict(predictions).get(name, "not there")
     assert given is not None, f"PREDICTIONS[{name!r}] is yours to write: a pair such as (True, 3), see the question"
@@ -395,27 +394,27 @@ def check_prediction(student, predictions, name, w, b, v, hint, **how):
         "that there are 3 distinct units in the end"
     )
     before = np.full((8, 2), 1.0) * w, np.full(8, 1.0) * b, np.full((1, 8), 1.0) * v
-    after = trained(student, *before, 50, 0.01 if how.get("adam") else 0.5, **how)[:3]
+    after = _trained(student, *before, 50, 0.01 if how.get("adam") else 0.5, **how)[:3]
     moves = any(np.abs(p - q).max() > 1e-9 for p, q in zip(before, after, strict=True))  # by more than rounding
     assert bool(given[0]) == moves, (
         f"{name}: you say that {'something' if given[0] else 'nothing'} moves, and in training "
         f"{'something' if moves else 'nothing'} does; {hint}"
     )
-    kinds = number_of_kinds(*after)
+    kinds = _number_of_kinds(*after)
     assert given[1] == kinds, (
         f"{name}: you say that there are {given[1]!r} distinct units in the end, and there are {kinds}; {hint}"
     )
 
 
-def own_random(student, *shape):
+def _own_random(student, *shape):
     return Generator(7).stream(f"{student} random").normal(shape, dtype=np.float64)
 
 
 # %% part="public" question="predictions" points=1
 def test_predictions_for_constants():
     """What becomes of zeros, and of another constant."""
-    check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0", 0, 0, 0, "h is 0, and so is v: what are dv, dw and db?")
-    check_prediction(
+    _check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0", 0, 0, 0, "h is 0, and so is v: what are dv, dw and db?")
+    _check_prediction(
         STUDENT,
         PREDICTIONS,
         "W = 0.5, v = 0.5",
@@ -429,54 +428,54 @@ def test_predictions_for_constants():
 # %% part="public" question="predictions" points=1
 def test_predictions_for_one_random_part():
     """What becomes of random weights below an output of zeros, and of constants with random biases."""
-    check_prediction(
+    _check_prediction(
         STUDENT,
         PREDICTIONS,
         "W random, v = 0",
-        own_random(STUDENT, 8, 2),
+        _own_random(STUDENT, 8, 2),
         0,
         0,
         "units differ in w; dw is 0 in the first step, but what is dv?",
     )
     hint = "units with different b have different h, so what of dv?"
-    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, b random", 0.5, own_random(STUDENT, 8), 0.5, hint)
+    _check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, b random", 0.5, _own_random(STUDENT, 8), 0.5, hint)
 
 
 # %% part="hidden" question="predictions" points=1
 def test_predictions_for_outgoing_weights():
     """What becomes of W = 0 with random outgoing weights, and of constants with outgoing weights of either sign."""
-    check_prediction(
+    _check_prediction(
         STUDENT,
         PREDICTIONS,
         "W = 0, v random",
         0,
         0,
-        own_random(STUDENT, 1, 8),
+        _own_random(STUDENT, 1, 8),
         "the slope of tanh at 0 is 1, so dw_i is v_i times the same for all",
     )
     signs = np.array([1, -1] * 4)
     hint = "h is not 0, so dv is not; units with the same v are clones, and those with v and -v are not"
-    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5 and -0.5 by turns", 0.5, 0, 0.5 * signs, hint)
+    _check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5 and -0.5 by turns", 0.5, 0, 0.5 * signs, hint)
 
 
 # %% part="hidden" question="predictions" points=1
 def test_predictions_for_other_activations():
     """What becomes of W = 0 with ReLU, and with sigmoid."""
     hint = "the slope of ReLU at 0 is taken as 0, and h is 0: what is left of the gradients? And v belongs to a unit, too"
-    check_prediction(
-        STUDENT, PREDICTIONS, "W = 0, v random, with ReLU", 0, 0, own_random(STUDENT, 1, 8), hint, activation="relu"
+    _check_prediction(
+        STUDENT, PREDICTIONS, "W = 0, v random, with ReLU", 0, 0, _own_random(STUDENT, 1, 8), hint, activation="relu"
     )
     hint = "h is 1/2 in every unit, so dv is not 0; and does anything tell the units apart?"
-    check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0.5, with sigmoid", 0, 0, 0.5, hint, activation="sigmoid")
+    _check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0.5, with sigmoid", 0, 0, 0.5, hint, activation="sigmoid")
 
 
 # %% part="hidden" question="predictions" points=1
 def test_predictions_for_adam_and_dropout():
     """What Adam and dropout make of constants."""
     hint = "h is not 0, so dv is not; and Adam treats all numbers by the same rule: equal gradients, equal steps"
-    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, with Adam", 0.5, 0, 0.5, hint, adam=True)
+    _check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, with Adam", 0.5, 0, 0.5, hint, adam=True)
     hint = "h is not 0 where a unit is on; each is switched off for other samples, so no two get the same gradient"
-    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, with dropout of the units", 0.5, 0, 0.5, hint, dropout=True)
+    _check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, with dropout of the units", 0.5, 0, 0.5, hint, dropout=True)
 
 
 # %% [markdown] question="initializer"
@@ -568,12 +567,12 @@ def steps_until(model, x, labels, lr, below, most=5000):
 
 
 # %% part="tests"
-def one_weight():
+def _one_weight():
     """s = w x + b, which begins at 0: with x = 1, label 1 and lr = 1 the losses are 0.69, 0.31, 0.19, 0.14."""
     return nn.Linear(1, 1, weight_init=0.0, dtype=np.float64), np.array([[1.0]]), np.array([1.0])
 
 
-def logistic(x, labels, lr, below):
+def _logistic(x, labels, lr, below):
     """How many steps s = x · w + b takes, in plain NumPy, and w after them."""
     w, b, steps = np.zeros(x.shape[1]), 0.0, 0
     while True:
@@ -587,14 +586,14 @@ def logistic(x, labels, lr, below):
 # %% part="public" question="steps" points=1
 def test_steps_of_one_weight():
     """The number of steps of s = w x + b with lr = 1, whose loss is 0.69, then 0.31, then 0.19."""
-    expect("the number of steps until 0.69, 0.31, 0.19 is below 0.5", steps_until(*one_weight(), 1.0, 0.5), 1)
-    expect("the number of steps until 0.69, 0.31, 0.19 is below 0.3", steps_until(*one_weight(), 1.0, 0.3), 2)
+    expect("the number of steps until 0.69, 0.31, 0.19 is below 0.5", steps_until(*_one_weight(), 1.0, 0.5), 1)
+    expect("the number of steps until 0.69, 0.31, 0.19 is below 0.3", steps_until(*_one_weight(), 1.0, 0.3), 2)
 
 
 # %% part="public" question="steps" points=1
 def test_steps_of_a_loss_that_is_small_at_once():
     """No step is needed, and none is made, where the loss is small enough at once."""
-    model, x, labels = one_weight()
+    model, x, labels = _one_weight()
     expect("the number of steps until 0.69 is below 0.7", steps_until(model, x, labels, 1.0, 0.7), 0)
     expect("the weight where no step is needed", model.weight, [[0.0]])
 
@@ -602,17 +601,19 @@ def test_steps_of_a_loss_that_is_small_at_once():
 # %% part="hidden" question="steps" points=1
 def test_steps_go_by_their_own_gradient():
     """The number of steps of s = w x + b until the loss is below 0.15, with lr = 1 and with lr = 0.5; and on 40 samples."""
-    given = steps_until(*one_weight(), 1.0, 0.15)
+    given = steps_until(*_one_weight(), 1.0, 0.15)
     more = "it is 2, where 3 is right: a step uses more than its own gradient. Set .grad to None before backward(), no momentum"
     expect("the number of steps until 0.69, 0.31, 0.19, 0.14 is below 0.15", given, 3, mistakes={more: 2})
     expect(
-        "the number of steps until 0.69, 0.47, 0.36, 0.28 is below 0.3, with lr = 0.5,", steps_until(*one_weight(), 0.5, 0.3), 3
+        "the number of steps until 0.69, 0.47, 0.36, 0.28 is below 0.3, with lr = 0.5,",
+        steps_until(*_one_weight(), 0.5, 0.3),
+        3,
     )
     rng = Generator(7).stream(f"{STUDENT} samples")
     x = rng.normal((40, 3), dtype=np.float64)
     labels = (x[:, 0] + 0.5 * x[:, 1] > 0.3).astype(np.float64)
     model = nn.Linear(3, 1, weight_init=0.0, dtype=np.float64)
-    steps, w = logistic(x, labels, 0.8, 0.3)
+    steps, w = _logistic(x, labels, 0.8, 0.3)
     expect("the number of steps of 40 samples until the loss is below 0.3", steps_until(model, x, labels, 0.8, 0.3), steps)
     expect("the weights of the model that was given, after these steps", model.weight, w[None])
 
@@ -630,7 +631,7 @@ def test_steps_that_do_not_end():
             return super().forward(x)
 
     hidden, output = (nn.Linear(*sizes, weight_init=0.5, dtype=np.float64) for sizes in ((2, 8), (8, 1)))
-    given = steps_until(Impatient(hidden, nn.Tanh(), output), *own_circles(STUDENT), 1.0, 0.5, 100)
+    given = steps_until(Impatient(hidden, nn.Tanh(), output), *_own_circles(STUDENT), 1.0, 0.5, 100)
     expect("the number of steps where the loss stays large, most = 100,", given, 100)
 
 

@@ -144,7 +144,7 @@ from course.expect import expect
 
 
 @contextlib.contextmanager
-def by_hand():
+def _by_hand():
     """Within this, minidl's own initializers neither draw nor state moments: the student's are asked for."""
 
     def refused(*args):
@@ -167,9 +167,9 @@ def by_hand():
         yield
 
 
-def checked(initializer, **expected):
+def _checked(initializer, **expected):
     """What init.check says of the student's initializer."""
-    with by_hand():
+    with _by_hand():
         return init.check(initializer, **expected)
 
 
@@ -197,7 +197,7 @@ def _normal(what, weights):
 
 def _named(a, mistakes):
     """Says which mistake it is if he_normal's variance, by 2 / ((1 + a²) fan_in), is one of these."""
-    with by_hand():
+    with _by_hand():
         try:
             weights = np.asarray(he_normal((400, 400), Generator(0), a=a), np.float64)
         except (TypeError, ValueError):
@@ -210,7 +210,7 @@ def _named(a, mistakes):
             )
 
 
-def both(found):
+def _both(found):
     """The two lists that sizes returned."""
     assert isinstance(found, (tuple, list, np.ndarray)), f"sizes returned {found!r}, expected two lists"
     assert len(found) == 2, f"sizes returned {len(found)} things, expected two lists: of the signal and of the gradient"
@@ -305,14 +305,14 @@ def xavier_uniform(shape, rng):
 # %% part="public" question="xavier" points=1
 def test_xavier_uniform_draws_weights():
     """The array has the shape that was asked for, mean 0 and no equal units, and all of it is drawn from rng."""
-    report = checked(xavier_uniform)
+    report = _checked(xavier_uniform)
     assert report, str(report)
 
 
 # %% part="public" question="xavier" points=1
 def test_xavier_uniform_has_its_bound():
     """For shape (200, 400) the largest weight is just below 0.1, and the smallest just above -0.1."""
-    with by_hand():
+    with _by_hand():
         weights = xavier_uniform((200, 400), Generator(0))
     assert isinstance(weights, np.ndarray), f"xavier_uniform returned a {type(weights).__name__}, expected an array"
     # Of 80000 weights the largest is within 1e-4 of the bound but for one case in e^40.
@@ -328,7 +328,7 @@ def test_xavier_uniform_has_its_bound():
 # %% part="hidden" question="xavier" points=2
 def test_xavier_uniform_has_its_variance():
     """The variance is Xavier's, for wide, tall and square shapes."""
-    report = checked(xavier_uniform, variance=lambda fan_in, fan_out: 2 / (fan_in + fan_out))
+    report = _checked(xavier_uniform, variance=lambda fan_in, fan_out: 2 / (fan_in + fan_out))
     assert report, str(report)
 
 
@@ -358,7 +358,7 @@ def he_normal(shape, rng, a=0.0):
 def test_he_normal_has_its_variance():
     """For ReLU the variance is He's, for wide, tall and square shapes."""
     _named(0.0, {"kept is a factor of the variance here, and belongs under it: fan_in v kept = 1": 0.25})
-    report = checked(he_normal, variance=lambda fan_in, fan_out: 2 / fan_in)
+    report = _checked(he_normal, variance=lambda fan_in, fan_out: 2 / fan_in)
     assert report, str(report)
 
 
@@ -377,9 +377,9 @@ def test_he_normal_for_a_leaky_relu():
             "kept is a factor of the variance here, and belongs under it: fan_in v kept = 1": kept**2,
         }
         _named(a, {sentence: ratio for sentence, ratio in wrong.items() if abs(ratio - 1) > 0.01})
-        report = checked(leaky, variance=lambda fan_in, fan_out, s=scale: s / fan_in)
+        report = _checked(leaky, variance=lambda fan_in, fan_out, s=scale: s / fan_in)
         assert report, f"for slope a={a:g} the variance should be {scale:g} / fan_in. {report}"
-    with by_hand():
+    with _by_hand():
         _normal("what he_normal draws", he_normal((200, 400), Generator(0)))
 
 
@@ -450,9 +450,9 @@ def test_scaling_draws_by_the_fans_that_the_layer_states():
         ("fan_out", lambda fan_in, fan_out: 2 / fan_out),
         ("fan_avg", lambda fan_in, fan_out: 4 / (fan_in + fan_out)),
     ):
-        report = checked(Scaling(2.0, mode), variance=variance)
+        report = _checked(Scaling(2.0, mode), variance=variance)
         assert report, str(report)
-    with by_hand():
+    with _by_hand():
         weights = Scaling(2.0).sample((200, 400), (400, 200), Generator(0), np.float64)
     _normal("what Scaling(2.0) draws", weights)
 
@@ -462,7 +462,7 @@ def test_scaling_states_its_moments():
     """The moments, for a layer and for a convolution with fans of its own."""
     for shape, fans, right in (((400, 500), (500, 400), 0.0447213595), ((32, 16, 3, 3), (144, 288), 1 / 12)):
         what = f"Scaling(1.0).moments({shape}, {fans})"
-        with by_hand():
+        with _by_hand():
             moments = Scaling(1.0).moments(shape, fans)
         assert isinstance(moments, init.Moments), f"{what} is {moments!r}, expected init.Moments(mean, standard deviation)"
         expect(f"the mean and the standard deviation of {what}", moments[:2], [0.0, right])
@@ -509,7 +509,7 @@ def sizes(widths, variance, kept):
 # %% part="public" question="sizes" points=2
 def test_sizes_of_the_signal():
     """Three layers of Xavier's weights with ReLU between them: the forward pass."""
-    first, _ = both(sizes([400, 100, 400, 400], lambda fan_in, fan_out: 2 / (fan_in + fan_out), 1 / 2))
+    first, _ = _both(sizes([400, 100, 400, 400], lambda fan_in, fan_out: 2 / (fan_in + fan_out), 1 / 2))
     mistakes = {
         "this is what is behind each activation, or there is one before layer 1; the sums y are asked for, and all of the "
         "inputs counts": [0.8, 0.16, 0.08],
@@ -526,7 +526,7 @@ def test_sizes_of_the_signal():
 def test_sizes_of_the_gradient():
     """Layers of Xavier's and of He's weights: the backward pass; another fraction kept; and widths is left as it was."""
     widths = [400, 100, 400, 400]
-    _, second = both(sizes(widths, lambda fan_in, fan_out: 2 / (fan_in + fan_out), 1 / 2))
+    _, second = _both(sizes(widths, lambda fan_in, fan_out: 2 / (fan_in + fan_out), 1 / 2))
     assert widths == [400, 100, 400, 400], f"sizes changed the list widths that it was given: it is {widths} now"
     _one_for_each_layer("second", second, 3)
     mistakes = {
@@ -535,10 +535,10 @@ def test_sizes_of_the_gradient():
         "mean squares are asked for, not their roots": [0.4**0.5, 0.5**0.5, 1.0],
     }
     expect("the second list of sizes([400, 100, 400, 400], Xavier's, 1/2)", second, [0.4, 0.5, 1.0], mistakes=mistakes)
-    _, second = both(sizes([64, 100, 50, 10], lambda fan_in, fan_out: 2 / fan_in, 1 / 2))
+    _, second = _both(sizes([64, 100, 50, 10], lambda fan_in, fan_out: 2 / fan_in, 1 / 2))
     order = {"this is the gradient if variance is called with the fans swapped: it takes fan_in first": [1.0, 1.0, 1.0]}
     expect("the second list of sizes([64, 100, 50, 10], He's, 1/2)", second, [0.1, 0.2, 1.0], mistakes=order)
-    found = both(sizes([100, 100, 100, 100], lambda fan_in, fan_out: 1 / fan_in, 3 / 4))
+    found = _both(sizes([100, 100, 100, 100], lambda fan_in, fan_out: 1 / fan_in, 3 / 4))
     expect("the lists of sizes([100, 100, 100, 100], 1 / fan_in, 3/4)", found, [[1, 0.75, 0.5625], [0.5625, 0.75, 1]])
 
 
@@ -565,7 +565,7 @@ def test_sizes_of_a_network_of_your_own():
         gradient.append(np.mean(dy**2))
     # One layer of n units spreads the mean square behind its ReLU by sqrt(5 / n), so four layers of 60 units or more by 0.65
     # at the most, and the mean of 400 networks by 0.033. Six times that is 0.2; a factor 2 is far beyond.
-    found = both(sizes(list(widths), variance, 1 / 2))
+    found = _both(sizes(list(widths), variance, 1 / 2))
     for name, given, right in zip(("signal", "gradient"), found, (signal, gradient[::-1]), strict=True):
         assert np.shape(given) == (5,), f"the {name} of sizes({widths}, ...) has shape {np.shape(given)}, expected (5,)"
         ratios = np.divide(given, right)

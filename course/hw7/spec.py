@@ -214,7 +214,7 @@ def _steps(optimizer, w, gradients):
     return np.array(places)
 
 
-def hold_to_the_rules(make):
+def _hold_to_the_rules(make):
     """What holds for any optimizer: make(params) is one. The shapes are those of a network's weights, biases and scales."""
     values = [np.array([1.0, -2.0]), np.array(0.5), np.arange(6.0).reshape(3, 2) - 2.5]
     gradients = [np.array([0.5, 0.25]), np.array(-1.0), np.linspace(-1.0, 2.0, 6).reshape(3, 2)]
@@ -256,13 +256,13 @@ def hold_to_the_rules(make):
         assert np.allclose(alone.data, p.data), (
             "a parameter moves differently when there are others, and one of them without a gradient: keep state for each by itself"
         )
-        hold_to_noticing(make([_leaf(1.0), p]), p)
+        _hold_to_noticing(make([_leaf(1.0), p]), p)
     single = Tensor(np.float32([1.0, 2.0]), requires_grad=True)
     _steps(make([single]), single, [np.float32([0.5, 0.5])])
     assert single.dtype == np.float32, f"a parameter of float32 has become one of {single.dtype}: change p.data in place"
 
 
-def hold_to_noticing(optimizer, p):
+def _hold_to_noticing(optimizer, p):
     """That minidl notices a step that changes p between the forward and the backward pass."""
     loss, p.grad = (p * p).sum(), None
     loss.backward(retain_graph=True)
@@ -358,7 +358,7 @@ def test_momentum_of_two_numbers():
 # %% part="hidden" question="momentum" points=2
 def test_momentum_keeps_the_rules():
     """Several parameters, one of them without a gradient; .grad stays, and minidl notices the change."""
-    hold_to_the_rules(lambda params: Momentum(params, lr=0.1, momentum=0.9))
+    _hold_to_the_rules(lambda params: Momentum(params, lr=0.1, momentum=0.9))
 
 
 # %% [markdown] question="adam"
@@ -468,7 +468,7 @@ def test_adam_where_eps_counts():
 # %% part="hidden" question="adam" points=1
 def test_adam_keeps_the_rules():
     """Several parameters, one of them without a gradient; .grad stays, and minidl notices the change."""
-    hold_to_the_rules(lambda params: Adam(params, lr=0.1))
+    _hold_to_the_rules(lambda params: Adam(params, lr=0.1))
 
 
 # %% [markdown] question="rate"
