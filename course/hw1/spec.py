@@ -164,12 +164,12 @@ from course.expect import expect
 from minidl.random import Generator
 
 
-def own_numbers(student, count):
+def _own_numbers(student, count):
     """Numbers between 0.2 and 1.2, the student's own."""
     return [float(number) for number in Generator(7).stream(str(student)).uniform(count, 0.2, 1.2, dtype="float64")]
 
 
-def quotients(f, numbers, eps=1e-5):
+def _quotients(f, numbers, eps=1e-5):
     """The central difference quotients of f by each of its arguments, whose error is about eps²."""
     found = []
     for i in range(len(numbers)):
@@ -206,7 +206,7 @@ def slopes_by_hand(u, b, w, x, t):
 
 
 # %% part="tests"
-def check_slopes(given, right, where, tolerance):
+def _check_slopes(given, right, where, tolerance):
     engine = {"Value", "as_value", "backward"} & set(getattr(getattr(slopes_by_hand, "__code__", None), "co_names", ()))
     assert not engine, f"slopes_by_hand uses {min(engine)} of the questions below: find the three formulas with a pencil"
     assert given is not None, "slopes_by_hand(...) is None: does the function end with `return`?"
@@ -222,7 +222,7 @@ def test_slopes_where_tanh_is_easy():
     given = slopes_by_hand(math.log(2) / 6, math.log(2) / 2, 2.0, 3.0, 1.0)
     where = "where h = tanh(u x + b) = 0.6, x = 3, w = 2, t = 1 (so y = w h = 1.2, dL/dy = 0.4, dy/dh = 2, dh/dz = 0.64)"
     right = [1.536, 0.512, 0.24]
-    check_slopes(given, right, where, 1e-6)
+    _check_slopes(given, right, where, 1e-6)
     # rounding errs by 1e-15 here, and a difference quotient by 1e-11 at best
     exact = all(abs(mine - number) < 1e-12 for mine, number in zip(given, right, strict=True))
     assert exact, "the three numbers are right to some digits only, as difference quotients are: write down the formulas"
@@ -231,13 +231,13 @@ def test_slopes_where_tanh_is_easy():
 # %% part="hidden" question="hand" points=2
 def test_slopes_elsewhere():
     """The three derivatives at five random places, compared with difference quotients."""
-    numbers = own_numbers(STUDENT, 25)
+    numbers = _own_numbers(STUDENT, 25)
     for n in range(5):
         *parameters, x, t = numbers[5 * n : 5 * n + 5]
-        right = quotients(lambda u, b, w, x=x, t=t: (w * math.tanh(u * x + b) - t) ** 2, parameters)
+        right = _quotients(lambda u, b, w, x=x, t=t: (w * math.tanh(u * x + b) - t) ** 2, parameters)
         where = "for u = {:.3f}, b = {:.3f}, w = {:.3f}, x = {:.3f}, t = {:.3f}".format(*parameters, x, t)
         # the quotients err by 1e-10 or so; one of the three may be much smaller than the others
-        check_slopes(slopes_by_hand(*parameters, x, t), right, where, 1e-4)
+        _check_slopes(slopes_by_hand(*parameters, x, t), right, where, 1e-4)
 
 
 # %% [markdown] question="values"
@@ -343,7 +343,7 @@ def as_value(x):
 
 
 # %% part="tests"
-def check_value(what, value, data, **slopes):
+def _check_value(what, value, data, **slopes):
     """The number of a Value, and its total slope by each input, given by name as (input, slope)."""
     assert hasattr(value, "inputs"), (
         f"{what} is a {type(value).__name__}, where a Value is expected: end with `return Value(number, [(input, slope), ...])`"
@@ -365,8 +365,8 @@ def check_value(what, value, data, **slopes):
 def test_sum_and_product():
     """2 + 5 and 2 · 5, with their slopes."""
     a, b = Value(2.0), Value(5.0)
-    check_value("a + b for a = 2, b = 5", a + b, 7.0, a=(a, 1.0), b=(b, 1.0))
-    check_value("a * b for a = 2, b = 5", a * b, 10.0, a=(a, 5.0), b=(b, 2.0))
+    _check_value("a + b for a = 2, b = 5", a + b, 7.0, a=(a, 1.0), b=(b, 1.0))
+    _check_value("a * b for a = 2, b = 5", a * b, 10.0, a=(a, 5.0), b=(b, 2.0))
     expect("the data of a = 2, b = 5 after a + b and a * b", [a.data, b.data], [2.0, 5.0])
 
 
@@ -374,8 +374,8 @@ def test_sum_and_product():
 def test_exp_and_tanh():
     """e^a at ln 3, which is 3, and tanh at ln 2, which is 3/5, with their slopes."""
     a, b = Value(math.log(3)), Value(math.log(2))
-    check_value("exp of a = ln 3", a.exp(), 3.0, a=(a, 3.0))
-    check_value("tanh of a = ln 2", b.tanh(), 0.6, a=(b, 0.64))
+    _check_value("exp of a = ln 3", a.exp(), 3.0, a=(a, 3.0))
+    _check_value("tanh of a = ln 2", b.tanh(), 0.6, a=(b, 0.64))
     expect("the data of two inputs, ln 3 and ln 2, after exp and tanh", [a.data, b.data], [math.log(3), math.log(2)])
 
 
@@ -383,8 +383,8 @@ def test_exp_and_tanh():
 def test_power():
     """2³ with its slope, and a square."""
     a = Value(2.0)
-    check_value("a ** 3 for a = 2", a**3, 8.0, a=(a, 12.0))
-    check_value("a ** 2 for a = 2", a**2, 4.0, a=(a, 4.0))
+    _check_value("a ** 3 for a = 2", a**3, 8.0, a=(a, 12.0))
+    _check_value("a ** 2 for a = 2", a**2, 4.0, a=(a, 4.0))
     expect("the data of a = 2 after a ** 2", a.data, 2.0)
 
 
@@ -392,28 +392,28 @@ def test_power():
 def test_one_value_twice():
     """x · x and x + x, in which both inputs are one value."""
     x = Value(3.0)
-    check_value("x * x for x = 3", x * x, 9.0, x=(x, 6.0))
-    check_value("x + x for x = 3", x + x, 6.0, x=(x, 2.0))
+    _check_value("x * x for x = 3", x * x, 9.0, x=(x, 6.0))
+    _check_value("x + x for x = 3", x + x, 6.0, x=(x, 2.0))
 
 
 # %% part="hidden" question="values" points=1
 def test_plain_numbers():
     """2 + x, x + 2, x + 0.5, 3 · x, x · 3, x · 0.5, and powers of -1 and -1/2 at x = 4."""
     x = Value(4.0)
-    check_value("x + 2 for x = 4", x + 2, 6.0, x=(x, 1.0))
-    check_value("2 + x for x = 4", 2 + x, 6.0, x=(x, 1.0))
-    check_value("x + 0.5 for x = 4", x + 0.5, 4.5, x=(x, 1.0))
-    check_value("x * 3 for x = 4", x * 3, 12.0, x=(x, 3.0))
-    check_value("3 * x for x = 4", 3 * x, 12.0, x=(x, 3.0))
-    check_value("x * 0.5 for x = 4", x * 0.5, 2.0, x=(x, 0.5))
-    check_value("x ** -1 for x = 4", x**-1, 0.25, x=(x, -1 / 16))
-    check_value("x ** -0.5 for x = 4", x**-0.5, 0.5, x=(x, -1 / 16))
+    _check_value("x + 2 for x = 4", x + 2, 6.0, x=(x, 1.0))
+    _check_value("2 + x for x = 4", 2 + x, 6.0, x=(x, 1.0))
+    _check_value("x + 0.5 for x = 4", x + 0.5, 4.5, x=(x, 1.0))
+    _check_value("x * 3 for x = 4", x * 3, 12.0, x=(x, 3.0))
+    _check_value("3 * x for x = 4", 3 * x, 12.0, x=(x, 3.0))
+    _check_value("x * 0.5 for x = 4", x * 0.5, 2.0, x=(x, 0.5))
+    _check_value("x ** -1 for x = 4", x**-1, 0.25, x=(x, -1 / 16))
+    _check_value("x ** -0.5 for x = 4", x**-0.5, 0.5, x=(x, -1 / 16))
 
 
 # %% part="hidden" question="values" points=1
 def test_slopes_at_random_numbers():
     """The slopes of all operations at random numbers of either sign, compared with difference quotients."""
-    first, second = own_numbers(STUDENT, 2)
+    first, second = _own_numbers(STUDENT, 2)
     for p, q in ((first, second), (-first, second), (-first, -second)):
         for what, operation, plain in (
             ("a + b", lambda a, b: a + b, lambda a, b: a + b),
@@ -426,9 +426,9 @@ def test_slopes_at_random_numbers():
             if what == "a ** 2.5" and p < 0:
                 continue
             a, b = Value(p), Value(q)
-            slopes = dict(zip("ab", zip((a, b), quotients(plain, [p, q]), strict=True), strict=True))
+            slopes = dict(zip("ab", zip((a, b), _quotients(plain, [p, q]), strict=True), strict=True))
             used = slopes if " b" in what else {"a": slopes["a"]}
-            check_value(f"{what} for a = {p:.3f}, b = {q:.3f}", operation(a, b), plain(p, q), **used)
+            _check_value(f"{what} for a = {p:.3f}, b = {q:.3f}", operation(a, b), plain(p, q), **used)
 
 
 # %% [markdown] question="walk"
@@ -493,7 +493,7 @@ def test_walk_of_a_chain():
 
 
 # %% part="tests"
-def early(right, *parts):
+def _early(right, *parts):
     """What x, by which m has the slope 2, gets where m passes on one part of its grad too early; as `mistakes` for expect."""
     found = {}
     for part in parts:
@@ -512,7 +512,7 @@ def test_walk_through_a_value_that_is_used_twice():
     p, q = Value(6.0, [(m, 3.0)]), Value(10.0, [(m, 5.0)])
     backward(Value(16.0, [(p, 1.0), (q, 1.0)]))
     expect("the grad of m, to which p brings 3 and q brings 5,", m.grad, 8.0)
-    expect("the grad of x, 2 times that of m,", x.grad, 16.0, mistakes=early(16, 3, 5))
+    expect("the grad of x, 2 times that of m,", x.grad, 16.0, mistakes=_early(16, 3, 5))
 
     class Doubled(Value):
         """The sum of a value and itself, which counts how often it was asked for its inputs."""
@@ -549,13 +549,13 @@ def test_walk_with_a_shortcut():
         pairs = [(m, 7.0), (p, 1.0)]
         backward(Value(20.0, pairs[::-1] if turned else pairs))
         expect("the grad of m, to which L brings 7 and p brings 3,", m.grad, 10.0)
-        expect("the grad of x, 2 times that of m,", x.grad, 20.0, mistakes=early(20, 7, 3))
+        expect("the grad of x, 2 times that of m,", x.grad, 20.0, mistakes=_early(20, 7, 3))
 
 
 # %% part="hidden" question="walk" points=1
 def test_the_whole_engine():
     """The derivatives of a formula with all operations of question 2, compared with difference quotients."""
-    numbers = own_numbers(STUDENT, 3)
+    numbers = _own_numbers(STUDENT, 3)
 
     def formula(a, b, c, exp, tanh):
         h = tanh(a * b + c)
@@ -563,7 +563,7 @@ def test_the_whole_engine():
 
     values = [Value(number) for number in numbers]
     backward(formula(*values, Value.exp, Value.tanh))
-    right = quotients(lambda a, b, c: formula(a, b, c, math.exp, math.tanh), numbers)
+    right = _quotients(lambda a, b, c: formula(a, b, c, math.exp, math.tanh), numbers)
     # the quotients err by 1e-10, times third derivatives of a few units
     largest = max(abs(number) for number in right)
     for name, value, number in zip("abc", values, right, strict=True):
@@ -606,7 +606,7 @@ def descend(slopes, w, b, lr, steps):
 
 
 # %% part="tests"
-def check_path(what, path, right, mistakes=None):
+def _check_path(what, path, right, mistakes=None):
     """The places of a path, one by one, so that the first wrong one is told; `mistakes` are of the place after one step."""
     assert path is not None, f"the path in {what} is None: does the function end with `return`?"
     assert hasattr(path, "__len__"), f"the path in {what} is a {type(path).__name__}, where a list of triples is expected"
@@ -631,7 +631,7 @@ def test_two_steps_in_a_bowl():
         "it is -1, expected 0.8: the derivative is to be multiplied by lr": (-1.0, None, None),
     }
     right = [(1.0, 1.0, 3.0), (0.8, 0.6, 1.36), (0.64, 0.36, 0.6688)]
-    check_path("L = w² + 2 b² from (1, 1) with lr = 0.1", path, right, mistakes)
+    _check_path("L = w² + 2 b² from (1, 1) with lr = 0.1", path, right, mistakes)
 
 
 # %% part="hidden" question="downhill" points=1
@@ -643,18 +643,18 @@ def test_both_at_once():
         "it is 0.5625, expected 0.5: the slope by w was taken at the new b. Both change at once": (0.5625, None, None),
     }
     right = [(1.0, 2.0, 2.0), (0.5, 1.75, 0.875), (0.0625, 1.625, 0.1015625)]
-    check_path("L = w b from (1, 2) with lr = 0.25", path, right, mistakes)
+    _check_path("L = w b from (1, 2) with lr = 0.25", path, right, mistakes)
 
 
 # %% part="hidden" question="downhill" points=1
 def test_no_step_and_steps_that_are_too_large():
     """The path of no step and of one, and a path on which the loss rises, since lr is too large."""
-    check_path("L = w + b from (3, 4), 0 steps", descend(lambda w, b: (w + b, 1.0, 1.0), 3.0, 4.0, 0.5, 0), [(3.0, 4.0, 7.0)])
+    _check_path("L = w + b from (3, 4), 0 steps", descend(lambda w, b: (w + b, 1.0, 1.0), 3.0, 4.0, 0.5, 0), [(3.0, 4.0, 7.0)])
     path = descend(lambda w, b: (w + b, 1.0, 1.0), 3.0, 4.0, 0.5, 1)
-    check_path("L = w + b from (3, 4) with lr = 0.5", path, [(3.0, 4.0, 7.0), (2.5, 3.5, 6.0)])
+    _check_path("L = w + b from (3, 4) with lr = 0.5", path, [(3.0, 4.0, 7.0), (2.5, 3.5, 6.0)])
     path = descend(lambda w, b: (5 * w * w + b * b, 10 * w, 2 * b), 1.0, 1.0, 0.3, 2)
     right = [(1.0, 1.0, 6.0), (-2.0, 0.4, 20.16), (4.0, 0.16, 80.0256)]
-    check_path("L = 5 w² + b² from (1, 1) with lr = 0.3, where the loss rises", path, right)
+    _check_path("L = 5 w² + b² from (1, 1) with lr = 0.3, where the loss rises", path, right)
 
 
 # %% part="given" question="downhill"

@@ -155,7 +155,7 @@
 # %% part="setup"
 import numpy as np
 
-from minidl import data
+from minidl import data, gradcheck
 from minidl.random import Generator
 from minidl.tensor import Tensor, record
 
@@ -166,16 +166,15 @@ import functools
 from unittest import mock
 
 from course.expect import expect
-from minidl import gradcheck
 
 
-def leaves(student, *shapes):
+def _leaves(student, *shapes):
     """Random tensors of these shapes, the student's own; in double precision, since differences need it."""
     rng = Generator(7).stream(str(student))
     return [Tensor(rng.normal(shape, dtype=np.float64), requires_grad=True) for shape in shapes]
 
 
-def own(operation):
+def _own(operation):
     """The student's operation, held to what was asked: `record` makes its result, of exactly its inputs."""
 
     @functools.wraps(operation)
@@ -198,7 +197,7 @@ def own(operation):
     return watched
 
 
-def sent_back(what, y, inputs, dy):
+def _sent_back(what, y, inputs, dy):
     """The gradients that dy leaves in the inputs of y, which the student's function made; twice, and the same both times."""
     assert isinstance(y, Tensor), f"{what} is a {type(y).__name__}, not a Tensor: end with `return record(...)`"
     gradients = []
@@ -316,21 +315,21 @@ def tanh(x):
 # %% part="public" question="tanh" points=2
 def test_tanh_at_three_places():
     """The gradient of tanh at -1.5, 0.2 and 0.8, compared with differences."""
-    gradcheck(own(tanh), Tensor(np.array([-1.5, 0.2, 0.8]), requires_grad=True))
+    gradcheck(_own(tanh), Tensor(np.array([-1.5, 0.2, 0.8]), requires_grad=True))
 
 
 # %% part="hidden" question="tanh" points=1
 def test_tanh_of_a_matrix():
     """The gradient of tanh at 15 random places, compared with differences."""
-    gradcheck(own(tanh), leaves(STUDENT, (5, 3)))
+    gradcheck(_own(tanh), _leaves(STUDENT, (5, 3)))
 
 
 # %% part="hidden" question="tanh" points=1
 def test_tanh_by_hand():
     """dx for dy = (1, 10, 100) at x = (0, ln 2, -ln 3), where tanh x = (0, 3/5, -4/5); also when x is changed before backward."""
     x = Tensor(np.array([0.0, np.log(2), -np.log(3)]), requires_grad=True)
-    y = own(tanh)(x)
-    (dx,) = sent_back("tanh(x)", y, [x], [1.0, 10.0, 100.0])
+    y = _own(tanh)(x)
+    (dx,) = _sent_back("tanh(x)", y, [x], [1.0, 10.0, 100.0])
     expect("dx of tanh for dy = (1, 10, 100), where the slopes are 1, 16/25 and 9/25: dx", dx, [1.0, 6.4, 36.0])
     x.data += 1
     x.grad = None
@@ -372,28 +371,28 @@ def linear(x, w, b):
 # %% part="public" question="linear" points=1
 def test_linear_dx():
     """dx of linear for 5 samples, 4 inputs and 3 units, compared with differences."""
-    x, w, b = leaves(STUDENT, (5, 4), (3, 4), (3,))
-    gradcheck(own(linear), (x, w.detach(), b.detach()))
+    x, w, b = _leaves(STUDENT, (5, 4), (3, 4), (3,))
+    gradcheck(_own(linear), (x, w.detach(), b.detach()))
 
 
 # %% part="public" question="linear" points=1
 def test_linear_dw():
     """dW of linear for 5 samples, 4 inputs and 3 units, compared with differences."""
-    x, w, b = leaves(STUDENT, (5, 4), (3, 4), (3,))
-    gradcheck(own(linear), (x.detach(), w, b.detach()))
+    x, w, b = _leaves(STUDENT, (5, 4), (3, 4), (3,))
+    gradcheck(_own(linear), (x.detach(), w, b.detach()))
 
 
 # %% part="public" question="linear" points=1
 def test_linear_db():
     """db of linear for 5 samples, 4 inputs and 3 units, compared with differences."""
-    x, w, b = leaves(STUDENT, (5, 4), (3, 4), (3,))
-    gradcheck(own(linear), (x.detach(), w.detach(), b))
+    x, w, b = _leaves(STUDENT, (5, 4), (3, 4), (3,))
+    gradcheck(_own(linear), (x.detach(), w.detach(), b))
 
 
 # %% part="hidden" question="linear" points=1
 def test_linear_of_a_square_matrix():
     """All three gradients of linear where samples, inputs and units are four each, so that no shape is wrong."""
-    gradcheck(own(linear), leaves(STUDENT, (4, 4), (4, 4), (4,)))
+    gradcheck(_own(linear), _leaves(STUDENT, (4, 4), (4, 4), (4,)))
 
 
 # %% part="hidden" question="linear" points=1
@@ -403,7 +402,7 @@ def test_linear_by_hand():
         Tensor(np.array(values), requires_grad=True)
         for values in ([[1.0, 2.0], [3.0, 4.0]], [[1.0, -1.0], [0.0, 2.0], [3.0, 1.0]], [1.0, 0.0, -1.0])
     )
-    dx, dw, db = sent_back("linear(x, w, b)", own(linear)(x, w, b), [x, w, b], [[1.0, 0.0, 2.0], [0.0, 1.0, -1.0]])
+    dx, dw, db = _sent_back("linear(x, w, b)", _own(linear)(x, w, b), [x, w, b], [[1.0, 0.0, 2.0], [0.0, 1.0, -1.0]])
     expect("dx of linear", dx, [[7.0, 1.0], [-3.0, 1.0]])
     expect("dW of linear", dw, [[1.0, 2.0], [3.0, 4.0], [-1.0, 0.0]])
     expect("db of linear", db, [1.0, 1.0, 1.0])
@@ -445,7 +444,7 @@ def cross_entropy(z, labels):
 def test_loss_of_two_samples():
     """The loss where the right classes have the probabilities 1/2 and 3/5: the mean of ln 2 and ln(5/3)."""
     z = Tensor(np.array([[np.log(2), 0.0, 0.0], [0.0, np.log(3), 0.0]]), requires_grad=True)
-    loss = own(cross_entropy)(z, np.array([0, 1]))
+    loss = _own(cross_entropy)(z, np.array([0, 1]))
     assert loss is None or isinstance(loss, Tensor), (
         f"cross_entropy returned a {type(loss).__name__}, not a Tensor: end with `return record(loss, (z,), backward)`"
     )
@@ -460,20 +459,20 @@ def test_loss_of_two_samples():
 # %% part="public" question="entropy" points=2
 def test_gradient_of_the_loss():
     """The gradient of the loss for 4 samples and 3 classes, compared with differences."""
-    (z,) = leaves(STUDENT, (4, 3))
+    (z,) = _leaves(STUDENT, (4, 3))
     labels = np.array([0, 2, 1, 1])
     loss = cross_entropy(Tensor(z.data.copy()), labels)
     assert not isinstance(loss, Tensor) or loss.dtype == np.float64, (
         f"the loss is {loss.dtype} for a float64 z, too coarse for differences; is it computed in float32? Keep the dtype of z"
     )
-    gradcheck(lambda z: own(cross_entropy)(z, labels), z)
+    gradcheck(lambda z: _own(cross_entropy)(z, labels), z)
 
 
 # %% part="hidden" question="entropy" points=1
 def test_gradient_of_the_loss_by_hand():
     """The gradient of the loss where the probabilities are quarters and fifths, sent back from 10 times the loss."""
     z = Tensor(np.array([[np.log(2), 0.0, 0.0], [0.0, np.log(3), 0.0]]), requires_grad=True)
-    (dz,) = sent_back("cross_entropy(z, labels)", own(cross_entropy)(z, np.array([0, 2])), [z], 10.0)
+    (dz,) = _sent_back("cross_entropy(z, labels)", _own(cross_entropy)(z, np.array([0, 2])), [z], 10.0)
     expect("dz of 10 times the loss, that is 10 (p - [j = t]) / 2:", dz, [[-2.5, 1.25, 1.25], [1.0, 3.0, -4.0]])
 
 
@@ -482,7 +481,7 @@ def test_scores_of_a_thousand():
     """The loss and its gradient for scores of 0 and 1000: one sample right, one wrong, and one undecided."""
     z = Tensor(np.array([[1000.0, 0.0], [0.0, 1000.0], [0.0, 0.0]]), requires_grad=True)
     with np.errstate(all="ignore"):
-        loss = own(cross_entropy)(z, np.array([0, 0, 0]))
+        loss = _own(cross_entropy)(z, np.array([0, 0, 0]))
         assert not (isinstance(loss, Tensor) and not np.isfinite(loss.data).all()), (
             f"the loss of scores of 1000 is {loss.data}: subtract from each row its own largest score before e^z, and take no "
             "logarithm of a p that may be 0"
@@ -493,7 +492,7 @@ def test_scores_of_a_thousand():
         )
         what = "of the scores (1000, 0), (0, 1000) and (0, 0), all of class 0,"
         expect(f"the loss {what} which is (0 + 1000 + ln 2) / 3,", loss, 333.564382)
-        (dz,) = sent_back("cross_entropy(z, labels)", loss, [z], 1.0)
+        (dz,) = _sent_back("cross_entropy(z, labels)", loss, [z], 1.0)
     expect(f"dz {what}", dz, [[0.0, 0.0], [-1 / 3, 1 / 3], [-1 / 6, 1 / 6]])
 
 

@@ -128,7 +128,8 @@ import timeit
 
 import numpy as np
 
-from minidl.tensor import record
+from minidl import gradcheck
+from minidl.tensor import Tensor, record
 
 STUDENT = ""  # your id, if your instructor gave each student numbers of their own
 
@@ -137,12 +138,10 @@ import contextlib
 import sys
 
 from course.expect import expect
-from minidl import gradcheck
 from minidl.random import Generator
-from minidl.tensor import Tensor
 
 
-def check_order(what, given, nodes):
+def _check_order(what, given, nodes):
     """Each of the nodes once, nothing else, and each before its parents."""
     assert given is not None, f"{what} is None: does the function end with `return`?"
     assert hasattr(given, "__iter__"), f"{what} is a {type(given).__name__}, where a list of nodes is expected"
@@ -171,7 +170,7 @@ def check_order(what, given, nodes):
         )
 
 
-def watched(function):
+def _watched(function):
     """A class of nodes that can tell when the function asks for their parents too often."""
 
     class Watched(Node):
@@ -190,7 +189,7 @@ def watched(function):
 
 
 @contextlib.contextmanager
-def turns():
+def _turns():
     """Says of a KeyError for a node what it means."""
     try:
         yield
@@ -205,7 +204,7 @@ def _too_early(node):
     return f"{node.name} had its turn before anything was sent to it: L, the first of the nodes, has the first turn"
 
 
-def walk(nodes):
+def _walk(nodes):
     """Calls the student's backward, which must send something to a node before it takes it from there."""
 
     def asked(node, rule):
@@ -217,16 +216,16 @@ def walk(nodes):
 
     for node in nodes:
         node.rule = node.rule and asked(node, node.rule)
-    with turns():
+    with _turns():
         backward(nodes)
 
 
-def expect_grad(where, leaf, right, tolerance=1e-6, mistakes=None):
+def _expect_grad(where, leaf, right, tolerance=1e-6, mistakes=None):
     assert leaf.grad is not None, f"{where}, {leaf.name}.grad is None: backward must leave a gradient in every leaf"
     expect(f"{where}, {leaf.name}.grad", leaf.grad, right, tolerance, mistakes)
 
 
-def own_unbroadcast(dy, shape):
+def _own_unbroadcast(dy, shape):
     """Calls the student's function, which must not leave the work to minidl's of the same name."""
     called = []
     before = sys.getprofile()
@@ -240,7 +239,7 @@ def own_unbroadcast(dy, shape):
     return result
 
 
-def expect_paths(what, given, right, mistakes=None):
+def _expect_paths(what, given, right, mistakes=None):
     """The number of paths, exactly, for it is an int."""
     expect(what, given, right, mistakes=mistakes)
     assert type(given) is int, f"{what} is a {type(given).__name__}, where a Python int is expected"
@@ -328,7 +327,7 @@ def test_order_of_a_shortcut():
     a = mul(x, w, "a")
     b = tanh(a, "b")
     for root, what in ((add(b, x, "L"), "order(b + x)"), (add(x, b, "L"), "order(x + b)")):
-        check_order(what, order(root), [root, b, a, x, w])
+        _check_order(what, order(root), [root, b, a, x, w])
 
 
 # %% part="public" question="order" points=1
@@ -338,7 +337,7 @@ def test_each_node_once():
     s = add(x, x, "s")
     tanh(x, "unused")
     root = mul(s, s, "L")
-    check_order("order(s·s), with s = x + x,", order(root), [root, s, x])
+    _check_order("order(s·s), with s = x + x,", order(root), [root, s, x])
 
 
 # %% part="hidden" question="order" points=1
@@ -351,20 +350,20 @@ def test_order_of_a_long_chain():
         given = order(nodes[-1])
     except RecursionError:
         raise AssertionError("order calls itself too often for 3,000 operations in a row: use a list, no recursion") from None
-    check_order("order of a chain of 3,000 operations", given, nodes)
+    _check_order("order of a chain of 3,000 operations", given, nodes)
 
 
 # %% part="hidden" question="order" points=1
 def test_order_where_there_are_many_paths():
     """The order of 40 residual blocks, h = h + tanh(h), which 2^40 paths lead through."""
-    Watched = watched("order")
+    Watched = _watched("order")
     nodes = [Watched(0.5, name="x")]
     for n in range(40):
         branch = Watched(0.0, (nodes[-1],), None, f"branch {n}")
         nodes += [branch, Watched(0.0, (nodes[-1], branch), None, f"block {n}")]
     given = order(nodes[-1])
     Watched.looks = 0  # from here on it is the test that looks
-    check_order("order of 40 residual blocks", given, nodes)
+    _check_order("order of 40 residual blocks", given, nodes)
 
 
 # %% part="hidden" question="order" points=1
@@ -379,7 +378,7 @@ def test_order_of_random_graphs():
         used = {nodes[-1]}  # parents are older, so one pass from the youngest to the oldest finds all
         for node in reversed(nodes):
             used |= set(node.parents) if node in used else set()
-        check_order(f"order of random graph {graph}", order(nodes[-1]), [node for node in nodes if node in used])
+        _check_order(f"order of random graph {graph}", order(nodes[-1]), [node for node in nodes if node in used])
 
 
 # %% [markdown] question="accumulate"
@@ -417,10 +416,10 @@ def backward(nodes):
 def test_gradient_of_a_product():
     """The gradients of L = x·y at x = 3, y = 5."""
     x, y = Node(3.0, name="x"), Node(5.0, name="y")
-    walk([mul(x, y), x, y])
+    _walk([mul(x, y), x, y])
     begins_with_l = {"it is 75, where 5 is right: the walk begins with dL/dL, which is 1, and not with L": 75.0}
-    expect_grad("in L = x·y at x = 3, y = 5", x, 5.0, mistakes=begins_with_l)
-    expect_grad("in L = x·y at x = 3, y = 5", y, 3.0)
+    _expect_grad("in L = x·y at x = 3, y = 5", x, 5.0, mistakes=begins_with_l)
+    _expect_grad("in L = x·y at x = 3, y = 5", y, 3.0)
 
 
 # %% part="public" question="accumulate" points=1
@@ -428,8 +427,8 @@ def test_gradient_along_two_paths():
     """The gradient of L = x·x + x at x = 3, where three paths lead to x."""
     x = Node(3.0, name="x")
     square = mul(x, x)
-    walk([add(square, x), square, x])
-    expect_grad("in L = x·x + x at x = 3, where three paths bring 3, 3 and 1", x, 7.0)
+    _walk([add(square, x), square, x])
+    _expect_grad("in L = x·x + x at x = 3, where three paths bring 3, 3 and 1", x, 7.0)
 
 
 # %% part="public" question="accumulate" points=1
@@ -438,10 +437,10 @@ def test_gradients_that_share_an_array():
     x, y = Node([1.0, 2.0], name="x"), Node([3.0, 4.0], name="y")
     s = add(x, y)
     t = add(s, x)
-    walk([total(t), t, s, x, y])
+    _walk([total(t), t, s, x, y])
     written = "each element is 2, where 1 is right: what x was sent is added into an array that y was sent, too (is it by +=?)"
-    expect_grad("in L = sum of (x + y) + x", x, [2.0, 2.0])
-    expect_grad("in L = sum of (x + y) + x", y, [1.0, 1.0], mistakes={written: [2.0, 2.0]})
+    _expect_grad("in L = sum of (x + y) + x", x, [2.0, 2.0])
+    _expect_grad("in L = sum of (x + y) + x", y, [1.0, 1.0], mistakes={written: [2.0, 2.0]})
     for node, name in ((s, "x + y"), (t, "(x + y) + x")):
         assert node.grad is None, (
             f"the .grad of {name} is {node.grad} after the walk, where None is expected: nodes in between keep nothing, so that "
@@ -456,8 +455,8 @@ def test_two_walks_add_up():
     s = add(x, y)
     h = tanh(s)
     nodes = [total(h), h, s, x, y]
-    walk(list(nodes))
-    walk(list(nodes))
+    _walk(list(nodes))
+    _walk(list(nodes))
     mistakes = {
         "it is 1, where 2 is right: add to what a leaf has, and do not replace it": [1.0, 1.0],
         "it is 4, where 2 is right: nodes in between keep what the first walk left there, and send it again": [4.0, 4.0],
@@ -469,7 +468,7 @@ def test_two_walks_add_up():
         "(is it by +=?)": [3.0, 3.0],
     }
     for leaf in (x, y):
-        expect_grad("after two walks that bring 1 each", leaf, [2.0, 2.0], mistakes=mistakes)
+        _expect_grad("after two walks that bring 1 each", leaf, [2.0, 2.0], mistakes=mistakes)
 
 
 # %% part="hidden" question="accumulate" points=1
@@ -488,7 +487,7 @@ def test_gradients_of_a_small_network():
         return [total(u), u, t, s, q, h, p, x, w]
 
     nodes = graph(*values)
-    walk(nodes)
+    _walk(nodes)
     for k, leaf in enumerate(nodes[-2:]):
         quotients = np.empty(3)
         for i in range(3):
@@ -496,7 +495,7 @@ def test_gradients_of_a_small_network():
             step[k, i] = 1e-5
             quotients[i] = (graph(*(values + step))[0].data - graph(*(values - step))[0].data) / 2e-5
         # the quotient errs by its step squared, times a third derivative of a few units
-        expect_grad("in a small network", leaf, quotients, 1e-7)
+        _expect_grad("in a small network", leaf, quotients, 1e-7)
 
 
 # %% [markdown] question="broadcast"
@@ -549,7 +548,7 @@ def test_unbroadcast_of_rows():
         ((1, 3), [[11.0, 22.0, 33.0]], {mean: [[5.5, 11.0, 16.5]], lost: [11.0, 22.0, 33.0]}),
         ((2, 1), [[6.0], [60.0]], {mean: [[2.0], [20.0]], lost: [6.0, 60.0]}),
     ):
-        given = own_unbroadcast(dy.copy(), shape)
+        given = _own_unbroadcast(dy.copy(), shape)
         expect(f"unbroadcast of a 2x3 array to the shape {shape}", given, right, mistakes=mistakes)
 
 
@@ -557,8 +556,8 @@ def test_unbroadcast_of_rows():
 def test_unbroadcast_that_has_nothing_to_do():
     """A shape that is dy's own, also with axes of length 1, and one that is ()."""
     dy = np.array([[1.0, 2.0, 3.0]])
-    expect("unbroadcast of a 1x3 array to its own shape", own_unbroadcast(dy.copy(), (1, 3)), [[1.0, 2.0, 3.0]])
-    expect("unbroadcast of a 1x3 array to the shape ()", own_unbroadcast(dy, ()), 6.0)
+    expect("unbroadcast of a 1x3 array to its own shape", _own_unbroadcast(dy.copy(), (1, 3)), [[1.0, 2.0, 3.0]])
+    expect("unbroadcast of a 1x3 array to the shape ()", _own_unbroadcast(dy, ()), 6.0)
     expect("dy after unbroadcast(dy, shape), which must not change it: dy", dy, [[1.0, 2.0, 3.0]])
 
 
@@ -575,13 +574,13 @@ def test_unbroadcast_of_many_shapes():
         sums = np.bincount(element.ravel(), dy.ravel(), size).reshape(shape)
         # sums of up to 24 numbers of about 1, in another order: they differ by rounding alone, about 1e-15
         what = f"unbroadcast of a {'x'.join(map(str, large))} array to the shape {shape}"
-        expect(what, own_unbroadcast(dy, shape), sums, 1e-9)
+        expect(what, _own_unbroadcast(dy, shape), sums, 1e-9)
 
 
 # %% part="hidden" question="broadcast" points=2
 def test_multiply_with_broadcasting():
     """The gradients of multiply(x, y) for shapes that broadcast one or both of the two, compared with differences."""
-    own_unbroadcast(np.ones((2, 3)), (3,))
+    _own_unbroadcast(np.ones((2, 3)), (3,))
     rng = Generator(7).stream(str(STUDENT))
     for shapes in (((3, 4), (4,)), ((3, 1), (4,)), ((3, 1), (1, 4)), ((), (2, 3)), ((2, 3, 1), (3, 4))):
         x, y = (Tensor(rng.normal(shape, dtype=np.float64), requires_grad=True) for shape in shapes)
@@ -628,42 +627,42 @@ def paths(nodes, leaf):
 def test_paths_by_hand():
     """The number of paths in L = x·y, in L = x·x and in L = x·x + x, and of those to x and to y in L = x·y + x."""
     x, y = Node(3.0, name="x"), Node(5.0, name="y")
-    with turns():
+    with _turns():
         derivative = {"3 is dL/dy at x = 3: put 1 for each derivative along a path, and call no rule": 3}
-        expect_paths("the number of paths to y in L = x·y", paths([mul(x, y), x, y], y), 1, derivative)
+        _expect_paths("the number of paths to y in L = x·y", paths([mul(x, y), x, y], y), 1, derivative)
         square = mul(x, x)
-        expect_paths("the number of paths to x in L = x·x", paths([square, x], x), 2)
-        expect_paths("the number of paths to x in L = x·x + x", paths([add(square, x), square, x], x), 3)
+        _expect_paths("the number of paths to x in L = x·x", paths([square, x], x), 2)
+        _expect_paths("the number of paths to x in L = x·x + x", paths([add(square, x), square, x], x), 3)
         product = mul(x, y)
         nodes = [add(product, x), product, x, y]
-        expect_paths("the number of paths to x in L = x·y + x", paths(nodes, x), 2)
-        expect_paths("the number of paths to y in L = x·y + x", paths(nodes, y), 1)
+        _expect_paths("the number of paths to x in L = x·y + x", paths(nodes, x), 2)
+        _expect_paths("the number of paths to y in L = x·y + x", paths(nodes, y), 1)
 
 
 # %% part="hidden" question="paths" points=1
 def test_paths_of_residual_blocks():
     """The number of paths through 60 blocks h = h + tanh(h): two ways through each."""
-    Watched = watched("paths")
+    Watched = _watched("paths")
     nodes = [Watched(0.0, name="x")]
     for _ in range(60):
         nodes.append(Watched(0.0, (nodes[-1],), None, "branch"))
         nodes.append(Watched(0.0, (nodes[-2], nodes[-1]), None, "block"))
-    with turns():
-        expect_paths("the number of paths through 60 residual blocks, 2^60,", paths(nodes[::-1], nodes[0]), 2**60)
+    with _turns():
+        _expect_paths("the number of paths through 60 residual blocks, 2^60,", paths(nodes[::-1], nodes[0]), 2**60)
 
 
 # %% part="hidden" question="paths" points=1
 def test_paths_of_fibonacci():
     """The number of paths where each node is the sum of the two before it: 1, 1, 2, 3, 5, 8 and so on."""
-    Watched = watched("paths")
+    Watched = _watched("paths")
     nodes = [Watched(1.0, name="x")]
     nodes.append(Watched(1.0, (nodes[0],), None, "node 1"))
     for n in range(2, 100):
         nodes.append(Watched(1.0, (nodes[-1], nodes[-2]), None, f"node {n}"))
     fibonacci_100 = 354224848179261915075  # more than a float or a 64-bit integer can hold exactly
-    with turns():
+    with _turns():
         given = paths(nodes[::-1], nodes[0])
-        expect_paths("the number of paths to the first of 100 nodes, the 100th number of Fibonacci,", given, fibonacci_100)
+        _expect_paths("the number of paths to the first of 100 nodes, the 100th number of Fibonacci,", given, fibonacci_100)
 
 
 # %% part="given" question="paths"

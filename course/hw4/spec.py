@@ -142,25 +142,25 @@ from course.expect import expect
 from minidl import init
 
 
-def own_circles(student):
+def _own_circles(student):
     """40 points on the outer circle and 20 on the inner, the student's own, in double precision."""
     x, labels = data.circles(40, noise=0.1, rng=Generator(7).stream(str(student)))
     kept = np.r_[0:40, 40:80:2]  # were the classes equal in number, zeros would be moved by rounding alone
     return x[kept].astype(np.float64), labels[kept].astype(np.float64)
 
 
-ACTIVATIONS = {
+_ACTIVATIONS = {
     "tanh": (np.tanh, lambda a: 1 - np.tanh(a) ** 2),
     "relu": (lambda a: np.maximum(a, 0), lambda a: (a > 0).astype(float)),
     "sigmoid": (lambda a: 1 / (1 + np.exp(-a)), lambda a: np.exp(-a) / (1 + np.exp(-a)) ** 2),
 }
 
 
-def trained(student, w, b, v, steps, lr, *, activation="tanh", adam=False, dropout=False):
+def _trained(student, w, b, v, steps, lr, *, activation="tanh", adam=False, dropout=False):
     """W, b and v after these steps, and the scores, in plain NumPy; `lr` may be a number for each of W, b, v and c."""
-    x, labels = own_circles(student)
+    x, labels = _own_circles(student)
     rng = Generator(7).stream(f"{student} dropout")
-    f, slope = ACTIVATIONS[activation]
+    f, slope = _ACTIVATIONS[activation]
     parameters = [np.array(p, dtype=np.float64) for p in (w, b, v)] + [np.zeros(1)]
     rates = np.broadcast_to(lr, 4)
     means, squares = [0.0] * 4, [0.0] * 4
@@ -181,7 +181,7 @@ def trained(student, w, b, v, steps, lr, *, activation="tanh", adam=False, dropo
             parameters[i] = parameters[i] - rates[i] * g
 
 
-def number_of_kinds(w, b, v):
+def _number_of_kinds(w, b, v):
     """How many different units there are, found by comparing each unit with each."""
     rows = np.hstack([w, b[:, None], v.T])
     same = np.abs(rows[:, None] - rows[None]).max(axis=2) < 1e-9
@@ -289,17 +289,17 @@ def one_unit(w, b, v, m, lr):
 
 
 # %% part="tests"
-def own_unit(student):
+def _own_unit(student):
     """The incoming weights, the bias and the outgoing weight of a unit, the student's own."""
     w0, w1, b, v = Generator(7).stream(f"{student} clones").normal(4, dtype=np.float64)
     return np.array([w0, w1]), b, v
 
 
-def clones(w, b, v, m):
+def _clones(w, b, v, m):
     return np.tile(w, (m, 1)), np.full(m, b), np.full((1, m), v)
 
 
-def asked_for_one_unit(w, b, v, m, lr):
+def _asked_for_one_unit(w, b, v, m, lr):
     """What one_unit returns: five things of the right kind, the first two of which are clear."""
     passed = w.copy()
     given = one_unit(passed, b, v, m, lr)
@@ -318,41 +318,41 @@ def asked_for_one_unit(w, b, v, m, lr):
     return given
 
 
-def one_trained(student, given, lr, steps):
+def _one_trained(student, given, lr, steps):
     """W, b, v and the scores of the one unit after these steps."""
     w, b, v, lr_in, lr_out = (np.array(value, dtype=np.float64) for value in given)
-    return trained(student, w[None], b.reshape(1), v.reshape(1, 1), steps, [lr_in, lr_in, lr_out, lr])
+    return _trained(student, w[None], b.reshape(1), v.reshape(1, 1), steps, [lr_in, lr_in, lr_out, lr])
 
 
 # %% part="public" question="clones" points=2
 def test_one_unit_before_training():
     """The scores of 5 clones, and of the one unit that stands for them, before training."""
-    w, b, v = own_unit(STUDENT)
-    given = asked_for_one_unit(w, b, v, 5, 0.3)
-    right = trained(STUDENT, *clones(w, b, v, 5), 0, 0.3)[3]
-    expect("the score, before training, of the one unit for 5 clones", one_trained(STUDENT, given, 0.3, 0)[3], right)
+    w, b, v = _own_unit(STUDENT)
+    given = _asked_for_one_unit(w, b, v, 5, 0.3)
+    right = _trained(STUDENT, *_clones(w, b, v, 5), 0, 0.3)[3]
+    expect("the score, before training, of the one unit for 5 clones", _one_trained(STUDENT, given, 0.3, 0)[3], right)
 
 
 # %% part="hidden" question="clones" points=2
 def test_one_unit_after_steps():
     """What a step makes of 5 clones, and of the one unit that stands for them; and their scores after 20 steps."""
-    w, b, v = own_unit(STUDENT)
-    given = asked_for_one_unit(w, b, v, 5, 0.3)
-    all_w, _, all_v, _ = trained(STUDENT, *clones(w, b, v, 5), 1, 0.3)
-    one_w, _, u, _ = one_trained(STUDENT, given, 0.3, 1)
+    w, b, v = _own_unit(STUDENT)
+    given = _asked_for_one_unit(w, b, v, 5, 0.3)
+    all_w, _, all_v, _ = _trained(STUDENT, *_clones(w, b, v, 5), 1, 0.3)
+    one_w, _, u, _ = _one_trained(STUDENT, given, 0.3, 1)
     moved = u[0, 0] - float(given[2])
     expect("by how much a step moves u, the sum of the 5 outgoing weights: the one unit's", moved, all_v.sum() - 5 * v)
     expect("by how much a step moves w, the same in all 5 clones: the one unit's", one_w[0] - w, all_w[0] - w)
     # what differs by rounding, 6e-8 in single precision, grows by a few percent a step
-    right = trained(STUDENT, *clones(w, b, v, 5), 20, 0.3)[3]
-    expect("the score, after 20 steps, of the one unit for 5 clones", one_trained(STUDENT, given, 0.3, 20)[3], right, 1e-4)
+    right = _trained(STUDENT, *_clones(w, b, v, 5), 20, 0.3)[3]
+    expect("the score, after 20 steps, of the one unit for 5 clones", _one_trained(STUDENT, given, 0.3, 20)[3], right, 1e-4)
 
 
 # %% part="hidden" question="clones" points=1
 def test_one_unit_for_one():
     """Of a single clone nothing changes, whatever its learning rate."""
-    w, b, v = own_unit(STUDENT)
-    given = asked_for_one_unit(w, b, v, 1, 0.7)
+    w, b, v = _own_unit(STUDENT)
+    given = _asked_for_one_unit(w, b, v, 1, 0.7)
     expect("the outgoing weight of the one unit for m = 1", given[2], v)
     expect("the learning rate of w and b for m = 1 and lr = 0.7", given[3], 0.7)
     expect("the learning rate of the outgoing weight for m = 1 and lr = 0.7", given[4], 0.7)
@@ -410,7 +410,7 @@ PREDICTIONS = {
 
 
 # %% part="tests"
-def check_prediction(student, predictions, name, w, b, v, hint, **how):
+def _check_prediction(student, predictions, name, w, b, v, hint, **how):
     """Trains the network that this line of PREDICTIONS is about, and compares."""
     assert isinstance(predictions, dict), (
         f"PREDICTIONS is a {type(predictions).__name__}, where a dict of ten lines is expected"
@@ -424,25 +424,25 @@ def check_prediction(student, predictions, name, w, b, v, hint, **how):
         "that there are 3 distinct units in the end"
     )
     before = np.full((8, 2), 1.0) * w, np.full(8, 1.0) * b, np.full((1, 8), 1.0) * v
-    after = trained(student, *before, 50, 0.01 if how.get("adam") else 0.5, **how)[:3]
+    after = _trained(student, *before, 50, 0.01 if how.get("adam") else 0.5, **how)[:3]
     moves = any(np.abs(p - q).max() > 1e-9 for p, q in zip(before, after, strict=True))
     assert given[0] == moves, (
         f"{name}: you say that {'something' if given[0] else 'nothing'} moves, and in training "
         f"{'something' if moves else 'nothing'} does; {hint}"
     )
-    kinds = number_of_kinds(*after)
+    kinds = _number_of_kinds(*after)
     assert given[1] == kinds, f"{name}: you say {given[1]} for the distinct units in the end, and the number is {kinds}; {hint}"
 
 
-def own_random(student, *shape):
+def _own_random(student, *shape):
     return Generator(7).stream(f"{student} random").normal(shape, dtype=np.float64)
 
 
 # %% part="public" question="predictions" points=1
 def test_predictions_for_constants():
     """What becomes of zeros, and of another constant."""
-    check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0", 0, 0, 0, "h is 0, and so is v: what are dv, dw and db?")
-    check_prediction(
+    _check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0", 0, 0, 0, "h is 0, and so is v: what are dv, dw and db?")
+    _check_prediction(
         STUDENT,
         PREDICTIONS,
         "W = 0.5, v = 0.5",
@@ -456,54 +456,54 @@ def test_predictions_for_constants():
 # %% part="public" question="predictions" points=1
 def test_predictions_for_one_random_part():
     """What becomes of random weights below an output of zeros, and of constants with random biases."""
-    check_prediction(
+    _check_prediction(
         STUDENT,
         PREDICTIONS,
         "W random, v = 0",
-        own_random(STUDENT, 8, 2),
+        _own_random(STUDENT, 8, 2),
         0,
         0,
         "units differ in w; dw is 0 in the first step, but what is dv?",
     )
     hint = "units with different b have different h, so what of dv?"
-    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, b random", 0.5, own_random(STUDENT, 8), 0.5, hint)
+    _check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, b random", 0.5, _own_random(STUDENT, 8), 0.5, hint)
 
 
 # %% part="hidden" question="predictions" points=1
 def test_predictions_for_outgoing_weights():
     """What becomes of W = 0 with random outgoing weights, and of constants with outgoing weights of either sign."""
-    check_prediction(
+    _check_prediction(
         STUDENT,
         PREDICTIONS,
         "W = 0, v random",
         0,
         0,
-        own_random(STUDENT, 1, 8),
+        _own_random(STUDENT, 1, 8),
         "the slope of tanh at 0 is 1, so dw_i is v_i times the same for all",
     )
     signs = np.array([1, -1] * 4)
     hint = "h is not 0, so dv is not; units with the same v are clones, and those with v and -v are not"
-    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5 and -0.5 by turns", 0.5, 0, 0.5 * signs, hint)
+    _check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5 and -0.5 by turns", 0.5, 0, 0.5 * signs, hint)
 
 
 # %% part="hidden" question="predictions" points=1
 def test_predictions_for_other_activations():
     """What becomes of W = 0 with ReLU, and of zeros with sigmoid."""
     hint = "the slope of ReLU at 0 is taken as 0, and h is 0: what is left of the gradients? And v belongs to a unit, too"
-    check_prediction(
-        STUDENT, PREDICTIONS, "W = 0, v random, with ReLU", 0, 0, own_random(STUDENT, 1, 8), hint, activation="relu"
+    _check_prediction(
+        STUDENT, PREDICTIONS, "W = 0, v random, with ReLU", 0, 0, _own_random(STUDENT, 1, 8), hint, activation="relu"
     )
     hint = "h is 1/2 in every unit, so dv_i is half of dc, and is that 0? And does anything tell the units apart?"
-    check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0, with sigmoid", 0, 0, 0, hint, activation="sigmoid")
+    _check_prediction(STUDENT, PREDICTIONS, "W = 0, v = 0, with sigmoid", 0, 0, 0, hint, activation="sigmoid")
 
 
 # %% part="hidden" question="predictions" points=1
 def test_predictions_for_adam_and_dropout():
     """What Adam and dropout make of constants."""
     hint = "h is not 0, so dv is not; and Adam treats all numbers by the same rule: equal gradients, equal steps"
-    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, with Adam", 0.5, 0, 0.5, hint, adam=True)
+    _check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, with Adam", 0.5, 0, 0.5, hint, adam=True)
     hint = "h is not 0 where a unit is on; each is switched off for other samples, so no two get the same gradient"
-    check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, with dropout of the units", 0.5, 0, 0.5, hint, dropout=True)
+    _check_prediction(STUDENT, PREDICTIONS, "W = 0.5, v = 0.5, with dropout of the units", 0.5, 0, 0.5, hint, dropout=True)
 
 
 # %% [markdown] question="initializer"
@@ -533,7 +533,7 @@ def nearly_constant(value, noise):
 
 
 # %% part="tests"
-def check_nearly_constant(value, noise):
+def _check_nearly_constant(value, noise):
     """The mean and the standard deviation of nearly_constant(value, noise), then what init.check says of it."""
     what = f"nearly_constant({value}, {noise})"
     initializer = nearly_constant(value, noise)
@@ -565,13 +565,13 @@ def check_nearly_constant(value, noise):
 # %% part="public" question="initializer" points=1
 def test_nearly_constant_value_and_noise():
     """Mean, standard deviation and shape of nearly_constant(0.5, 0.1), and that all comes from the generator."""
-    check_nearly_constant(0.5, 0.1)
+    _check_nearly_constant(0.5, 0.1)
 
 
 # %% part="hidden" question="initializer" points=1
 def test_nearly_constant_without_a_value():
     """Mean, standard deviation and shape of nearly_constant(0, 2.5), and that all comes from the generator."""
-    check_nearly_constant(0, 2.5)
+    _check_nearly_constant(0, 2.5)
 
 
 # %% part="hidden" question="initializer" points=1
@@ -628,40 +628,43 @@ def steps_until(model, x, labels, lr, below, most=5000):
 
 
 # %% part="tests"
-def one_weight():
+def _one_weight():
     """s = w x + b, which begins at 0: with x = 1, label 1 and lr = 1 the losses are 0.69, 0.31, 0.19, 0.14."""
     return nn.Linear(1, 1, weight_init=0.0, dtype=np.float64), np.array([[1.0]]), np.array([1.0])
 
 
-NEVER = "the loss never got there in 5000 steps: does a step change the parameters, and against their gradients?"
+_NEVER = "the loss never got there in 5000 steps: does a step change the parameters, and against their gradients?"
 
 
 # %% part="public" question="steps" points=1
 def test_steps_of_one_weight():
     """The number of steps of s = w x + b with lr = 1, whose loss is 0.69, then 0.31, then 0.19, and its weight after one."""
-    model, x, labels = one_weight()
+    model, x, labels = _one_weight()
     given = steps_until(model, x, labels, 1.0, 0.5)
-    expect("the number of steps until 0.69, 0.31, 0.19 is below 0.5", given, 1, mistakes={NEVER: 5000})
+    expect("the number of steps until 0.69, 0.31, 0.19 is below 0.5", given, 1, mistakes={_NEVER: 5000})
     copied = {"it is 0, expected 0.5: train the model itself, and no copy of it": [[0.0]]}
     expect("the weight of the model after one step", model.weight, [[0.5]], mistakes=copied)
-    some = {NEVER: 5000, "it is 3, expected 2: are all parameters trained, the bias, too?": 3}
-    expect("the number of steps until 0.69, 0.31, 0.19 is below 0.3", steps_until(*one_weight(), 1.0, 0.3), 2, mistakes=some)
-    early = {"it is 1, expected 2: 0.3133 is not smaller than 0.313": 1, NEVER: 5000}
+    some = {_NEVER: 5000, "it is 3, expected 2: are all parameters trained, the bias, too?": 3}
+    expect("the number of steps until 0.69, 0.31, 0.19 is below 0.3", steps_until(*_one_weight(), 1.0, 0.3), 2, mistakes=some)
+    early = {"it is 1, expected 2: 0.3133 is not smaller than 0.313": 1, _NEVER: 5000}
     expect(
-        "the number of steps until 0.69, 0.3133, 0.19 is below 0.313", steps_until(*one_weight(), 1.0, 0.313), 2, mistakes=early
+        "the number of steps until 0.69, 0.3133, 0.19 is below 0.313",
+        steps_until(*_one_weight(), 1.0, 0.313),
+        2,
+        mistakes=early,
     )
 
 
 # %% part="public" question="steps" points=1
 def test_steps_of_a_loss_that_is_small_at_once():
     """No step is needed, and none is made, where the loss is small enough at once."""
-    model, x, labels = one_weight()
+    model, x, labels = _one_weight()
     expect("the number of steps until 0.69 is below 0.7", steps_until(model, x, labels, 1.0, 0.7), 0)
     expect("the weight where no step is needed", model.weight, [[0.0]])
 
 
 # %% part="tests"
-def descended(x, labels, lr, steps):
+def _descended(x, labels, lr, steps):
     """The weights and the losses of s = w · x + b after 0, 1, 2, ... of these steps from 0, in plain NumPy."""
     x, weights, losses = np.column_stack([x, np.ones(len(x))]), [np.zeros(x.shape[1] + 1)], []
     for _ in range(steps + 1):
@@ -674,18 +677,20 @@ def descended(x, labels, lr, steps):
 # %% part="hidden" question="steps" points=1
 def test_steps_go_by_their_own_gradient():
     """The steps of s = w x + b until the loss is below 0.15, and the weights after one step and two on 40 samples."""
-    given = steps_until(*one_weight(), 1.0, 0.15)
+    given = steps_until(*_one_weight(), 1.0, 0.15)
     more = "it is 2, where 3 is right: a step uses more than its own gradient. Set .grad to None before backward(), no momentum"
     expect("the number of steps until 0.69, 0.31, 0.19, 0.14 is below 0.15", given, 3, mistakes={more: 2})
-    given = steps_until(*one_weight(), 1.0, 0.15, 4)
+    given = steps_until(*_one_weight(), 1.0, 0.15, 4)
     last = {"it is 4, expected 3: after 3 steps the loss is 0.14. Is the last of them made, and the loss looked at?": 4}
     expect("the number of steps until 0.69, 0.31, 0.19, 0.14 is below 0.15 for most = 4", given, 3, mistakes=last)
     expect(
-        "the number of steps until 0.69, 0.47, 0.36, 0.28 is below 0.3, with lr = 0.5,", steps_until(*one_weight(), 0.5, 0.3), 3
+        "the number of steps until 0.69, 0.47, 0.36, 0.28 is below 0.3, with lr = 0.5,",
+        steps_until(*_one_weight(), 0.5, 0.3),
+        3,
     )
     x = Generator(7).stream(f"{STUDENT} samples").normal((40, 2), dtype=np.float64)
     labels = (x[:, 0] > x[:, 1]).astype(np.float64)
-    weights, losses = descended(x, labels, 0.5, 2)
+    weights, losses = _descended(x, labels, 0.5, 2)
     for steps in (1, 2):
         model = nn.Linear(2, 1, weight_init=0.0, dtype=np.float64)
         steps_until(model, x, labels, 0.5, (losses[steps - 1] + losses[steps]) / 2)
@@ -711,7 +716,7 @@ def test_steps_that_do_not_end():
             return super().forward(x)
 
     hidden, output = (nn.Linear(*sizes, weight_init=0.5, dtype=np.float64) for sizes in ((2, 8), (8, 1)))
-    given = steps_until(Impatient(hidden, nn.Tanh(), output), *own_circles(STUDENT), 1.0, 0.5, 100)
+    given = steps_until(Impatient(hidden, nn.Tanh(), output), *_own_circles(STUDENT), 1.0, 0.5, 100)
     expect("the number of steps where the loss stays large, most = 100,", given, 100)
 
 

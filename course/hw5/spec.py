@@ -144,40 +144,85 @@ from course.expect import expect
 
 
 @contextlib.contextmanager
-def by_hand():
+def _by_hand():
     """Within this, minidl's own initializers neither draw nor state moments: the student's are asked for."""
 
     def refused(*args):
         raise AssertionError("minidl's own initializers do not count: derive the variance, and draw from rng yourself")
+
+    def refused_gain(*args, **kwargs):
+        raise AssertionError("minidl's own gains do not count: derive what the activation keeps")
+
+    def refused_generator(*args, **kwargs):
+        raise AssertionError("np.random's generators do not count: draw each number from rng")
 
     kinds = {kind for kind in vars(init).values() if isinstance(kind, type) and issubclass(kind, init.Initializer)}
     with contextlib.ExitStack() as stack:
         for kind in kinds - {init.Initializer, init.Custom}:  # a Custom draws with the student's function
             for method in ("sample", "moments"):
                 stack.enter_context(mock.patch.object(kind, method, refused))
+        for name in ("gain", "calculate_gain"):
+            stack.enter_context(mock.patch.object(init, name, refused_gain))
+        stack.enter_context(mock.patch.object(np.random, "default_rng", refused_generator))
         yield
 
 
-def checked(initializer, **expected):
+def _checked(initializer, **expected):
     """What init.check says of the student's initializer."""
-    with by_hand():
+    with _by_hand():
         return init.check(initializer, **expected)
 
 
-def hold_to_the_normal_distribution(what, weights):
+def _all_drawn(what, weights):
+    """Each number is drawn by itself. Of 80,000 that a Generator draws, one in a hundred at most is there already."""
+    distinct = len(np.unique(np.abs(weights)))
+    assert distinct > 0.75 * weights.size, (
+        f"of the {weights.size} numbers of {what} only {distinct} differ in their absolute value: draw each of them, and "
+        "neither round nor copy"
+    )
+
+
+def _normal(what, weights):
     """Of n normal numbers, the mean of w^4 by that of w^2, squared, is 3, but for sqrt(24 / n): 0.017 for 80,000."""
+    _all_drawn(what, weights)
     fourth = np.mean(weights**4) / np.mean(weights**2) ** 2
     assert abs(fourth - 3) < 0.15, (
         f"{what} is not normal: the mean of w^4 is {fourth:.2f} times that of w^2, squared, where normal numbers have 3, and "
         "uniform ones 1.8; draw with rng.normal, and leave what it gives"
     )
+    # All of 80,000 are within 3.5 standard deviations but for one case in e^37.
+    farthest = np.abs(weights).max() / np.sqrt(np.mean(weights**2))
+    assert farthest > 3.5, f"{what} is cut at {farthest:.2f} standard deviations: draw with rng.normal, and leave what it gives"
 
 
-def both(found):
+def _named(a, mistakes):
+    """Says which mistake it is if he_normal's variance, by 2 / ((1 + a²) fan_in), is one of these."""
+    with _by_hand():
+        try:
+            weights = np.asarray(he_normal((400, 400), Generator(0), a=a), np.float64)
+        except (TypeError, ValueError):
+            return  # of which init.check says more
+    if weights.shape == (400, 400):
+        ratio = np.mean(weights**2) * 400 * (1 + a * a) / 2
+        for sentence, wrong in mistakes.items():  # of 160,000 numbers the ratio is right to 0.0035
+            assert not abs(ratio / wrong - 1) < 0.018, (
+                f"the variance is {wrong:g} times what it should be for slope a={a:g}: {sentence}"
+            )
+
+
+def _both(found):
     """The two lists that sizes returned."""
     assert isinstance(found, (tuple, list, np.ndarray)), f"sizes returned {found!r}, expected two lists"
     assert len(found) == 2, f"sizes returned {len(found)} things, expected two lists: of the signal and of the gradient"
     return found
+
+
+def _one_for_each_layer(which, found, layers):
+    """The length of a list of sizes."""
+    n = np.size(found)
+    assert n == layers, (
+        f"the {which} list of sizes has {n} number{'s' * (n != 1)} for {layers} layers: it needs one for each layer"
+    )
 
 
 # %% [markdown] question="factors"
@@ -224,10 +269,10 @@ def test_factors_of_a_layer_with_an_activation():
 # ## Question 2: Xavier's initializer (4 points)
 #
 # Write `xavier_uniform(shape, rng)`, which draws weights of this shape from a uniform distribution on [-b, b), with b
-# such that the variance is Xavier's. Derive b first. `rng` is a `minidl.random.Generator`:
-# `rng.uniform(shape, low, high)` and `rng.normal(shape, mean, std)` return arrays. Draw from it and from nothing else,
-# so that a seed gives the same network everywhere. minidl's own initializers do not count, here and in the next two
-# questions.
+# such that the variance is Xavier's, and returns them as an array. Derive b first. `rng` is a `minidl.random.Generator`:
+# `rng.uniform(shape, low, high)` and `rng.normal(shape, mean, std)` return arrays. Draw each weight from it and from
+# nothing else, so that a seed gives the same network everywhere. minidl's own initializers and gains do not count, here
+# and in the next two questions.
 #
 # `init.check` says what is wrong with an initializer. Tell it the variance that you derived, as a function of the fans:
 #
@@ -238,7 +283,7 @@ def test_factors_of_a_layer_with_an_activation():
 # %% [markdown] question="xavier" lang="zh"
 # ## 第 2 题：Xavier 初始化（4 分）
 #
-# 写出 `xavier_uniform(shape, rng)`，从 [-b, b) 上的均匀分布中抽取这个形状的权重，b 要使方差等于 Xavier 的方差。请先推导 b。`rng` 是一个 `minidl.random.Generator`：`rng.uniform(shape, low, high)` 和 `rng.normal(shape, mean, std)` 都返回数组。只从它抽取随机数，不用别的来源，这样同一个随机种子在任何地方都给出同样的网络。这一题和后面两题都不能用 minidl 自带的初始化方法代替。
+# 写出 `xavier_uniform(shape, rng)`，从 [-b, b) 上的均匀分布中抽取这个形状的权重，b 要使方差等于 Xavier 的方差，并返回这个数组。请先推导 b。`rng` 是一个 `minidl.random.Generator`：`rng.uniform(shape, low, high)` 和 `rng.normal(shape, mean, std)` 都返回数组。每个权重都从它抽取，不用别的来源，这样同一个随机种子在任何地方都给出同样的网络。这一题和后面两题都不能用 minidl 自带的初始化方法和增益（gain）代替。
 #
 # `init.check` 会指出一个初始化方法错在哪里。请把你推导出的方差写成扇入和扇出的函数告诉它：
 #
@@ -260,24 +305,30 @@ def xavier_uniform(shape, rng):
 # %% part="public" question="xavier" points=1
 def test_xavier_uniform_draws_weights():
     """The array has the shape that was asked for, mean 0 and no equal units, and all of it is drawn from rng."""
-    report = checked(xavier_uniform)
+    report = _checked(xavier_uniform)
     assert report, str(report)
 
 
 # %% part="public" question="xavier" points=1
 def test_xavier_uniform_has_its_bound():
     """For shape (200, 400) the largest weight is just below 0.1, and the smallest just above -0.1."""
-    with by_hand():
+    with _by_hand():
         weights = xavier_uniform((200, 400), Generator(0))
     assert isinstance(weights, np.ndarray), f"xavier_uniform returned a {type(weights).__name__}, expected an array"
-    # Of 80000 weights the largest is within 1e-3 of the bound but for one case in e^40.
-    expect("the range of xavier_uniform((200, 400), rng)", [weights.min(), weights.max()], [-0.1, 0.1], 1e-3)
+    # Of 80000 weights the largest is within 1e-4 of the bound but for one case in e^40.
+    lowest, highest = weights.min(), weights.max()
+    assert highest < 3 * weights.std(), (
+        f"the largest weight of xavier_uniform((200, 400), rng) is {highest:.3g}, and a uniform distribution ends at b: is it normal?"
+    )
+    root = {"this is b², which is three times the variance: where is the root?": [-0.01, 0.01]}
+    expect("the range of xavier_uniform((200, 400), rng)", [lowest, highest], [-0.1, 0.1], 1e-3, root)
+    _all_drawn("xavier_uniform((200, 400), rng)", weights)
 
 
 # %% part="hidden" question="xavier" points=2
 def test_xavier_uniform_has_its_variance():
     """The variance is Xavier's, for wide, tall and square shapes."""
-    report = checked(xavier_uniform, variance=lambda fan_in, fan_out: 2 / (fan_in + fan_out))
+    report = _checked(xavier_uniform, variance=lambda fan_in, fan_out: 2 / (fan_in + fan_out))
     assert report, str(report)
 
 
@@ -306,7 +357,8 @@ def he_normal(shape, rng, a=0.0):
 # %% part="public" question="he" points=2
 def test_he_normal_has_its_variance():
     """For ReLU the variance is He's, for wide, tall and square shapes."""
-    report = checked(he_normal, variance=lambda fan_in, fan_out: 2 / fan_in)
+    _named(0.0, {"kept is a factor of the variance here, and belongs under it: fan_in v kept = 1": 0.25})
+    report = _checked(he_normal, variance=lambda fan_in, fan_out: 2 / fan_in)
     assert report, str(report)
 
 
@@ -316,10 +368,19 @@ def test_he_normal_for_a_leaky_relu():
     for a, scale in ((0.5, 1.6), (1.0, 1.0), (-1.0, 1.0)):
         leaky = functools.partial(he_normal, a=a)
         leaky.__qualname__ = f"he_normal with a={a:g}"
-        report = checked(leaky, variance=lambda fan_in, fan_out, s=scale: s / fan_in)
+        kept = (1 + a * a) / 2
+        wrong = {
+            "a is not used": 2 / scale,
+            "kept is not used: fan_in v kept = 1": kept,
+            "the root belongs over 1 + a², too": 1 / (1 + a * a),
+            "where y is negative, a y has the mean square a² E[y²]": (1 + a * a) / (1 + a) if a > 0 else 1.0,
+            "kept is a factor of the variance here, and belongs under it: fan_in v kept = 1": kept**2,
+        }
+        _named(a, {sentence: ratio for sentence, ratio in wrong.items() if abs(ratio - 1) > 0.01})
+        report = _checked(leaky, variance=lambda fan_in, fan_out, s=scale: s / fan_in)
         assert report, f"for slope a={a:g} the variance should be {scale:g} / fan_in. {report}"
-    with by_hand():
-        hold_to_the_normal_distribution("what he_normal draws", he_normal((200, 400), Generator(0)))
+    with _by_hand():
+        _normal("what he_normal draws", he_normal((200, 400), Generator(0)))
 
 
 # %% [markdown] question="scaling"
@@ -330,12 +391,13 @@ def test_he_normal_for_a_leaky_relu():
 # network will do. Complete `Scaling`: normal weights of mean 0 and variance scale / n, where n is fan_in, fan_out or
 # the mean of the two for the modes "fan_in", "fan_out" and "fan_avg". So `Scaling(2.0)` is He's initializer, and
 # `Scaling(1.0, "fan_avg")` is Xavier's with a normal distribution. `super().__init__` keeps both as `self.scale` and
-# `self.mode`. `fans` is the pair (fan_in, fan_out), and `rng.normal(shape, mean, std, dtype)` takes a dtype, too.
+# `self.mode`. `fans` is the pair (fan_in, fan_out), and `rng.normal(shape, mean, std, dtype)` takes a dtype, too. What
+# `sample` returns has this dtype; a float64 number of NumPy's times a float32 array is a float64 array.
 
 # %% [markdown] question="scaling" lang="zh"
 # ## 第 4 题：层和理论都能理解的初始化方法（4 分）
 #
-# 函数只看得到形状，类得到的更多：层所给的扇入和扇出（卷积层的扇入和扇出并不是形状的前两个数），以及数据类型。反过来，它也给出自己的矩，`flow.predict` 由此算出网络会怎样。请完成 `Scaling`：均值为 0、方差为 scale / n 的正态权重；对于模式 "fan_in"、"fan_out" 和 "fan_avg"，n 分别是 fan_in、fan_out 和两者的平均。所以 `Scaling(2.0)` 就是 He 初始化，`Scaling(1.0, "fan_avg")` 就是正态分布的 Xavier 初始化。`super().__init__` 把两者保存为 `self.scale` 和 `self.mode`。`fans` 是一对数 (fan_in, fan_out)；`rng.normal(shape, mean, std, dtype)` 也接受数据类型。
+# 函数只看得到形状，类得到的更多：层所给的扇入和扇出（卷积层的扇入和扇出并不是形状的前两个数），以及数据类型。反过来，它也给出自己的矩，`flow.predict` 由此算出网络会怎样。请完成 `Scaling`：均值为 0、方差为 scale / n 的正态权重；对于模式 "fan_in"、"fan_out" 和 "fan_avg"，n 分别是 fan_in、fan_out 和两者的平均。所以 `Scaling(2.0)` 就是 He 初始化，`Scaling(1.0, "fan_avg")` 就是正态分布的 Xavier 初始化。`super().__init__` 把两者保存为 `self.scale` 和 `self.mode`。`fans` 是一对数 (fan_in, fan_out)；`rng.normal(shape, mean, std, dtype)` 也接受数据类型。`sample` 返回的数组必须是所要求的数据类型；NumPy 的 float64 数乘以 float32 数组，得到的是 float64 数组。
 
 
 # %% part="solution" question="scaling"
@@ -368,9 +430,16 @@ class Scaling(init.Initializer):
 # %% part="public" question="scaling" points=2
 def test_scaling_has_its_standard_deviation():
     """The standard deviation for fan_in = 500 and fan_out = 400, in all three modes; and for 5 and 4."""
-    for scale, mode, right in ((2.0, "fan_in", 0.0632455532), (2.0, "fan_out", 0.0707106781), (2.0, "fan_avg", 1 / 15)):
-        expect(f'Scaling({scale}, "{mode}").std((500, 400))', Scaling(scale, mode).std((500, 400)), right)
-    expect('Scaling(2.0, "fan_avg").std((5, 4))', Scaling(2.0, "fan_avg").std((5, 4)), 2 / 3)  # the root of 2 / 4.5
+    swapped, ignored = "`fans` is (fan_in, fan_out), unlike a shape", "it is that of fan_in: is self.mode asked for?"
+    for mode, right, mistakes in (
+        ("fan_in", 0.0632455532, {swapped: 0.0707106781}),
+        ("fan_out", 0.0707106781, {ignored: 0.0632455532}),
+        ("fan_avg", 1 / 15, {ignored: 0.0632455532, "n is the mean of the two, not their sum": 1 / 450**0.5}),
+    ):
+        mistakes["the root is missing: this is the variance"] = right**2
+        expect(f'Scaling(2.0, "{mode}").std((500, 400))', Scaling(2.0, mode).std((500, 400)), right, mistakes=mistakes)
+    cut = {"the mean of 5 and 4 is 4.5: // leaves out the half": 0.5**0.5}
+    expect('Scaling(2.0, "fan_avg").std((5, 4))', Scaling(2.0, "fan_avg").std((5, 4)), 2 / 3, mistakes=cut)
 
 
 # %% part="hidden" question="scaling" points=1
@@ -381,11 +450,11 @@ def test_scaling_draws_by_the_fans_that_the_layer_states():
         ("fan_out", lambda fan_in, fan_out: 2 / fan_out),
         ("fan_avg", lambda fan_in, fan_out: 4 / (fan_in + fan_out)),
     ):
-        report = checked(Scaling(2.0, mode), variance=variance)
+        report = _checked(Scaling(2.0, mode), variance=variance)
         assert report, str(report)
-    with by_hand():
+    with _by_hand():
         weights = Scaling(2.0).sample((200, 400), (400, 200), Generator(0), np.float64)
-    hold_to_the_normal_distribution("what Scaling(2.0) draws", weights)
+    _normal("what Scaling(2.0) draws", weights)
 
 
 # %% part="hidden" question="scaling" points=1
@@ -393,7 +462,7 @@ def test_scaling_states_its_moments():
     """The moments, for a layer and for a convolution with fans of its own."""
     for shape, fans, right in (((400, 500), (500, 400), 0.0447213595), ((32, 16, 3, 3), (144, 288), 1 / 12)):
         what = f"Scaling(1.0).moments({shape}, {fans})"
-        with by_hand():
+        with _by_hand():
             moments = Scaling(1.0).moments(shape, fans)
         assert isinstance(moments, init.Moments), f"{what} is {moments!r}, expected init.Moments(mean, standard deviation)"
         expect(f"the mean and the standard deviation of {what}", moments[:2], [0.0, right])
@@ -415,14 +484,14 @@ def test_scaling_states_its_moments():
 # with weights of variance 3 / fan_in. The points are what one random network does, the lines are what you predicted. The
 # picture shows root mean squares: by which factor does Xavier's line fall in each layer, and which factor do you get
 # from your mean squares? What happens to the gradient under He's weights where the layers become narrower, behind layer
-# 15? (One network of this width may be off by a factor of 2 or 3.)
+# 15, and at layer 30, whose 64 inputs meet 10 units? (One network of this width may be off by a factor of 2 or 3.)
 
 # %% [markdown] question="sizes" lang="zh"
 # ## 第 5 题：预测三十层网络（4 分）
 #
 # 写出 `sizes(widths, variance, kept)`。`widths` 先列出输入的个数，再列出各层神经元的个数，所以一共有 `len(widths) - 1` 层。`variance(fan_in, fan_out)` 是一个函数，给出一层权重的方差。保留比例为 `kept` 的激活函数位于两层**之间**：第一层之前没有，最后一层之后也没有。输入的均方值为 1，最后一层加权和的梯度的均方值为 1。返回两个列表：从第一层到最后一层，各层加权和的均方值；以及按同样次序排列的、它们的梯度的均方值。不要改变 `widths`。
 #
-# 写好之后，运行这个文件（或最后一个单元格）。它画出三十层的 ReLU 网络，分别用 Xavier 的权重、He 的权重和方差为 3 / fan_in 的权重。点是一个随机网络的实测值，线是你的预测。图中画的是均方根：Xavier 的线每层变为原来的几分之几？由你的均方值算出来是多少？第 15 层之后各层变窄，He 的权重下的梯度在那里有什么变化？（这样宽的单个网络，可能相差两三倍。）
+# 写好之后，运行这个文件（或最后一个单元格）。它画出三十层的 ReLU 网络，分别用 Xavier 的权重、He 的权重和方差为 3 / fan_in 的权重。点是一个随机网络的实测值，线是你的预测。图中画的是均方根：Xavier 的线每层变为原来的几分之几？由你的均方值算出来是多少？第 15 层之后各层变窄，第 30 层更是从 64 个输入到 10 个神经元，He 的权重下的梯度在这两处有什么变化？（这样宽的单个网络，可能相差两三倍。）
 
 
 # %% part="solution" question="sizes"
@@ -440,11 +509,16 @@ def sizes(widths, variance, kept):
 # %% part="public" question="sizes" points=2
 def test_sizes_of_the_signal():
     """Three layers of Xavier's weights with ReLU between them: the forward pass."""
-    first, _ = both(sizes([400, 100, 400, 400], lambda fan_in, fan_out: 2 / (fan_in + fan_out), 1 / 2))
+    first, _ = _both(sizes([400, 100, 400, 400], lambda fan_in, fan_out: 2 / (fan_in + fan_out), 1 / 2))
     mistakes = {
-        "no activation stands before the first layer, so all of x counts there": [0.8, 0.16, 0.08],
+        "this is what is behind each activation, or there is one before layer 1; the sums y are asked for, and all of the "
+        "inputs counts": [0.8, 0.16, 0.08],
+        "the sums y are asked for, not what is left of them behind the activation": [0.8, 0.16, 0.16],
+        "this is the list of the gradient; that of the signal comes first": [0.4, 0.5, 1.0],
+        "mean squares are asked for, not their roots": [1.6**0.5, 0.32**0.5, 0.4],
         "the list is about the layers, so the first number is that of layer 1": [1.0, 1.6, 0.32],
     }
+    _one_for_each_layer("first", first, 3)
     expect("the first list of sizes([400, 100, 400, 400], Xavier's, 1/2)", first, [1.6, 0.32, 0.16], mistakes=mistakes)
 
 
@@ -452,13 +526,19 @@ def test_sizes_of_the_signal():
 def test_sizes_of_the_gradient():
     """Layers of Xavier's and of He's weights: the backward pass; another fraction kept; and widths is left as it was."""
     widths = [400, 100, 400, 400]
-    _, second = both(sizes(widths, lambda fan_in, fan_out: 2 / (fan_in + fan_out), 1 / 2))
+    _, second = _both(sizes(widths, lambda fan_in, fan_out: 2 / (fan_in + fan_out), 1 / 2))
     assert widths == [400, 100, 400, 400], f"sizes changed the list widths that it was given: it is {widths} now"
-    mistakes = {"it, too, goes from the first layer to the last, which has 1": [1.0, 0.5, 0.4]}
+    _one_for_each_layer("second", second, 3)
+    mistakes = {
+        "it, too, goes from the first layer to the last, which has 1": [1.0, 0.5, 0.4],
+        "on the way back it is fan_out that counts": [0.1, 0.5, 1.0],
+        "mean squares are asked for, not their roots": [0.4**0.5, 0.5**0.5, 1.0],
+    }
     expect("the second list of sizes([400, 100, 400, 400], Xavier's, 1/2)", second, [0.4, 0.5, 1.0], mistakes=mistakes)
-    _, second = both(sizes([64, 100, 50, 10], lambda fan_in, fan_out: 2 / fan_in, 1 / 2))
-    expect("the second list of sizes([64, 100, 50, 10], He's, 1/2)", second, [0.1, 0.2, 1.0])
-    found = both(sizes([100, 100, 100, 100], lambda fan_in, fan_out: 1 / fan_in, 3 / 4))
+    _, second = _both(sizes([64, 100, 50, 10], lambda fan_in, fan_out: 2 / fan_in, 1 / 2))
+    order = {"this is the gradient if variance is called with the fans swapped: it takes fan_in first": [1.0, 1.0, 1.0]}
+    expect("the second list of sizes([64, 100, 50, 10], He's, 1/2)", second, [0.1, 0.2, 1.0], mistakes=order)
+    found = _both(sizes([100, 100, 100, 100], lambda fan_in, fan_out: 1 / fan_in, 3 / 4))
     expect("the lists of sizes([100, 100, 100, 100], 1 / fan_in, 3/4)", found, [[1, 0.75, 0.5625], [0.5625, 0.75, 1]])
 
 
@@ -485,7 +565,7 @@ def test_sizes_of_a_network_of_your_own():
         gradient.append(np.mean(dy**2))
     # One layer of n units spreads the mean square behind its ReLU by sqrt(5 / n), so four layers of 60 units or more by 0.65
     # at the most, and the mean of 400 networks by 0.033. Six times that is 0.2; a factor 2 is far beyond.
-    found = both(sizes(list(widths), variance, 1 / 2))
+    found = _both(sizes(list(widths), variance, 1 / 2))
     for name, given, right in zip(("signal", "gradient"), found, (signal, gradient[::-1]), strict=True):
         assert np.shape(given) == (5,), f"the {name} of sizes({widths}, ...) has shape {np.shape(given)}, expected (5,)"
         ratios = np.divide(given, right)

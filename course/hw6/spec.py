@@ -151,7 +151,8 @@
 # %% part="setup"
 import numpy as np
 
-from minidl import Tensor, data, flow, init, nn
+from minidl import Tensor, data, flow, gradcheck, init, nn
+from minidl.random import Generator
 from minidl.tensor import record
 
 STUDENT = ""  # your id, if your instructor gave each student numbers of their own
@@ -161,17 +162,15 @@ import functools
 from unittest import mock
 
 from course.expect import expect
-from minidl import gradcheck
-from minidl.random import Generator
 
 
-def leaves(*shapes):
+def _leaves(*shapes):
     """Random tensors of these shapes, the student's own, about 0.5, so that no weight is like its negative; in double precision."""
     rng = Generator(7).stream(str(STUDENT))
     return [Tensor(rng.normal(shape, 0.5, dtype=np.float64), requires_grad=True) for shape in shapes]
 
 
-def own(operation):
+def _own(operation):
     """The student's operation, held to what was asked: `record` makes its result, of exactly its inputs."""
 
     @functools.wraps(operation)
@@ -194,12 +193,12 @@ def own(operation):
     return watched
 
 
-def hold_to_the_rules(operation):
+def _hold_to_the_rules(operation):
     """Neither pass of a norm changes what it is given or has kept, and backward does not read what has changed since."""
-    name, inputs = operation.__name__, leaves((5, 3), (3,), (3,))
-    dy = leaves((5, 3), (3,), (3,), (5, 3))[-1].data
+    name, inputs = operation.__name__, _leaves((5, 3), (3,), (3,))
+    dy = _leaves((5, 3), (3,), (3,), (5, 3))[-1].data
     before, grads = [t.data.copy() for t in inputs], []
-    y = own(operation)(*inputs)
+    y = _own(operation)(*inputs)
 
     def sent_back():
         for t in inputs:
@@ -225,28 +224,28 @@ def hold_to_the_rules(operation):
     )
 
 
-TRY = "Try it: a Linear layer and a BatchNorm1d with eps=0, once with weights that are 10 times as large"
+_TRY = "Try it: a Linear layer and a BatchNorm1d with eps=0, once with weights that are 10 times as large"
 
 
-def three(found):
+def _three(found):
     """What scale returned."""
     assert isinstance(found, (tuple, list, np.ndarray)), f"scale() is {found!r}, expected three numbers"
     assert [np.ndim(number) for number in found] == [0, 0, 0], f"scale() is {found!r}, expected three numbers"
     return found
 
 
-def right_batch_norm(x, weight, bias, eps=1e-5):
+def _right_batch_norm(x, weight, bias, eps=1e-5):
     """The value of batch norm, so that a mistake in the student's own batch_norm costs no points of the next question."""
     return Tensor(weight.data * (x.data - x.data.mean(axis=0)) / np.sqrt(x.data.var(axis=0) + eps) + bias.data)
 
 
-def trained(norm, x):
+def _trained(norm, x):
     """What the student's Norm makes of x in training; forward has to be the student's, and to call batch_norm."""
 
     def refused(*args, **options):
         raise AssertionError("Norm uses the forward of minidl's BatchNorm1d: write a forward of its own, without super()")
 
-    called = mock.Mock(side_effect=right_batch_norm)
+    called = mock.Mock(side_effect=_right_batch_norm)
     with mock.patch.object(nn.BatchNorm1d, "forward", refused), mock.patch.dict(batch_norm.__globals__, batch_norm=called):
         y = norm(Tensor(np.array(x)))
     assert called.called, "Norm does not call your batch_norm in training"
@@ -290,7 +289,7 @@ def center(x):
 # %% part="public" question="center" points=1
 def test_center_of_two_features():
     """Three samples of two features, centred by hand."""
-    y = own(center)(Tensor([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]], requires_grad=True))
+    y = _own(center)(Tensor([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]], requires_grad=True))
     mistakes = {
         "each feature has a mean of its own, axis 0": [[-15.5, -6.5], [-14.5, 3.5], [-10.5, 43.5]],
         "the mean is that over the batch, axis 0": [[-4.5, 4.5], [-9, 9], [-27, 27]],
@@ -301,7 +300,7 @@ def test_center_of_two_features():
 # %% part="hidden" question="center" points=2
 def test_center_backward():
     """The derivative of center, for a batch of five and for a batch of one."""
-    gradcheck(own(center), leaves((5, 3)))
+    gradcheck(_own(center), _leaves((5, 3)))
     y = center(Tensor([[3.0, 4.0]], requires_grad=True))
     expect("center(x) for a batch of one", y, [[0.0, 0.0]])
 
@@ -358,29 +357,29 @@ def test_batch_norm_of_two_features():
 # %% part="public" question="batch_norm" points=1
 def test_batch_norm_backward_of_weight_and_bias():
     """dweight and dbias, for a batch of six."""
-    x, weight, bias = leaves((6, 3), (3,), (3,))
-    gradcheck(own(batch_norm), (x.detach(), weight, bias))
+    x, weight, bias = _leaves((6, 3), (3,), (3,))
+    gradcheck(_own(batch_norm), (x.detach(), weight, bias))
 
 
 # %% part="public" question="batch_norm" points=3
 def test_batch_norm_backward():
     """dx for a batch of six: all three paths."""
-    x, weight, bias = leaves((6, 3), (3,), (3,))
-    gradcheck(own(batch_norm), (x, weight.detach(), bias.detach()))
+    x, weight, bias = _leaves((6, 3), (3,), (3,))
+    gradcheck(_own(batch_norm), (x, weight.detach(), bias.detach()))
 
 
 # %% part="hidden" question="batch_norm" points=1
 def test_batch_norm_backward_where_eps_counts():
     """dx where eps is as large as the variance, so that h is far from variance 1; and for a batch of two."""
     for n in (6, 2):
-        x, weight, bias = leaves((n, 3), (3,), (3,))
-        gradcheck(lambda *inputs: own(batch_norm)(*inputs, 1.0), (x, weight.detach(), bias.detach()))
+        x, weight, bias = _leaves((n, 3), (3,), (3,))
+        gradcheck(lambda *inputs: _own(batch_norm)(*inputs, 1.0), (x, weight.detach(), bias.detach()))
 
 
 # %% part="hidden" question="batch_norm" points=1
 def test_batch_norm_changes_nothing():
     """The inputs are what they were, a second backward pass gives the same, and inputs that change in between spoil nothing."""
-    hold_to_the_rules(batch_norm)
+    _hold_to_the_rules(batch_norm)
 
 
 # %% [markdown] question="statistics"
@@ -431,7 +430,7 @@ class Norm(nn.BatchNorm1d):
 def test_norm_in_training():
     """One batch of the numbers 1, 3 and 8: the output, and the running mean."""
     norm = Norm(1, eps=0.0, dtype=np.float64)
-    expect("Norm(1)(x) in training", trained(norm, [[1.0], [3.0], [8.0]]), np.array([[-3], [-1], [4]]) / np.sqrt(26 / 3))
+    expect("Norm(1)(x) in training", _trained(norm, [[1.0], [3.0], [8.0]]), np.array([[-3], [-1], [4]]) / np.sqrt(26 / 3))
     mistakes = {"momentum is the weight of the new batch, not of the old value": [3.6]}
     expect("running_mean after this batch", norm.running_mean, [0.4], mistakes=mistakes)
 
@@ -446,7 +445,7 @@ def test_norm_uses_what_it_has():
         "bias is not used": [[-1.0], [1.0]],
         "eps is not handed on to batch_norm": [[3.00001], [6.99999]],
     }
-    expect("Norm(1, eps=3, ...)(x) in training", trained(norm, [[1.0], [3.0]]), [[4.0], [6.0]], mistakes=mistakes)
+    expect("Norm(1, eps=3, ...)(x) in training", _trained(norm, [[1.0], [3.0]]), [[4.0], [6.0]], mistakes=mistakes)
     mistakes = {"self.momentum is not used": [0.2]}
     expect("running_mean where momentum is 1/4", norm.running_mean, [0.5], mistakes=mistakes)
 
@@ -456,7 +455,7 @@ def test_norm_moves_its_variance():
     """running_var begins at 1; after the batch 1, 3, 8, of unbiased variance 13, and after this batch again."""
     norm = Norm(1, dtype=np.float64)
     for right in (0.9 + 1.3, 0.9 * 2.2 + 1.3):
-        trained(norm, [[1.0], [3.0], [8.0]])
+        _trained(norm, [[1.0], [3.0], [8.0]])
         mistakes = {"it takes the unbiased variance, divided by n - 1": [0.9 + 2.6 / 3]}
         expect("running_var", norm.running_var, [right], mistakes=mistakes)
 
@@ -472,7 +471,7 @@ def test_norm_in_evaluation():
     expect("in evaluation, where running_mean and running_var count, Norm(2)(x)", y, [[1.0, 2.0], [2.0, 8.0]])
     for name, right in (("running_mean", [1.0, 10.0]), ("running_var", [3.0, 8.0])):
         expect(f"{name} after a batch in evaluation", getattr(norm, name), right)
-    gradcheck(lambda x, weight, bias: norm(x), (*leaves((4, 2)), norm.weight, norm.bias))
+    gradcheck(lambda x, weight, bias: norm(x), (*_leaves((4, 2)), norm.weight, norm.bias))
 
 
 # %% [markdown] question="layer_norm"
@@ -530,22 +529,22 @@ def test_layer_norm_of_three_samples():
 # %% part="hidden" question="layer_norm" points=1
 def test_layer_norm_backward_of_weight_and_bias():
     """dweight and dbias, for a batch of five."""
-    x, weight, bias = leaves((5, 4), (4,), (4,))
-    gradcheck(own(layer_norm), (x.detach(), weight, bias))
+    x, weight, bias = _leaves((5, 4), (4,), (4,))
+    gradcheck(_own(layer_norm), (x.detach(), weight, bias))
 
 
 # %% part="hidden" question="layer_norm" points=1
 def test_layer_norm_backward():
     """dx for a batch of five and for a batch of one, also where eps counts."""
     for shape, eps in (((5, 4), 1e-5), ((1, 6), 1.0)):
-        x, weight, bias = leaves(shape, shape[1:], shape[1:])
-        gradcheck(lambda *inputs, eps=eps: own(layer_norm)(*inputs, eps), (x, weight.detach(), bias.detach()))
+        x, weight, bias = _leaves(shape, shape[1:], shape[1:])
+        gradcheck(lambda *inputs, eps=eps: _own(layer_norm)(*inputs, eps), (x, weight.detach(), bias.detach()))
 
 
 # %% part="hidden" question="layer_norm" points=1
 def test_layer_norm_changes_nothing():
     """The inputs are what they were, a second backward pass gives the same, and inputs that change in between spoil nothing."""
-    hold_to_the_rules(layer_norm)
+    _hold_to_the_rules(layer_norm)
 
 
 # %% [markdown] question="scale"
@@ -586,16 +585,16 @@ def scale():
 # %% part="public" question="scale" points=1
 def test_scale_is_three_numbers():
     """Three numbers are returned, and the first of them is right: batch norm takes out what the weights are multiplied by."""
-    found = three(scale())
-    assert np.isclose(found[0], 1), f"scale(): the output is not multiplied by {found[0]}. {TRY}"
+    found = _three(scale())
+    assert np.isclose(found[0], 1), f"scale(): the output is not multiplied by {found[0]}. {_TRY}"
 
 
 # %% part="hidden" question="scale" points=1
 def test_scale_of_gradient_and_step():
     """The factors of the gradient and of the relative step."""
-    _, *found = three(scale())
+    _, *found = _three(scale())
     for given, right, name in zip(found, (0.1, 0.01), ("the gradient", "the relative step"), strict=True):
-        assert np.isclose(given, right), f"scale(): {name} is not multiplied by {given}. {TRY}"
+        assert np.isclose(given, right), f"scale(): {name} is not multiplied by {given}. {_TRY}"
 
 
 # %% part="given" question="scale"

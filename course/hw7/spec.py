@@ -34,7 +34,8 @@
 #
 # ## Adam
 #
-# Adam (Kingma and Ba, 2015) keeps two running averages of each weight's gradient g, and of its square:
+# Adam (Kingma and Ba, 2015) keeps two running averages for each weight, one of its gradient g and one of g². They are
+# called m and v, as in the paper, and are not the momentum and the velocity from above:
 #
 #     m ← β1 m + (1 - β1) g
 #     v ← β2 v + (1 - β2) g²
@@ -60,8 +61,9 @@
 # Where does descent end? If its steps are small, a² changes by -2 lr a da = -2 lr (a b - 1) a b, and so does b². Their
 # difference a² - b² stays as it was in the beginning. With a b = 1 this gives the curvature at the end, from the
 # weights at the start: (a² + b²)² = (a² - b²)² + 4 (a b)². So large initial weights end in a steep valley. Small ones
-# have another problem. Near a = b = 0 both gradients are about 0, and a grows by a factor of 1 + lr in each step: from
-# a scale of s it takes ln(1/s) / lr steps before anything happens.
+# have another problem. Near a = b = 0 both gradients are about 0, and a + b grows by a factor of 1 + lr in each step,
+# of which a is soon a half, even if b begins at 0: from a scale of s it takes about ln(1/s) / lr steps before anything
+# happens.
 #
 # ## Measuring the curvature
 #
@@ -103,7 +105,7 @@
 #
 # ## 动量
 #
-# 动量法保持一个速度 v，每一步忘掉它的 1 - m：v ← m v + dw，w ← w - lr v。如果梯度一直不变，速度就累积成 dw (1 + m + m² + ...) = dw / (1 - m)。所以 m = 0.9 时，步长变成十倍。
+# 动量法保持一个速度 v，每一步忘掉其中的 (1 - m)：v ← m v + dw，w ← w - lr v。如果梯度一直不变，速度就累积成 dw (1 + m + m² + ...) = dw / (1 - m)。所以 m = 0.9 时，步长变成十倍。
 #
 # 在山谷中，dw = λ w。lr v 就是上一步的位移 w_(t-1) - w_t，所以两行合成一行：
 #
@@ -113,7 +115,7 @@
 #
 # ## Adam
 #
-# Adam（Kingma 与 Ba，2015）对每个权重的梯度 g 和它的平方各保持一个滑动平均：
+# Adam（Kingma 与 Ba，2015）对每个权重的梯度 g 和它的平方各保持一个滑动平均。它们按论文的习惯称为 m 和 v，不是上面的动量和速度：
 #
 #     m ← β1 m + (1 - β1) g
 #     v ← β2 v + (1 - β2) g²
@@ -129,7 +131,7 @@
 #
 # 二阶导数是 b²、a²，混合的一个是 2 a b - 1。在 a b = 1 处（那里是极小值），它们组成的矩阵的两行是 (b², a b) 和 (a b, a²)。它的特征值一个是 0，沿着山谷；一个是 a² + b²，横跨山谷：曲率就是权重的平方和。在 a = b = 1 处，它是 2；在 a = 10、b = 1/10 处，它是 100，最大学习率小了 50 倍，而这两个网络算出的东西完全相同。
 #
-# 梯度下降到哪里为止？如果步子很小，a² 的改变是 -2 lr a da = -2 lr (a b - 1) a b，b² 的改变与它相同。所以两者之差 a² - b² 始终与开始时一样。加上 a b = 1，就可以由开始时的权重求出最后的曲率：(a² + b²)² = (a² - b²)² + 4 (a b)²。可见，初始权重大，就会落进陡峭的山谷。初始权重小，则有另一个问题：在 a = b = 0 附近，两个梯度都接近 0，a 每一步只增大到 1 + lr 倍；从大小 s 开始，要走 ln(1/s) / lr 步，才会有所动静。
+# 梯度下降到哪里为止？如果步子很小，a² 的改变是 -2 lr a da = -2 lr (a b - 1) a b，b² 的改变与它相同。所以两者之差 a² - b² 始终与开始时一样。加上 a b = 1，就可以由开始时的权重求出最后的曲率：(a² + b²)² = (a² - b²)² + 4 (a b)²。可见，初始权重大，就会落进陡峭的山谷。初始权重小，则有另一个问题：在 a = b = 0 附近，两个梯度都接近 0，a + b 每一步只增大到 1 + lr 倍，其中 a 很快占到一半，即使 b 从 0 开始；从大小 s 开始，大约要走 ln(1/s) / lr 步，才会有所动静。
 #
 # ## 测量曲率
 #
@@ -156,7 +158,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from minidl import Tensor, data, init, nn, no_grad
+from minidl import Tensor, data, init, nn, no_grad, optim
 from minidl import functional as F
 from minidl.random import Generator
 
@@ -178,7 +180,6 @@ class Optimizer:
 from unittest import mock
 
 from course.expect import expect
-from minidl import optim
 
 
 def _leaf(*values):
@@ -192,7 +193,12 @@ def _step(optimizer):
         raise AssertionError("minidl's own optimizers do not count: write the step yourself, with arrays")
 
     with mock.patch.object(optim.Optimizer, "step", refused):
-        optimizer.step()
+        try:
+            optimizer.step()
+        except AttributeError as error:
+            if "'Tensor' object has no attribute" in str(error):
+                error.add_note("A parameter takes no attributes of yours: keep what lasts from step to step in self.")
+            raise
 
 
 def _steps(optimizer, w, gradients):
@@ -208,7 +214,7 @@ def _steps(optimizer, w, gradients):
     return np.array(places)
 
 
-def hold_to_the_rules(make):
+def _hold_to_the_rules(make):
     """What holds for any optimizer: make(params) is one. The shapes are those of a network's weights, biases and scales."""
     values = [np.array([1.0, -2.0]), np.array(0.5), np.arange(6.0).reshape(3, 2) - 2.5]
     gradients = [np.array([0.5, 0.25]), np.array(-1.0), np.linspace(-1.0, 2.0, 6).reshape(3, 2)]
@@ -224,10 +230,13 @@ def hold_to_the_rules(make):
         try:
             _step(optimizer)
         except TypeError as error:
-            raise AssertionError(f"step raises '{error}': where a parameter's .grad is None, leave it alone") from error
+            mistake = "where a parameter's .grad is None, leave it alone"
+            if "NoneType" not in str(error):
+                mistake = "the parameters have the shapes (2,), () and (3, 2), and arrays of NumPy add up whatever their shape"
+            raise AssertionError(f"step raises '{error}': {mistake}") from error
         except ValueError as error:
             raise AssertionError(f"step raises '{error}': keep state for each parameter by itself, in its own shape") from error
-        assert n < 2 or np.array_equal(other.data, before), (
+        assert n < 2 or np.array_equal(other.data, before, equal_nan=True), (
             "step moves a parameter whose .grad is None, and had moved before: leave it alone, whatever its velocity"
         )
         for p, grad, gradient in zip(params, kept, gradients, strict=True):
@@ -247,13 +256,13 @@ def hold_to_the_rules(make):
         assert np.allclose(alone.data, p.data), (
             "a parameter moves differently when there are others, and one of them without a gradient: keep state for each by itself"
         )
-        hold_to_noticing(make([_leaf(1.0), p]), p)
+        _hold_to_noticing(make([_leaf(1.0), p]), p)
     single = Tensor(np.float32([1.0, 2.0]), requires_grad=True)
     _steps(make([single]), single, [np.float32([0.5, 0.5])])
     assert single.dtype == np.float32, f"a parameter of float32 has become one of {single.dtype}: change p.data in place"
 
 
-def hold_to_noticing(optimizer, p):
+def _hold_to_noticing(optimizer, p):
     """That minidl notices a step that changes p between the forward and the backward pass."""
     loss, p.grad = (p * p).sum(), None
     loss.backward(retain_graph=True)
@@ -278,8 +287,9 @@ def hold_to_noticing(optimizer, p):
 #     v ← momentum v + dp
 #     p ← p - lr v
 #
-# This is PyTorch's rule: v does not contain the learning rate. A parameter whose `.grad` is None is left alone. `.grad`
-# itself stays as it is. minidl must notice the change, as docs/extending.md explains: `p.data -= ...` does it. In this
+# This is PyTorch's rule: v does not contain the learning rate. A parameter whose `.grad` is None stays where it is, even
+# if it has a velocity; what becomes of this velocity meanwhile is up to you. `.grad` itself stays as it is, and so do the
+# shape and dtype of p. minidl must notice the change, as docs/extending.md explains: `p.data -= ...` does it. In this
 # question and the next, minidl's own optimizers do not count.
 
 # %% [markdown] question="momentum" lang="zh"
@@ -290,7 +300,7 @@ def hold_to_noticing(optimizer, p):
 #     v ← momentum v + dp
 #     p ← p - lr v
 #
-# 这是 PyTorch 的规则：v 中不含学习率。`.grad` 为 None 的参数保持不动。`.grad` 本身不得改变。minidl 必须能察觉参数的改变，docs/extending.md 解释了为什么：写 `p.data -= ...` 就行。这一题和下一题都不能用 minidl 自带的优化器代替。
+# 这是 PyTorch 的规则：v 中不含学习率。`.grad` 为 None 的参数保持不动，即使它有速度；这期间它的速度怎样变化，由你决定。`.grad` 本身不得改变，p 的形状和数据类型也不变。minidl 必须能察觉参数的改变，docs/extending.md 解释了为什么：写 `p.data -= ...` 就行。这一题和下一题都不能用 minidl 自带的优化器代替。
 
 
 # %% part="solution" question="momentum"
@@ -327,6 +337,8 @@ def test_momentum_three_steps():
         "the learning rate is in v already; in this rule it is not": [[0.98], [0.954], [0.9302]],
         "this is Nesterov's momentum; here p moves by v alone": [[0.7], [0.41], [0.183]],
         "the steps go uphill": [[1.2], [1.46], [1.698]],
+        "p moves before v is computed; the new gradient belongs to v first": [[1.0], [0.8], [0.54]],
+        "w does not move; `p = p - ...` only gives the name p to another array, so write p.data -= ...": [[1.0], [1.0], [1.0]],
     }
     expect("w after each of three steps of Momentum", given, [[0.8], [0.54], [0.302]], mistakes=mistakes)
 
@@ -346,20 +358,21 @@ def test_momentum_of_two_numbers():
 # %% part="hidden" question="momentum" points=2
 def test_momentum_keeps_the_rules():
     """Several parameters, one of them without a gradient; .grad stays, and minidl notices the change."""
-    hold_to_the_rules(lambda params: Momentum(params, lr=0.1, momentum=0.9))
+    _hold_to_the_rules(lambda params: Momentum(params, lr=0.1, momentum=0.9))
 
 
 # %% [markdown] question="adam"
 # ## Question 2: Adam (5 points)
 #
-# Complete `Adam` by the formulas above: `betas` is the pair (β1, β2), and eps is added to the root. The same rules hold
-# as in question 1: a parameter without a gradient is left alone, `.grad` stays, and minidl notices the change. When
+# Complete `Adam` by the formulas above: `betas` is the pair (β1, β2), and eps is added to the root of v̂. (The paper also
+# has a shorter form, with eps beside the root of v, which differs where gradients are as small as eps.) The same rules
+# hold as in question 1: a parameter without a gradient stays, so does `.grad`, and minidl notices the change. When
 # your optimizer works, multiply a loss by 1000 and see what becomes of its steps, and of those of `Momentum`.
 
 # %% [markdown] question="adam" lang="zh"
 # ## 第 2 题：Adam（5 分）
 #
-# 请按上面的公式完成 `Adam`：`betas` 是一对数 (β1, β2)，eps 加在平方根之外。第 1 题的要求在这里同样成立：没有梯度的参数保持不动，`.grad` 不变，minidl 能察觉改变。写好之后，把一个损失乘以 1000，看看它的各步有什么变化，`Momentum` 的各步又有什么变化。
+# 请按上面的公式完成 `Adam`：`betas` 是一对数 (β1, β2)，eps 加在 v̂ 的平方根上。（论文中还有一种简短的写法，eps 加在 v 的平方根上，当梯度与 eps 一样小时，结果不同。）第 1 题的要求在这里同样成立：没有梯度的参数保持不动，`.grad` 不变，minidl 能察觉改变。写好之后，把一个损失乘以 1000，看看它的各步有什么变化，`Momentum` 的各步又有什么变化。
 
 
 # %% part="solution" question="adam"
@@ -397,6 +410,7 @@ def test_adam_first_step():
     w = _leaf(1.0, -100.0)
     given = _steps(Adam([w], lr=0.5), w, [[2.0, -200.0]])[0]
     root = 0.001**0.5
+    same = 0.999 * 0.1 * np.array([2.0, -200.0]) + 0.001 * np.array([2.0, -200.0]) ** 2
     mistakes = {
         "the averages are too small at first; divide by 1 - beta^t": [1 - 0.05 / root, -100 + 0.05 / root],
         "m is too small at first, too; divide it by 1 - beta1^t": [0.95, -99.95],
@@ -404,6 +418,8 @@ def test_adam_first_step():
         "the average is divided by v̂, where its root belongs": [0.75, -99.9975],
         "it moves by 10 lr: has m its factor 1 - beta1, and is v made of the squares of the gradients?": [-4.0, -95.0],
         "the step goes uphill": [1.5, -100.5],
+        "w does not move; `p = p - ...` only gives the name p to another array, so write p.data -= ...": [1.0, -100.0],
+        "m and v are the same array; each needs one of its own": [1.0, -100.0] - 0.5 * same / 0.1 / (same / 0.001) ** 0.5,
     }
     expect("w after the first step of Adam", given, [0.5, -99.5], mistakes=mistakes)
 
@@ -421,10 +437,18 @@ def test_adam_five_steps():
             place = place - 0.1 * mean / np.average(gradients[:t] ** 2, axis=0, weights=beta2**old) ** 0.5
         return place
 
+    kept, m, v = np.array([1.0, 2.0]), 0.0, 0.0
+    for t, gradient in enumerate(gradients, start=1):
+        m = (0.5 * m + 0.5 * gradient) / (1 - 0.5**t)
+        v = (0.8 * v + 0.2 * gradient**2) / (1 - 0.8**t)
+        kept = kept - 0.1 * m / v**0.5
     w = _leaf(1.0, 2.0)
     given = _steps(Adam([w], lr=0.1, betas=(0.5, 0.8)), w, gradients)[-1]
-    swapped = "beta1 is for the average of the gradients, beta2 for that of their squares"
-    expect("w after five steps of Adam", given, path(0.5, 0.8), mistakes={swapped: path(0.8, 0.5)})
+    mistakes = {
+        "beta1 is for the average of the gradients, beta2 for that of their squares": path(0.8, 0.5),
+        "m and v are divided by 1 - beta^t for good; they go on as they are, so give m̂ and v̂ names of their own": kept,
+    }
+    expect("w after five steps of Adam", given, path(0.5, 0.8), mistakes=mistakes)
 
 
 # %% part="hidden" question="adam" points=1
@@ -432,14 +456,19 @@ def test_adam_where_eps_counts():
     """The first step where the gradient is as small as eps: half of lr."""
     w = _leaf(0.0)
     given = _steps(Adam([w], lr=1.0, eps=1e-3), w, [[1e-3]])[0]
-    under = {"eps is added to the root of v̂, not to v̂": [-1e-3 / (1e-3 + 1e-6) ** 0.5], "where is eps?": [-1.0]}
-    expect("w after a step of Adam with a gradient as small as eps", given, [-0.5], mistakes=under)
+    mistakes = {
+        "eps is added to the root of v̂, not to v̂": [-1e-3 / (1e-3 + 1e-6) ** 0.5],
+        "eps is added to the root of v̂; its square does not stand under the root": [-(0.5**0.5)],
+        "eps stands beside the root of v, before the correction; here it is added to the root of v̂": [-1 / (1 + 0.001**-0.5)],
+        "where is eps?": [-1.0],
+    }
+    expect("w after a step of Adam with a gradient as small as eps", given, [-0.5], mistakes=mistakes)
 
 
 # %% part="hidden" question="adam" points=1
 def test_adam_keeps_the_rules():
     """Several parameters, one of them without a gradient; .grad stays, and minidl notices the change."""
-    hold_to_the_rules(lambda params: Adam(params, lr=0.1))
+    _hold_to_the_rules(lambda params: Adam(params, lr=0.1))
 
 
 # %% [markdown] question="rate"
@@ -448,14 +477,14 @@ def test_adam_keeps_the_rules():
 # - `largest_rate(curvature, momentum=0.0)`: the rate below which descent with this momentum comes to rest in a valley of
 #   this curvature. Finish the derivation above.
 # - `curvature(a, b)`: the curvature, across the valley, at the minimum of L = (a b - 1)² / 2 that descent reaches in
-#   small steps from these weights. a is positive, b is 0 or positive, and in general they are not at the minimum: use
-#   what stays the same on the way.
+#   small steps from these weights. a is positive, b is 0 or positive, and in general they are not at the minimum. Give a
+#   formula, not a simulation: use what stays the same on the way.
 
 # %% [markdown] question="rate" lang="zh"
 # ## 第 3 题：最大的学习率（4 分）
 #
 # - `largest_rate(curvature, momentum=0.0)`：在这个曲率的山谷中，学习率小于此值时，用这个动量的梯度下降才停得下来。请把上面的推导做完。
-# - `curvature(a, b)`：从权重 a、b 出发，以很小的步子沿 L = (a b - 1)² / 2 下降，所到达的极小值处横跨山谷的曲率。a 为正，b 为 0 或为正，一般不在极小值处：请利用途中保持不变的量。
+# - `curvature(a, b)`：从权重 a、b 出发，以很小的步子沿 L = (a b - 1)² / 2 下降，所到达的极小值处横跨山谷的曲率。a 为正，b 为 0 或为正，一般不在极小值处。请给出公式，而不是模拟：利用途中保持不变的量。
 
 
 # %% part="solution" question="rate"
@@ -530,13 +559,14 @@ def test_curvature_that_descent_reaches():
 # Write `sharpness(gradient, w, rng, steps, eps)`: the eigenvalue of H that is largest in absolute value, with its sign,
 # at the weights w, an array of one axis. `gradient(w)` returns the gradient there, an array like w. Use power
 # iteration, with this many steps, from a random direction drawn from `rng` (`rng.normal(w.shape, dtype=np.float64)`): a
-# direction chosen by hand may have nothing of the eigenvector in it. Leave w as it was. The weights w + ε u are ε away
-# from w only if u has length 1.
+# direction chosen by hand may have nothing of the eigenvector in it. Return u · H u for a u of length 1, that of the last
+# step or the one after it. Leave w as it was. The weights w + ε u are ε away from w only if u has length 1, in the first
+# step, too.
 
 # %% [markdown] question="sharpness" lang="zh"
 # ## 第 4 题：一个网络有多陡（4 分）
 #
-# 写出 `sharpness(gradient, w, rng, steps, eps)`：在权重 w（只有一个轴的数组）处，H 的绝对值最大的特征值，带符号。`gradient(w)` 返回该处的梯度，是与 w 同样的数组。请用幂迭代，走这么多步，起始方向从 `rng` 随机抽取（`rng.normal(w.shape, dtype=np.float64)`）：自己挑选的方向可能恰好不含那个特征向量。不要改变 w。只有 u 的长度为 1 时，w + ε u 与 w 的距离才是 ε。
+# 写出 `sharpness(gradient, w, rng, steps, eps)`：在权重 w（只有一个轴的数组）处，H 的绝对值最大的特征值，带符号。`gradient(w)` 返回该处的梯度，是与 w 同样的数组。请用幂迭代，走这么多步，起始方向从 `rng` 随机抽取（`rng.normal(w.shape, dtype=np.float64)`）：自己挑选的方向可能恰好不含那个特征向量。返回长度为 1 的 u 的 u · H u，u 取最后一步的或其后的都可以。不要改变 w。只有 u 的长度为 1 时，w + ε u 与 w 的距离才是 ε，第一步也是如此。
 
 
 # %% part="solution" question="sharpness"
@@ -553,14 +583,23 @@ def sharpness(gradient, w, rng, steps=50, eps=1e-4):
 
 # %% part="public" question="sharpness" points=2
 def test_sharpness_of_a_bowl():
-    """L = w·A w / 2 with A = (3 1; 1 3), whose eigenvalues are 2 and 4."""
-    a, w = np.array([[3.0, 1.0], [1.0, 3.0]]), np.array([0.5, -1.0])
+    """L = w·A w / 2 with A = (3.6 0.8; 0.8 2.4), whose eigenvalues are 4, along (2, 1), and 2."""
+    a, w = np.array([[3.6, 0.8], [0.8, 2.4]]), np.array([0.5, -1.0])
     given = sharpness(lambda w: a @ w, w, Generator(0))
     assert np.array_equal(w, [0.5, -1.0]), "sharpness changes the weights that it is given: compute new arrays, without +="
     if isinstance(given, float):
-        assert abs(given) < 1e6, f"sharpness is {given:g}: bring u back to length 1 before each step"
+        assert not abs(given) > 1e6, f"sharpness is {given:g}: bring u back to length 1 before each step"
+        first = sharpness(lambda w: a @ w, w, Generator(0), steps=1)
+        assert abs(given - 4) < 4e-3 or given != first, (
+            f"sharpness is {given:.6g} after 50 steps, as after one: go on with H u each time; does `return` stand in the loop?"
+        )
     # 50 steps leave (2/4)^50 of the other eigenvector, and rounding in a quotient of 1e-4 leaves 1e-12.
-    mistakes = {"w + ε u and w - ε u are 2 ε apart": 8.0}
+    mistakes = {
+        "w + ε u and w - ε u are 2 ε apart": 8.0,
+        "the two gradients differ by 2 ε H u; divide by 2 ε": 8e-4,
+        "u is not of length 1: its length is the root of the sum of squares, not its largest element": 5.0,
+        "the sign is wrong: is it gradient(w + ε u) - gradient(w - ε u)?": -4.0,
+    }
     expect("sharpness of a bowl with the eigenvalues 2 and 4", given, 4.0, 1e-3, mistakes)
 
 
@@ -579,6 +618,12 @@ def test_sharpness_in_twenty_directions():
     one, same, other = (sharpness(lambda w: a @ w, turned[0].copy(), Generator(seed), steps=1) for seed in (1, 1, 2))
     assert one == same, "sharpness gives two results for one seed: draw the random direction from rng, and nothing else"
     assert one != other, "after one step sharpness is the same for two seeds: draw the random direction from rng"
+    for seed in range(100):
+        once = sharpness(lambda w: a @ w, turned[0].copy(), Generator(seed), steps=1)
+        assert abs(once) < 9.001, (
+            f"after one step sharpness is {once:.3g}, where no eigenvalue is larger than 9: u · H u cannot be, if u has length 1, "
+            "in the first step, too"
+        )
     # One step leaves about as much of each of the twenty eigenvectors as there was of it in a random direction.
     assert abs(one + 9) > 0.01, "sharpness is exact after a single step: make as many steps of power iteration as it is told"
 
@@ -596,7 +641,7 @@ def test_sharpness_of_the_smallest_network():
             "sharpness finds the smaller eigenvalue: begin with a random direction from rng, not with ones"
         )
     expect("sharpness of a bowl that is steepest along (1, -1)", given, 4.0, 1e-3)
-    given = sharpness(lambda w: np.array([-6.0, 5.0]) * w, np.zeros(2), Generator(0))
+    given = sharpness(lambda w: np.array([-6.0, 5.0]) * w, np.zeros(2), Generator(0), steps=200)  # (5/6)^200 = 1e-16 is left
     added = {"this finds the largest one, and -6 is larger in absolute value: multiply by H alone, and add nothing": 5.0}
     expect("sharpness where the eigenvalues are -6 and 5", given, -6.0, 1e-3, added)
     given = sharpness(lambda w: w**3, np.ones(1), Generator(0), eps=0.5)  # ((1 + εu)³ - (1 - εu)³) / (2 ε) u = 3 + ε², u = ±1
@@ -613,7 +658,7 @@ def test_sharpness_of_the_smallest_network():
 #
 # Write `train(model, optimizer, x, y, steps)`: this many steps on the whole batch with the cross-entropy
 # (`F.cross_entropy(model(x), y)`). It returns the loss after the last step as a number, and `np.inf` if the loss was
-# NaN or infinite at any time, for such a training has diverged.
+# NaN or infinite at any time, for such a training has diverged. (A loss that is large but finite is returned.)
 #
 # Then run this file, or the last cell, for the picture; it takes about twenty seconds. Above on the left is the
 # smallest network, from a = s and b = 0, and the line is your `largest_rate(curvature(s, 0))`. Where is the region in
@@ -625,7 +670,7 @@ def test_sharpness_of_the_smallest_network():
 # %% [markdown] question="train" lang="zh"
 # ## 第 5 题：训练，以及画图（2 分）
 #
-# 写出 `train(model, optimizer, x, y, steps)`：用交叉熵（`F.cross_entropy(model(x), y)`）在整批数据上训练这么多步。它返回最后一步之后的损失，返回值是一个数；如果损失在任何时候成为 NaN 或无穷大，就返回 `np.inf`，因为这样的训练已经发散。
+# 写出 `train(model, optimizer, x, y, steps)`：用交叉熵（`F.cross_entropy(model(x), y)`）在整批数据上训练这么多步。它返回最后一步之后的损失，返回值是一个数；如果损失在任何时候成为 NaN 或无穷大，就返回 `np.inf`，因为这样的训练已经发散。（损失很大但仍是有限的数时，就返回这个数。）
 #
 # 然后运行这个文件（或最后一个单元格），把图画出来，大约需要二十秒。左上是最小的网络，从 a = s、b = 0 开始，线是你的 `largest_rate(curvature(s, 0))`。它能学习的区域在哪里，各边被什么截断？是不是正好截断在线上？（超过这条线，梯度下降会跳过山谷，也许找到一个更平缓的。）另外两张图是一个识别数字的网络，分别用普通的梯度下降和你的 Adam。右下是这个网络在学习过程中的曲率，三种学习率各一条，虚线是 2 / 学习率。曲线碰到自己的虚线时会怎样？
 
@@ -660,6 +705,10 @@ def test_train_two_steps():
     for steps, c in ((1, one), (2, two)):
         model = nn.Linear(2, 2, bias=False, weight_init=0.0, dtype=np.float64)
         given = train(model, optim.SGD(model.parameters(), lr=4.0), x, y, steps)
+        for made, weight in enumerate((0.0, one, two)):
+            assert made == steps or abs(model.weight.data[0, 0] - weight) > 1e-9, (
+                f"train makes {made} of {steps} step{'s' * (steps > 1)}: is there an optimizer.step() for each?"
+            )
         mistakes = {
             "this is the loss before the last step; compute it once more afterwards": loss(one if steps == 2 else 0),
             "gradients pile up from step to step; call optimizer.zero_grad() before each backward": loss(two + one),
@@ -669,7 +718,18 @@ def test_train_two_steps():
 
 # %% part="hidden" question="train" points=1
 def test_train_tells_of_divergence():
-    """A rate of 1e38 that spoils the weights in the last step, and weights that are NaN from the first: infinite, not NaN."""
+    """Infinite, not NaN: for weights that the last step spoils, and for NaN from the first. A loss that only grows is none."""
+    # 400 samples, three quarters of them of the first class: the first step, by 40 (3/4 - 1/2), makes the scores 10 and -10.
+    x, y = np.ones((400, 1)), np.repeat([0, 1], [300, 100])
+    model = nn.Linear(1, 2, bias=False, weight_init=0.0, dtype=np.float64)
+    mistakes = {
+        "the loss grows in a step that is too long, but it is finite: that is not divergence": np.inf,
+        "the loss after the last step is asked for, even where it was smaller before": np.log(2),
+        "use the whole batch in each step": 0.0,
+    }
+    right = (3 * np.log1p(np.exp(-20)) + np.log1p(np.exp(20))) / 4
+    given = train(model, optim.SGD(model.parameters(), lr=40.0), x, y, 1)
+    expect("train on 400 samples, with lr = 40, where the loss grows,", given, right, mistakes=mistakes)
     y = np.array([0, 1, 1])
     for name, x, weight, steps in (("a rate of 1e38", 1e30, 0.0, 1), ("weights that are NaN", 1.0, np.nan, 3)):
         model = nn.Linear(1, 2, weight_init=0.0)

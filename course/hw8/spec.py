@@ -102,6 +102,8 @@
 # 大约需要四小时，其中一半用于报告。第 1 至 4 题共 12 分，你能看到的测试占 5 分；隐藏的测试检验这几题要求的一切，包括可见的测试没有涉及的内容（方差、混沌相、梯度平均值不为 0 的网络）。测试信息和代码注释为英文。
 
 # %% part="setup"
+from itertools import pairwise
+
 import numpy as np
 
 from minidl import data, flow, init, nn, optim, theory, training
@@ -118,32 +120,30 @@ def my_case():
 
 
 # %% part="tests"
-from itertools import pairwise
-
 from course.expect import expect
 
-Z, WEIGHT = np.polynomial.hermite_e.hermegauss(120)  # E[g(z)] = sum of WEIGHT g(Z), but for their sum
+_Z, _WEIGHT = np.polynomial.hermite_e.hermegauss(120)  # E[g(z)] = sum of WEIGHT g(Z), but for their sum
 
 
-def mean(values):
-    return values @ WEIGHT / WEIGHT.sum()
+def _mean(values):
+    return values @ _WEIGHT / _WEIGHT.sum()
 
 
-def by_quadrature(sigma_w, sigma_b):
+def _by_quadrature(sigma_w, sigma_b):
     """(q, chi) of tanh: the map of the signal, 2000 times, and the mean of the squared slopes."""
     q = 1.0
     for _ in range(2000):
-        q = sigma_w**2 * mean(np.tanh(np.sqrt(q) * Z) ** 2) + sigma_b**2
-    return q, sigma_w**2 * mean((1 - np.tanh(np.sqrt(q) * Z) ** 2) ** 2)
+        q = sigma_w**2 * _mean(np.tanh(np.sqrt(q) * _Z) ** 2) + sigma_b**2
+    return q, sigma_w**2 * _mean((1 - np.tanh(np.sqrt(q) * _Z) ** 2) ** 2)
 
 
-def network(model):
+def _network(model):
     """What deep returned."""
     assert isinstance(model, nn.Sequential), f"deep returned a {type(model).__name__}, expected an nn.Sequential"
     return model
 
 
-def four(found):
+def _four(found):
     """What predict returned."""
     assert isinstance(found, (tuple, list)), f"predict returned {found!r}, expected the four (q, chi, xi, phase)"
     assert len(found) == 4, f"predict returned {len(found)} things, expected the four (q, chi, xi, phase)"
@@ -181,13 +181,13 @@ def deep(depth, width, activation, sigma_w, sigma_b, rng):
 # %% part="public" question="deep" points=1
 def test_deep_has_its_layers():
     """Three hidden layers of 100 units: which layers there are, and their shapes."""
-    model = network(deep(3, 100, nn.Tanh, 1.0, 0.5, 0))
+    model = _network(deep(3, 100, nn.Tanh, 1.0, 0.5, 0))
     kinds = [type(layer).__name__ for layer in model]
     assert kinds == 3 * ["Linear", "Tanh"] + ["Linear"], f"the layers of deep(3, 100, nn.Tanh, ...) are {', '.join(kinds)}"
     shapes = [layer.weight.shape for layer in model if isinstance(layer, nn.Linear)]
     right = [(100, 64), (100, 100), (100, 100), (10, 100)]
     assert shapes == right, f"the weights of deep(3, 100, nn.Tanh, ...) have the shapes {shapes}, expected {right}"
-    shapes = [layer.weight.shape for layer in network(deep(1, 20, nn.Tanh, 1.0, 0.5, 0)) if isinstance(layer, nn.Linear)]
+    shapes = [layer.weight.shape for layer in _network(deep(1, 20, nn.Tanh, 1.0, 0.5, 0)) if isinstance(layer, nn.Linear)]
     assert shapes == [(20, 64), (10, 20)], f"the weights of deep(1, 20, ...) have the shapes {shapes}: width is 20 there"
 
 
@@ -195,7 +195,7 @@ def test_deep_has_its_layers():
 def test_deep_has_its_variances():
     """All weights and biases are normal, with their variances; the same seed gives the same network, no two layers are alike."""
     sigma_w, sigma_b = 1.5, 0.4
-    model = network(deep(10, 100, nn.ReLU, sigma_w, sigma_b, 3))
+    model = _network(deep(10, 100, nn.ReLU, sigma_w, sigma_b, 3))
     assert isinstance(model[1], nn.ReLU), f"the activation of deep(10, 100, nn.ReLU, ...) is {type(model[1]).__name__}"
     linear = [layer for layer in model if isinstance(layer, nn.Linear)]
     inner = np.array([layer.weight.data for layer in linear[1:-1]])
@@ -225,7 +225,7 @@ def test_deep_has_its_variances():
             "initialize"
         )
     for name, seeds in (("seed", (3, 3, 4)), ("Generator", (Generator(3), Generator(3), Generator(4)))):
-        one, same, other = (network(deep(10, 100, nn.ReLU, sigma_w, sigma_b, rng))[2] for rng in seeds)
+        one, same, other = (_network(deep(10, 100, nn.ReLU, sigma_w, sigma_b, rng))[2] for rng in seeds)
         for kind in ("weight", "bias"):
             values = [getattr(layer, kind).data for layer in (one, same, other)]
             assert np.array_equal(*values[:2]), f"deep gives another {kind} for the same {name}: draw all from rng"
@@ -259,12 +259,12 @@ def predict(f, sigma_w, sigma_b):
 # %% part="public" question="predict" points=1
 def test_predict_without_biases():
     """tanh with sigma_w = 0.9, where all can be worked out by hand: q = 0, chi = 0.81; and relu with sqrt(2)."""
-    q, chi, xi, phase = four(predict(F.tanh, 0.9, 0.0))
+    q, chi, xi, phase = _four(predict(F.tanh, 0.9, 0.0))
     # q goes to 0, where tanh' is 1: chi = 0.9², xi = -1 / ln 0.81
     what = "(q, chi, xi) of predict(F.tanh, 0.9, 0)"
     expect(what, [q, chi, xi], [0.0, 0.81, 4.745611], 1e-5, {"theory takes sigma_w, not its square": [0.0, 0.6561, 2.372805]})
     assert phase == "order", f"the phase of predict(F.tanh, 0.9, 0) is {phase!r}, expected 'order'"
-    q, chi, xi, phase = four(predict(F.relu, 2**0.5, 0.0))  # half of each square is lost: 2 / 2
+    q, chi, xi, phase = _four(predict(F.relu, 2**0.5, 0.0))  # half of each square is lost: 2 / 2
     expect("(q, chi) of predict(F.relu, sqrt(2), 0)", [q, chi], [1.0, 1.0], 1e-5)
     assert xi > 1e6, f"xi of predict(F.relu, sqrt(2), 0) is {xi}, expected infinity or nearly so"
     assert phase == "critical", f"the phase of predict(F.relu, sqrt(2), 0) is {phase!r}, expected 'critical'"
@@ -275,32 +275,32 @@ def test_predict_for_networks_of_your_own():
     """tanh with your sigma_b, in order and in chaos: q and chi from the map itself; and the phase near the critical line."""
     _, sigma_b = my_case()
     for sigma_w, right in ((1.0, "order"), (2.0, "chaos")):
-        q, chi, xi, phase = four(predict(F.tanh, sigma_w, sigma_b))
-        true_q, true_chi = by_quadrature(sigma_w, sigma_b)
+        q, chi, xi, phase = _four(predict(F.tanh, sigma_w, sigma_b))
+        true_q, true_chi = _by_quadrature(sigma_w, sigma_b)
         what = f"predict(F.tanh, {sigma_w}, {sigma_b})"
-        slopes = (1 - np.tanh(Z) ** 2) ** 2
-        at_one = {"chi is taken at q = 1, not at the fixed point": [true_q, sigma_w**2 * mean(slopes)]}
+        slopes = (1 - np.tanh(_Z) ** 2) ** 2
+        at_one = {"chi is taken at q = 1, not at the fixed point": [true_q, sigma_w**2 * _mean(slopes)]}
         expect(f"(q, chi) of {what}", [q, chi], [true_q, true_chi], 1e-4, at_one)
         assert phase == right, f"the phase of {what} is {phase!r}, expected {right!r}"
         if right == "order":
             expect(f"xi of {what}, where it is -1 / ln chi,", xi, -1 / np.log(true_chi), 1e-3)
         else:
             # Two inputs end at c* < 1, which solves c = (sigma_w² E[f(u_a) f(u_b)] + sigma_b²) / q; xi is that of chi there.
-            y = np.tanh(np.sqrt(true_q) * Z)
+            y = np.tanh(np.sqrt(true_q) * _Z)
             low, high = 0.0, 1 - 1e-4
             for _ in range(50):
                 c = (low + high) / 2
-                pairs = np.tanh(np.sqrt(true_q) * (c * Z[:, None] + np.sqrt(1 - c * c) * Z))
-                next_c = (sigma_w**2 * mean(y * mean(pairs)) + sigma_b**2) / true_q
+                pairs = np.tanh(np.sqrt(true_q) * (c * _Z[:, None] + np.sqrt(1 - c * c) * _Z))
+                next_c = (sigma_w**2 * _mean(y * _mean(pairs)) + sigma_b**2) / true_q
                 low, high = (c, high) if next_c > c else (low, c)
-            b = np.sqrt(true_q) * (c * Z[:, None] + np.sqrt(1 - c * c) * Z)
-            chi_c = sigma_w**2 * mean((1 - y**2) * mean(1 - np.tanh(b) ** 2))
+            b = np.sqrt(true_q) * (c * _Z[:, None] + np.sqrt(1 - c * c) * _Z)
+            chi_c = sigma_w**2 * _mean((1 - y**2) * _mean(1 - np.tanh(b) ** 2))
             no_chaos = {
                 "in chaos -1 / ln chi is negative; theory.depth_scale takes chi where two inputs end": -1 / np.log(true_chi)
             }
             expect(f"xi of {what}", xi, -1 / np.log(chi_c), 1e-2, no_chaos)
     for variance, right in ((0.9985, "order"), (0.9995, "critical")):  # without biases q = 0 there, and chi is the variance
-        *_, phase = four(predict(F.tanh, variance**0.5, 0.0))
+        *_, phase = _four(predict(F.tanh, variance**0.5, 0.0))
         assert phase == right, (
             f"the phase is {phase!r} where chi is {variance}, expected {right!r}: the limits are 0.999 and 1.001"
         )

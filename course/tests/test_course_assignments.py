@@ -4,6 +4,7 @@ Solution and skeleton are built, and graded in a process of their own, as a stud
 the other, since starting a process for each would take minutes; what a process adds is tested in test_course_process.py.
 """
 
+import ast
 import json
 import runpy
 import warnings
@@ -60,6 +61,19 @@ def test_an_assignment_has_twenty_points_and_is_in_both_languages(name):
     for number, question in enumerate(assignment.questions, start=1):
         assert assignment.heading(question).startswith(f"Question {number}: ")
         assert assignment.heading(question, "zh").startswith(f"第 {number} 题：")
+
+
+@pytest.mark.parametrize("name", names())
+def test_what_helps_the_tests_has_no_name_of_a_students(name):
+    """In a notebook they share one namespace, where a loop over `step` would take the place of a helper `step`."""
+    helpers = ast.parse(load(name).code("tests")).body
+    defined = [node.name for node in helpers if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    assigned = [name.id for node in helpers if isinstance(node, ast.Assign) for name in _stored(node)]
+    assert [name for name in defined + assigned if not name.startswith("_")] == []
+
+
+def _stored(tree):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
 
 
 def write(files, folder):

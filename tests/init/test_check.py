@@ -118,6 +118,11 @@ class ByShape(init.Initializer):
         return rng.normal(shape, 0, math.sqrt(2 / shape[1]), dtype)
 
 
+class SwappedFans(init.Initializer):
+    def sample(self, shape, fans, rng, dtype):
+        return rng.normal(shape, 0, math.sqrt(2 / fans[1]), dtype)
+
+
 class InFloat32(init.Initializer):
     def sample(self, shape, fans, rng, dtype):
         return rng.normal(shape, 0, math.sqrt(2 / fans[0]))
@@ -155,9 +160,15 @@ WRONG = [
     (normal(lambda s: 0.5 / s[1]), he, "variance is 1/4 of 2 / fan_in"),
     (normal(lambda s: 8 / s[1]), he, "variance is 4 times 2 / fan_in"),
     (lambda s, rng: rng.truncated_normal(s) * math.sqrt(2 / s[1]), he, "0.774 of 2 / fan_in: .* cut .* Divide .* by 0.8796"),
+    (
+        normal(lambda s: 1.6 / s[1]),
+        he,
+        r"0.(79|80)\S* times 2 / fan_in, .*: the standard deviation is 0.89 times what is right",
+    ),
     # Fans
     (normal(lambda s: 2 / s[0]), he, "2 / fan_in with fan_in and fan_out swapped: the shape of a weight is"),
     (normal(lambda s: 2 / (s[0] + s[1])), he, r"variance is 2 / \(fan_in \+ fan_out\), not 2 / fan_in .*Xavier"),
+    (SwappedFans(), he, r"swapped: the shape of a weight is \(fan_out, fan_in\), but `fans` is \(fan_in, fan_out\)"),
     (normal(lambda s: 2 / s[0] + 1 / s[1]), he, r"not 2 / fan_in; it is this many times that: .* at fan_in 400, fan_out 100"),
     (normal(lambda s: 1e-4), he, "variance is [0-9.e-]+ whatever the fans, not 2 / fan_in: it does not follow them"),
     (normal(lambda s: 2 / (s[0] * s[1])), xavier, r"variance is 2 / \(fan_in fan_out\), not .*: are the fans multiplied where"),
@@ -358,3 +369,32 @@ def test_places_explain_the_variance_of_a_kernel_only_where_they_do():
 def test_a_stated_variance_that_is_none_is_refused(variance):
     with pytest.raises(ValueError, match="variance"):
         init.check("he_normal", variance)
+
+
+def refuses(shape, rng):
+    raise ValueError("not for me")
+
+
+def calls_a_wrong_name(shape, rng):
+    return rng.normal(shape).no_such_method()
+
+
+@pytest.mark.parametrize(
+    ("initializer", "of_a_draw"),
+    [
+        (lambda shape, rng: rng.normal(0, 1, shape), True),
+        (lambda shape, rng: rng.normal(size=shape, scale=1), True),
+        (lambda shape, rng: rng.uniform(-1.0, 1.0, shape), True),
+        (lambda shape: np.zeros(shape), False),
+        (refuses, False),
+        (calls_a_wrong_name, False),
+    ],
+)
+def test_how_rng_is_called_is_told_only_where_a_draw_went_wrong(initializer, of_a_draw):
+    (problem,) = init.check(initializer, he).problems
+    assert problem.endswith("take the shape first: rng.normal(shape, mean, std)") == of_a_draw, problem
+
+
+def test_a_note_is_printed_as_one():
+    assert "\n- note: " in str(init.check(normal(lambda shape: 2 / shape[1]), he))
+    assert "note: " not in str(init.check(normal(lambda shape: 1 / shape[1]), he)).splitlines()[1]
