@@ -272,6 +272,8 @@ class Child:
         self.process.kill()
         kill_all(self.uid, self.process.pid, self.mark.encode())
         self.process.wait()
+        if self.uid is not None:
+            wait_for_the_dead(self.uid)
         self._drain()
         for pipe in self.pipes:
             pipe.close()
@@ -383,6 +385,23 @@ def started(uid: int | None, session: int, mark: bytes) -> list[int]:
     return [pid for pid in _processes() if _belongs(pid, uid, session, mark)]
 
 
+def wait_for_the_dead(uid: int) -> None:
+    """What was killed counts for RLIMIT_NPROC until the system has taken note: else the user's next one could not fork."""
+    end = time.monotonic() + 5
+    while of_user(uid) and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+def of_user(uid: int) -> list[int]:
+    """All processes of a user, those that are dead and not yet taken note of among them."""
+    found = []
+    for pid in _processes():
+        with contextlib.suppress(OSError):  # it may be gone
+            if (PROC / str(pid)).stat().st_uid == uid:
+                found.append(pid)
+    return found
+
+
 def _kill(pid: int, sign: int) -> None:
     with contextlib.suppress(OSError):  # it may be gone
         os.kill(pid, sign)  # a negative one is a group
@@ -410,12 +429,9 @@ def _is_zombie(pid: int) -> bool:
 def _threads_of_mine() -> int:
     """How many the user has, whom RLIMIT_NPROC counts together."""
     count = 0
-    for pid in _processes():
-        try:
-            if (PROC / str(pid)).stat().st_uid == os.getuid():
-                count += len(os.listdir(PROC / str(pid) / "task"))
-        except OSError:
-            continue
+    for pid in of_user(os.getuid()):
+        with contextlib.suppress(OSError):  # it may be gone
+            count += len(os.listdir(PROC / str(pid) / "task"))
     return count
 
 

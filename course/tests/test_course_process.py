@@ -161,6 +161,7 @@ def test_a_fork_bomb(answer, tiny, place, where, other_user):
     points, _ = run(answer(change), tiny, place if other_user else process.Place(), short)
     assert points == (3 if where == "function" else 5)
     assert not left_over(place)
+    assert place.uid is None or not process.of_user(place.uid)  # nor any that is dead and still counts
 
 
 @pytest.mark.parametrize("other_user", [True, False])
