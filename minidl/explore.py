@@ -24,7 +24,9 @@ ACTIVATIONS: dict[type[nn.Module], str] = {
     nn.Tanh: "tanh", nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.LeakyReLU: "leaky_relu", nn.ELU: "elu", nn.SiLU: "silu",
     nn.GELU: "gelu",
 }  # fmt: skip
-FIXED = {nn.LeakyReLU: ("negative_slope", 0.01), nn.ELU: ("alpha", 1.0), nn.BatchNorm1d: ("eps", 1e-5)}  # what they have there
+FIXED: dict[type[nn.Module], dict[str, float]] = {  # what these have there
+    nn.LeakyReLU: {"negative_slope": 0.01}, nn.ELU: {"alpha": 1.0}, nn.BatchNorm1d: {"eps": 1e-5},
+}  # fmt: skip
 HEIGHT = 900  # of the page in a notebook, in pixels
 
 
@@ -114,9 +116,9 @@ def _check_layers(layers: Sequence[tuple[str, nn.Module]]) -> None:
             raise ValueError(
                 f"explore cannot show that '{name}' is a layer that was there before: its layers have their own weights"
             )
-        attribute, value = FIXED.get(type(module), ("training", module.training))
-        if getattr(module, attribute) != value:
-            raise ValueError(f"explore has {type(module).__name__} with {attribute}={value} only; '{name}' is {module!r}")
+        for attribute, value in FIXED.get(type(module), {}).items():
+            if getattr(module, attribute) != value:
+                raise ValueError(f"explore has {type(module).__name__} with {attribute}={value} only; '{name}' is {module!r}")
         if isinstance(module, nn.BatchNorm1d) and not _begins_as_usual(module):
             raise ValueError(f"explore has BatchNorm1d with a weight and a bias that learn, and begin as 1 and 0; not '{name}'")
         if any(parameter.dtype != np.float32 for parameter in module.parameters()):
@@ -177,14 +179,9 @@ def _initializer(name: str, layer: nn.Linear) -> tuple[str, float]:
             return "lecun_normal", 1.0
         case init.LecunUniform():
             return "lecun_uniform", 1.0
-        case init.VarianceScaling(scale=scale, mode="fan_in", distribution="normal" | "uniform" as distribution) if (
-            scale <= 1e4
-        ):
-            return f"lecun_{distribution}", math.sqrt(scale)
-        case init.VarianceScaling(scale=scale, mode="fan_avg", distribution="normal" | "uniform" as distribution) if (
-            scale <= 1e4
-        ):
-            return f"xavier_{distribution}", math.sqrt(scale)
+        case init.VarianceScaling(scale=scale, mode="fan_in" | "fan_avg" as mode, distribution="normal" | "uniform" as kind):
+            if scale <= 1e4:
+                return f"{'lecun' if mode == 'fan_in' else 'xavier'}_{kind}", math.sqrt(scale)
     raise ValueError(
         f"explore cannot show the initializer of Linear '{name}', {made!r}: only zeros, constants, Normal and Uniform around "
         "0, Xavier, He, LeCun and Orthogonal"

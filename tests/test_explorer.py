@@ -36,10 +36,13 @@ def engine(*networks):
 
 def under_node(asked):
     script, asked = ROOT / "tests/explorer.mjs", json.dumps(asked)
-    for _ in range(4):  # Node 20 now and then waits for a compiler thread for ever
-        with contextlib.suppress(subprocess.TimeoutExpired):
+    for attempt in range(4):  # Node 20 now and then waits for a compiler thread for ever
+        try:
             run = subprocess.run(["node", script], input=asked, capture_output=True, text=True, encoding="utf-8", timeout=60)
             break
+        except subprocess.TimeoutExpired:
+            if attempt == 3:
+                raise
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
 

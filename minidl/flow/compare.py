@@ -15,7 +15,7 @@ from .. import init, nn
 from ..names import named
 from ..sweep import sweep
 from ..sweep.run import seeds_of
-from ..sweep.usual import curves
+from ..sweep.usual import check_settings, curves
 
 
 class Comparison:
@@ -135,8 +135,8 @@ def compare(
         raise TypeError(f"compare takes a mapping from names to initializers, such as {{'zeros': 0.0}}, got {initializers!r}")
     split = datasets.digits() if data is None else datasets.Split(*map(datasets.as_array, data))
     seeds = seeds_of(seeds, "compare")
-    if isinstance(epochs, bool) or not isinstance(epochs, (int, np.integer)) or epochs < 1:
-        raise ValueError(f"compare: epochs must be a positive integer, got {epochs!r}")
+    settings: dict[str, Any] = {"epochs": epochs, "lr": lr, "momentum": momentum, "batch_size": batch_size}
+    check_settings("compare", **settings)
     if model is None:
         model = _default_model(split)
     for name, spec in initializers.items():  # before the first is trained
@@ -145,7 +145,7 @@ def compare(
 
     def train(point: Mapping[str, Any], seed: int) -> dict[str, Any]:
         ours = _initialized(model, initializers[point["initializer"]], seed)
-        return curves(ours, split, seed, epochs=epochs, lr=lr, momentum=momentum, batch_size=batch_size)
+        return curves(ours, split, seed, **settings)
 
     found = sweep(train, {"initializer": list(initializers)}, seeds)
     for row in found.failed:

@@ -50,12 +50,9 @@ class Training:
     ):
         if isinstance(model, nn.Module) or not callable(model):
             raise TypeError(f"Training: model must be a function that makes one, such as lambda width: ..., got {model!r}")
-        for name, number in {"epochs": epochs, "batch_size": batch_size}.items():
-            if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
-                raise ValueError(f"Training: {name} must be a positive integer, got {number!r}")
-        optim.SGD([nn.Parameter(0.0)], lr=lr, momentum=momentum)  # refuses what it would refuse at every point
         self.model, self.data = model, _digits if data is None else data
-        self.settings = {"epochs": epochs, "lr": lr, "momentum": momentum, "batch_size": batch_size}
+        self.settings: dict[str, Any] = {"epochs": epochs, "lr": lr, "momentum": momentum, "batch_size": batch_size}
+        check_settings("Training", **self.settings)
 
     def __getstate__(self):  # without what was loaded: it neither travels nor determines anything
         return {"model": self.model, "data": self.data, "settings": self.settings}
@@ -83,6 +80,14 @@ class Training:
 
     def _of_model(self, point: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in point.items() if name not in self.settings}
+
+
+def check_settings(caller: str, *, epochs: int, lr: float, momentum: float, batch_size: int) -> None:
+    """A ValueError or TypeError for what would fail in every training."""
+    for name, number in {"epochs": epochs, "batch_size": batch_size}.items():
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
+            raise ValueError(f"{caller}: {name} must be a positive integer, got {number!r}")
+    optim.SGD([nn.Parameter(0.0)], lr=lr, momentum=momentum)
 
 
 @functools.cache
