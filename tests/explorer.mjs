@@ -43,8 +43,8 @@ function shown({ link, steps }) {
   const { state, unread } = readLink(link), network = new Network(engine, Buffer.from(digits, "hex"));
   ask(network.build(state));
   const weights = network.layers.map(({ fanIn, out }, i) => bytes(engine.array(i, 6), 4 * fanIn * out));
-  const accuracy = network.accuracy(), { records, loss, verdict } = network.measure();
-  const losses = network.train(steps), after = { accuracy: network.accuracy(), verdict: network.measure().verdict };
+  const { records, loss, accuracy, verdict } = network.measure();
+  const losses = network.train(steps), { records: _, ...after } = network.measure();
   return { unread, state, link: writeLink(state), python: python(state), weights, accuracy, records, loss, verdict, losses, after };
 }
 

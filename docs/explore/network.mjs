@@ -235,23 +235,30 @@ function tail(n, p, k) {
   return total;
 }
 
-const largestSlope = (activation) => {
+/** A function of an activation's name that is worked out once for each: it is asked for in every frame. */
+const once = (worksOut) => {
+  const known = {};
+  return (activation) => (known[activation] ??= worksOut(activation));
+};
+
+/** A slope under this, 1 % of the activation's largest, counts as flat; less a rounding, for a slope of 1 % exactly. */
+const flatLimit = once((activation) => {
   const { f, slope } = ACTIVATIONS[activation];
   let largest = 0;
   for (let x = -10; x <= 10; x += 0.05) largest = Math.max(largest, Math.abs(slope(x, f(x))));
-  return largest;
-};
+  return 0.01 * (1 - 1e-6) * largest;
+});
 
 /** How often, for inputs from N(0, 1), the slope is 0; and how often it is under 1 % of the largest. */
-function flatness(activation) {
-  const { f, slope } = ACTIVATIONS[activation], limit = 0.01 * (1 - 1e-6) * largestSlope(activation);
+const flatness = once((activation) => {
+  const { f, slope } = ACTIVATIONS[activation], limit = flatLimit(activation);
   let never = 0, flat = 0, weights = 0;
   for (let z = -REACH; z <= REACH; z += 1 / 1024) {
     const weight = Math.exp(-z * z / 2), s = Math.abs(slope(z, f(z)));
     never += weight * Number(s === 0), flat += weight * Number(s < limit), weights += weight;
   }
   return [never / weights, flat / weights];
-}
+});
 
 /** What is wrong with a measured network: {symptom, layers, ...numbers}; "none" if nothing is. Layers count from 1. */
 export function verdict({ records, loss }, state) {
@@ -349,9 +356,9 @@ export class Network {
     if (!done) throw new Error("memory");
     const records = this.layers.map((layer, i) => this.#record(layer, i, measured));
     const scale = Math.hypot(records.at(-1).grad.mean, records.at(-1).grad.std);
-    const predicted = this.#predict(measured);
+    const predicted = this.#predict(measured, records);
     records.forEach((record, i) => Object.assign(record, { ratio: Math.hypot(record.grad.mean, record.grad.std) / scale, predicted: predicted[i] }));
-    const found = { records, loss };
+    const found = { records, loss, accuracy: this.#accuracy(measured) };
     return { ...found, verdict: { ...verdict(found, this.state), steps: this.steps } };
   }
 
@@ -365,7 +372,7 @@ export class Network {
 
   /** Which units of an activation are flat: `saturated`, a fraction of the outputs, and `dead`, a number of units. */
   #slopes(i, rows, units) {
-    const { slope } = ACTIVATIONS[this.state.activation], limit = 0.01 * (1 - 1e-6) * largestSlope(this.state.activation);
+    const { slope } = ACTIVATIONS[this.state.activation], limit = flatLimit(this.state.activation);
     const x = this.signal(i, "normed"), y = this.signal(i, "y"), alive = new Uint8Array(units);
     let flat = 0;
     for (let k = 0; k < rows * units; k++) {
@@ -393,7 +400,7 @@ export class Network {
     return { distinct: groups.size, stayClones: [...groups.values()].some((units) => units.length > 1 && units.every((unit) => isSame(unit, units[0]))) };
   }
 
-  #predict(measured) {
+  #predict(measured, records) {
     const { inputs } = DATA[this.state.data], x = this.#floats(this.engine.inputs(), measured * inputs), columns = new Float64Array(inputs);
     let sum = 0, squares = 0;
     for (let k = 0; k < x.length; k++) {
@@ -401,13 +408,12 @@ export class Network {
     }
     const pairs = (columns.reduce((total, column) => total + column * column, 0) - squares) / (measured * (measured - 1)) / inputs;
     const signal = { mean: sum / x.length, square: squares / x.length, pair: pairs };
-    return predict(this.layers, this.layers.map((_, i) => this.#moments(i)), signal, this.state.activation, this.state.norm === "1" ? this.#norms() : null);
+    return predict(this.layers, this.layers.map((_, i) => this.#moments(i, records[i].weight)), signal, this.state.activation, this.state.norm === "1" ? this.#norms() : null);
   }
 
   /** [mean, std] of a layer's weights and biases: as their initializer says or, where they have changed, as they are. */
-  #moments(i) {
-    const { fanIn, out, initializer } = this.layers[i];
-    const stated = [initializer.mean ?? 0, initializer.std(fanIn, out)], { mean, std } = this.#summary(this.engine.array(i, LEARNED.weight), fanIn * out);
+  #moments(i, { mean, std }) {
+    const { fanIn, out, initializer } = this.layers[i], stated = [initializer.mean ?? 0, initializer.std(fanIn, out)];
     const error = 6 * stated[1] / Math.sqrt(fanIn * out) + 1e-6 * Math.abs(stated[0]);
     const changed = Math.max(Math.abs(mean - stated[0]), Math.SQRT2 * Math.abs(std - stated[1])) > error;
     const bias = this.#summary(this.engine.array(i, LEARNED.bias), out);
@@ -437,17 +443,20 @@ export class Network {
     return losses;
   }
 
-  /** The fraction of the measured rows that get their class. Do it before `measure`, for it uses the same memory. */
-  accuracy() {
-    const { measured } = DATA[this.state.data], { engine } = this;
-    engine.take_rows(0, measured);
-    engine.forward(); // batch norm's statistics are then those of these rows
-    engine.classify(measured, engine.inputs(), this.room.classes);
-    const classes = new Uint8Array(engine.memory.buffer, this.room.classes, measured), labels = new Int32Array(engine.memory.buffer, engine.labels(), measured);
-    return classes.reduce((right, c, i) => right + Number(c === labels[i]), 0) / measured;
+  /** The fraction of the measured rows whose largest output is that of their class. */
+  #accuracy(measured) {
+    const scores = this.signal(this.layers.length - 1, "y"), { classes } = DATA[this.state.data];
+    const labels = new Int32Array(this.engine.memory.buffer, this.engine.labels(), measured);
+    let right = 0;
+    for (let i = 0; i < measured; i++) {
+      const row = scores.subarray(i * classes, (i + 1) * classes);
+      right += Number(row.indexOf(Math.max(...row)) === labels[i]);
+    }
+    return right / measured;
   }
 
-  /** The classes that a grid of size x size points of [-reach, reach]^2 gets, from the upper left, row by row; after `accuracy`. */
+  /** The classes that a grid of size x size points of [-reach, reach]^2 gets, from the upper left, row by row. After
+   * `measure`, for batch norm goes by the statistics that it left; and what `signal` gives is another afterwards. */
   surface(size, reach) {
     const { engine, room } = this, points = this.#floats(room.points, 2 * size * size);
     for (let k = 0; k < size * size; k++) {

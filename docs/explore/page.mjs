@@ -228,9 +228,9 @@ function advance(steps) {
 
 /** Measures the network as it is and shows everything. */
 function draw() {
-  const accuracy = network.accuracy(), reach = 1.5, size = 48;
-  const surface = state.data === "digits" ? null : network.surface(size, reach);
   measured = network.measure();
+  const { accuracy } = measured, reach = 1.5, size = 48;
+  const surface = state.data === "digits" ? null : network.surface(size, reach);
   accuracies = thinned([...accuracies, [network.steps, accuracy]]);
   drawVerdict();
   drawFlow();
