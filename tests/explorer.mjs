@@ -8,7 +8,9 @@ const engine = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file
 engine._initialize?.();
 
 const bytes = (at, count) => Buffer.from(engine.memory.buffer, at, count).toString("hex");
-const ask = (done) => { if (!done) throw new Error("the engine has no memory"); };
+const ask = (done) => {
+  if (!done) throw new Error("the engine has no memory");
+};
 
 function run({ rows, inputs, seed, data, layers, x, y, steps, rate, momentum }) {
   ask(engine.begin(rows, inputs, rows, seed, 0));
@@ -16,12 +18,15 @@ function run({ rows, inputs, seed, data, layers, x, y, steps, rate, momentum }) 
   if (data?.name === "circles") ask(engine.circles(data.noise, data.factor, data.seed, 0));
   for (const l of layers) ask(engine.add(l.out, l.activation, l.norm, l.bias ?? NaN, l.kind, l.first, l.second));
   let fan = inputs;
-  const weights = [], losses = [], gradients = [];
+  const weights = [],
+    losses = [],
+    gradients = [];
   for (const [i, l] of layers.entries()) {
     weights.push(bytes(engine.array(i, 6), 4 * fan * l.out));
     fan = l.out;
   }
-  const points = data && bytes(engine.inputs(), 4 * rows * inputs), classes = data && bytes(engine.labels(), 4 * rows);
+  const points = data && bytes(engine.inputs(), 4 * rows * inputs),
+    classes = data && bytes(engine.labels(), 4 * rows);
   if (x) {
     Buffer.from(engine.memory.buffer, engine.inputs(), 4 * rows * inputs).set(Buffer.from(x, "hex"));
     Buffer.from(engine.memory.buffer, engine.labels(), 4 * rows).set(Buffer.from(y, "hex"));
@@ -30,22 +35,37 @@ function run({ rows, inputs, seed, data, layers, x, y, steps, rate, momentum }) 
     losses.push(engine.forward());
     engine.backward();
     fan = inputs;
-    if (!i) for (const [k, l] of layers.entries()) {
-      gradients.push(bytes(engine.array(k, 10), 4 * fan * l.out));
-      fan = l.out;
-    }
+    if (!i)
+      for (const [k, l] of layers.entries()) {
+        gradients.push(bytes(engine.array(k, 10), 4 * fan * l.out));
+        fan = l.out;
+      }
     engine.step(rate, momentum);
   }
   return { weights, losses, gradients, points, classes };
 }
 
 function shown({ link, steps }) {
-  const { state, unread } = readLink(link), network = new Network(engine, Buffer.from(digits, "hex"));
+  const { state, unread } = readLink(link),
+    network = new Network(engine, Buffer.from(digits, "hex"));
   ask(network.build(state));
   const weights = network.layers.map(({ fanIn, out }, i) => bytes(engine.array(i, 6), 4 * fanIn * out));
   const { records, loss, accuracy, verdict } = network.measure();
-  const losses = network.train(steps), { records: _, ...after } = network.measure();
-  return { unread, state, link: writeLink(state), python: python(state), weights, accuracy, records, loss, verdict, losses, after };
+  const losses = network.train(steps),
+    { records: _, ...after } = network.measure();
+  return {
+    unread,
+    state,
+    link: writeLink(state),
+    python: python(state),
+    weights,
+    accuracy,
+    records,
+    loss,
+    verdict,
+    losses,
+    after,
+  };
 }
 
 writeFileSync(1, JSON.stringify(networks ? networks.map(run) : links.map(shown)));

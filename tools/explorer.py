@@ -87,7 +87,7 @@ def page_is_current() -> bool:
     """Whether index.html is made of what lies here. What is packed is compared unpacked, for zlibs pack differently."""
     if not PAGE.exists():
         return False
-    found = re.search(r'const ENGINE = "([^"]*)", DIGITS = "([^"]*)";', built := text_of(PAGE))
+    found = re.search(r'const ENGINE = "([^"]*)",\s*DIGITS = "([^"]*)";', built := text_of(PAGE))
     if not found or page(*found.groups()) != built:
         return False
     unpacked = [gzip.decompress(base64.b64decode(part)) for part in found.groups()]
