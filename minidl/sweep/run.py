@@ -214,6 +214,7 @@ def _trained(train: Callable[..., Any], tasks: list[Task], store: Store | None, 
             lost = lost + 1 if len(left) == before else 0
             if lost == 3:
                 raise
+            left = dict(reversed(left.items()))  # so that a point that kills its worker does not stand before all others again
             warnings.warn(f"sweep: went on after {type(error).__name__}: {error}", stacklevel=2)
 
 
